@@ -4,6 +4,7 @@
  *
  * Source: RFC 7748 §5 and §6.1.
  */
+import { Buffer } from 'node:buffer';
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
 
 const PKCS8_PREFIX = Uint8Array.fromHex('302e020100300506032b656e04220420');
@@ -31,7 +32,7 @@ export function importPrivate(raw: Uint8Array): X25519Private {
   const der = new Uint8Array(PKCS8_PREFIX.length + 32);
   der.set(PKCS8_PREFIX);
   der.set(raw, PKCS8_PREFIX.length);
-  const key = createPrivateKey({ key: der as never, format: 'der', type: 'pkcs8' });
+  const key = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
   return { key, publicBytes: Uint8Array.from(spki.subarray(SPKI_PREFIX.length)) };
 }
@@ -45,7 +46,11 @@ export function sharedSecret(own: X25519Private, peerPublic: Uint8Array): Uint8A
   spki.set(SPKI_PREFIX);
   spki.set(peerPublic, SPKI_PREFIX.length);
   try {
-    const publicKey = createPublicKey({ key: spki as never, format: 'der', type: 'spki' });
+    const publicKey = createPublicKey({
+      key: Buffer.from(spki.buffer),
+      format: 'der',
+      type: 'spki',
+    });
     const secret = diffieHellman({ privateKey: own.key, publicKey });
     return secret.some((byte) => byte !== 0) ? secret : undefined;
   } catch {
