@@ -1,14 +1,13 @@
 /**
- * X25519 on raw 32-byte keys, on node:crypto. Private keys are imported once: importing costs as much
- * as the operation (docs/performance.md).
+ * X25519 on raw 32-byte keys, on node:crypto. A private key is imported once and kept: importing
+ * costs nearly as much as the operation itself, importing a public key next to nothing.
  *
  * Source: RFC 7748 §5 and §6.1.
  */
-import { Buffer } from 'node:buffer';
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
 
-const PKCS8_PREFIX = Uint8Array.fromHex('302e020100300506032b656e04220420');
-const SPKI_PREFIX = Uint8Array.fromHex('302a300506032b656e032100');
+/** Length of a private key, a public key and a shared secret. */
+export const X25519_BYTES = 32;
 
 /** An X25519 private key ready for use, with its public half. */
 export interface X25519Private {
@@ -25,35 +24,33 @@ export function clamp(random: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Imports 32 raw private bytes. Throws on another length: that is our own bug. */
+/**
+ * Imports 32 raw private bytes, clamped or not: the operation clamps. Throws on another length: that
+ * is our own bug.
+ */
 export function importPrivate(raw: Uint8Array): X25519Private {
-  if (raw.length !== 32)
-    throw new RangeError(`an X25519 private key has 32 bytes, not ${raw.length}`);
-  const der = new Uint8Array(PKCS8_PREFIX.length + 32);
-  der.set(PKCS8_PREFIX);
-  der.set(raw, PKCS8_PREFIX.length);
-  const key = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
-  return { key, publicBytes: Uint8Array.from(spki.subarray(SPKI_PREFIX.length)) };
+  if (raw.length !== X25519_BYTES) {
+    throw new RangeError(`an X25519 private key has ${X25519_BYTES} bytes, not ${raw.length}`);
+  }
+  const key = createPrivateKey({ key: raw, format: 'raw-private', asymmetricKeyType: 'x25519' });
+  const publicBytes = createPublicKey(key).export({ format: 'raw-public' });
+  return { key, publicBytes: Uint8Array.from(publicBytes) };
 }
 
 /**
  * The shared secret with 32 raw public bytes, or undefined where the result is all zeros (a low-order
- * point, which an attacker may send). Never throws on any 32 bytes.
+ * point, which an attacker may send) or the length is wrong. Never throws.
  */
 export function sharedSecret(own: X25519Private, peerPublic: Uint8Array): Uint8Array | undefined {
-  const spki = new Uint8Array(SPKI_PREFIX.length + 32);
-  spki.set(SPKI_PREFIX);
-  spki.set(peerPublic, SPKI_PREFIX.length);
+  if (peerPublic.length !== X25519_BYTES) return undefined;
+  const publicKey = createPublicKey({
+    key: peerPublic,
+    format: 'raw-public',
+    asymmetricKeyType: 'x25519',
+  });
   try {
-    const publicKey = createPublicKey({
-      key: Buffer.from(spki.buffer),
-      format: 'der',
-      type: 'spki',
-    });
-    const secret = diffieHellman({ privateKey: own.key, publicKey });
-    return secret.some((byte) => byte !== 0) ? secret : undefined;
+    return diffieHellman({ privateKey: own.key, publicKey });
   } catch {
-    return undefined; // OpenSSL refuses an all-zero result itself
+    return undefined; // OpenSSL refuses an all-zero result, as RFC 7748 §6.1 lets it
   }
 }
