@@ -141,7 +141,7 @@ export class Ledger {
       for (const { waiting } of answers) waiting.reject(refusal);
       return;
     }
-    for (const change of durable) this.#unsaved.delete(keyOf(change));
+    if (durable.length > 0) for (const change of applied) this.#unsaved.delete(keyOf(change));
     if (applied.length > 0) for (const listener of this.#listeners) listener(applied);
     for (const { waiting, answer } of answers) waiting.resolve(answer);
   }

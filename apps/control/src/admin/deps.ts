@@ -1,0 +1,45 @@
+/** What the administrators' API needs from the rest of the control server. */
+import type { Logger } from '@malla/base/logger';
+import type { Node, NodeId } from '@malla/netmap/node';
+import type { Ledger } from '../ledger.ts';
+import type { Store } from '../store/store.ts';
+
+/** Logins that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
+export interface AuthRequests {
+  /**
+   * Registers the waiting device to a user, by name, and releases its client. Throws MallaError
+   * `auth.id-invalid`, `auth.not-found`, `user.not-found`, `address.exhausted`.
+   */
+  register(authId: string, userName: string): Promise<Node>;
+  /** Lets a waiting request through. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
+  approve(authId: string): Promise<void>;
+  /** Refuses it: the client is told so. Throws like {@link approve}. */
+  reject(authId: string): Promise<void>;
+  /** Makes a request as if a device had asked (`debug create-node`), for tests of the flow. */
+  simulate(request: {
+    readonly authId: string;
+    readonly name: string;
+    readonly routes: readonly string[];
+  }): Promise<void>;
+}
+
+/** An HTTP exchange with a connected client over its map stream (c2n). */
+export interface C2n {
+  /**
+   * Sends a request and waits for the client's answer, the raw HTTP/1.1 response bytes. Throws MallaError
+   * `node.not-found`, `node.offline`, `node.timeout`.
+   */
+  request(node: NodeId, method: string, path: string, body: string): Promise<Uint8Array>;
+}
+
+export interface AdminDeps {
+  readonly ledger: Ledger;
+  readonly store: Store;
+  readonly auth: AuthRequests;
+  readonly c2n: C2n;
+  /** Whether a node has a live session. */
+  readonly isOnline: (node: NodeId) => boolean;
+  /** Unix ms. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
