@@ -1,0 +1,68 @@
+/**
+ * What a node reports about itself while it is connected: keys of path discovery, endpoints, home
+ * relay, host information. It reports them again after every reconnect, so they are told to peers at
+ * once and stored soon; only a changed name must be stored before it is answered.
+ */
+import type { DiscoPublic } from '@malla/keys/key';
+import type { Node } from '@malla/netmap/node';
+import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
+import { type Change, decide, decideSoon, type Decision } from './change.ts';
+import { labelFor, uniqueName } from './names.ts';
+import type { State } from './state.ts';
+
+/** Absent fields leave what is known. */
+export interface Report {
+  readonly capVersion: number;
+  readonly discoKey: DiscoPublic | undefined;
+  readonly hostinfo: Hostinfo | undefined;
+  readonly endpoints: readonly string[];
+}
+
+/** Takes over a node's report. */
+export function reportNode(state: State, node: Node, report: Report): Decision<Node> {
+  const hostinfo = report.hostinfo ?? node.hostinfo;
+  const hostname = hostinfo.Hostname ?? node.hostname;
+  const after: Node = {
+    ...node,
+    capVersion: report.capVersion,
+    discoKey: report.discoKey ?? node.discoKey,
+    hostinfo: sameJson(hostinfo, node.hostinfo) ? node.hostinfo : hostinfo,
+    homeDerp: preferredDerp(hostinfo) || node.homeDerp,
+    endpoints: sameJson(report.endpoints, node.endpoints) ? node.endpoints : report.endpoints,
+    hostname,
+    name:
+      hostname === node.hostname || node.nameIsFixed ? node.name : renamed(state, node, hostname),
+  };
+  if (!differs(node, after)) return decideSoon([], node);
+  const changes: Change[] = [{ table: 'node', id: node.id, before: node, after }];
+  return after.name === node.name ? decideSoon(changes, after) : decide(changes, after);
+}
+
+/** Notes when a node was last heard of. */
+export function sawNode(node: Node, at: number): Decision<Node> {
+  const after = { ...node, lastSeen: Math.max(at, node.lastSeen ?? 0) };
+  return decideSoon([{ table: 'node', id: node.id, before: node, after }], after);
+}
+
+function renamed(state: State, node: Node, hostname: string): string {
+  return uniqueName(labelFor(hostname), (name) => {
+    const holder = state.nodeByName(name);
+    return holder !== undefined && holder.id !== node.id;
+  });
+}
+
+function differs(a: Node, b: Node): boolean {
+  return (
+    a.capVersion !== b.capVersion ||
+    a.discoKey !== b.discoKey ||
+    a.hostinfo !== b.hostinfo ||
+    a.homeDerp !== b.homeDerp ||
+    a.endpoints !== b.endpoints ||
+    a.hostname !== b.hostname ||
+    a.name !== b.name
+  );
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

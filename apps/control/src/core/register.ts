@@ -1,0 +1,260 @@
+/**
+ * Registration: a device becomes a node, or an existing node logs in again.
+ *
+ * Identity is the machine key together with the owner: the same machine that logs in as the same user
+ * is the same node (its id, addresses, name and routes stay, its node key rotates); as another user it
+ * is a second node. A tagged key turns the machine's node into a tagged one.
+ *
+ * Source: docs/protocol/control.md §Registration; headscale 0.29 for what users know.
+ */
+import { MallaError } from '@malla/base/error';
+import type { MachinePublic, NodePublic } from '@malla/keys/key';
+import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
+import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
+import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
+import { type AddressPlan, allocateAddresses } from './addresses.ts';
+import { type Change, decide, type Decision } from './change.ts';
+import { labelFor, uniqueName } from './names.ts';
+import { findPreAuthKey } from './preauth-keys.ts';
+import type { Context, State } from './state.ts';
+
+/** What a client sent, from a machine that Noise authenticated. */
+export interface Device {
+  readonly machineKey: MachinePublic;
+  readonly nodeKey: NodePublic;
+  /** The node key that the new one replaces. */
+  readonly oldNodeKey: NodePublic | undefined;
+  readonly hostinfo: Hostinfo;
+  readonly capVersion: number;
+  /** The client asks to be removed after it disconnects. */
+  readonly ephemeral: boolean;
+  /** Unix ms that the client asks its key to expire at. */
+  readonly expiry: number | undefined;
+}
+
+/** What the configuration says about new nodes. */
+export interface RegistrationRules {
+  readonly addresses: AddressPlan;
+  /** How long a user's device may stay without logging in again, ms; 0: for ever. */
+  readonly nodeExpiryMs: number;
+}
+
+/** Registers a device with a pre-auth key. A single-use key is spent in the same decision. */
+export function registerWithAuthKey(
+  state: State,
+  device: Device,
+  authKey: string,
+  rules: RegistrationRules,
+  context: Context,
+): Decision<Node> {
+  const known = state.nodeByKey(device.nodeKey);
+  const found = findPreAuthKey(state, authKey, context.now);
+  if (
+    known !== undefined &&
+    known.machineKey === device.machineKey &&
+    !isExpired(known, context.now)
+  ) {
+    // Clients send their key again with every register while the process lives: one that has been
+    // used up must not lock out the node that used it.
+    const sameOwner = found.ok && ownerOf(found.value) === ownerOf(known);
+    if (!found.ok || sameOwner) return decide([], known);
+  }
+  if (!found.ok) {
+    const message = REFUSALS[found.error];
+    throw new MallaError('preauth-key.invalid', message, { details: { reason: found.error } });
+  }
+  const key = found.value;
+  const requested = device.hostinfo.RequestTags ?? [];
+  if (requested.length > 0) refuseTags(requested);
+  const registered = registerNode(
+    state,
+    device,
+    {
+      userId: key.tags.length > 0 ? undefined : key.userId,
+      tags: key.tags,
+      method: 'authkey',
+      preAuthKeyId: key.id,
+      ephemeral: key.ephemeral || device.ephemeral,
+    },
+    rules,
+    context,
+  );
+  if (key.used) return registered;
+  const spent: Change = {
+    table: 'preAuthKey',
+    id: key.id,
+    before: key,
+    after: { ...key, used: true },
+  };
+  return decide([...registered.changes, spent], registered.answer);
+}
+
+/** Registers a device that an administrator (or, later, an identity provider) let in for a user. */
+export function registerForUser(
+  state: State,
+  device: Device,
+  userId: UserId,
+  method: RegisterMethod,
+  rules: RegistrationRules,
+  context: Context,
+): Decision<Node> {
+  const requested = device.hostinfo.RequestTags ?? [];
+  if (requested.length > 0) refuseTags(requested);
+  return registerNode(
+    state,
+    device,
+    { userId, tags: [], method, preAuthKeyId: undefined, ephemeral: device.ephemeral },
+    rules,
+    context,
+  );
+}
+
+/**
+ * A client's wish to end its own key: now (log out) or sooner than it would. An ephemeral node that
+ * logs out is deleted. A later time than today's is not granted.
+ */
+export function shortenExpiry(
+  node: Node,
+  expiry: number,
+  context: Context,
+): Decision<Node | undefined> {
+  if (expiry <= context.now) {
+    if (node.ephemeral) {
+      return decide([{ table: 'node', id: node.id, before: node, after: undefined }], undefined);
+    }
+    const ended = { ...node, expiry: Math.min(node.expiry ?? context.now, context.now) };
+    return decide([{ table: 'node', id: node.id, before: node, after: ended }], ended);
+  }
+  if (node.expiry !== undefined && node.expiry <= expiry) return decide([], node);
+  const after = { ...node, expiry };
+  return decide([{ table: 'node', id: node.id, before: node, after }], after);
+}
+
+const REFUSALS = {
+  unknown: 'invalid pre auth key',
+  expired: 'authkey expired',
+  used: 'authkey already used',
+  revoked: 'authkey revoked',
+} as const;
+
+interface Admission {
+  /** Absent: tagged. */
+  readonly userId: UserId | undefined;
+  readonly tags: readonly string[];
+  readonly method: RegisterMethod;
+  readonly preAuthKeyId: number | undefined;
+  readonly ephemeral: boolean;
+}
+
+function registerNode(
+  state: State,
+  device: Device,
+  admission: Admission,
+  rules: RegistrationRules,
+  context: Context,
+): Decision<Node> {
+  const holder = state.nodeByKey(device.nodeKey);
+  const existing = findExisting(state, device, admission);
+  if (holder !== undefined && holder.id !== existing?.id) {
+    throw new MallaError('node.key-in-use', 'this node key is already in use by another node', {
+      details: { node: holder.id },
+    });
+  }
+  const hostname = device.hostinfo.Hostname ?? '';
+  const tagged = admission.tags.length > 0;
+  const login = {
+    nodeKey: device.nodeKey,
+    userId: tagged ? undefined : admission.userId,
+    tags: [...new Set(admission.tags)].toSorted(),
+    hostname,
+    hostinfo: device.hostinfo,
+    capVersion: device.capVersion,
+    registerMethod: admission.method,
+    preAuthKeyId: admission.preAuthKeyId,
+    ephemeral: admission.ephemeral,
+    expiry: tagged ? undefined : expiryFor(device, rules, context.now),
+  };
+  if (existing !== undefined) {
+    const renamed = !existing.nameIsFixed && hostname !== existing.hostname;
+    const after: Node = {
+      ...existing,
+      ...login,
+      name: renamed ? freeName(state, hostname, existing) : existing.name,
+      // A new node key means a new client process: its old disco key and endpoints are dead.
+      ...(device.nodeKey === existing.nodeKey ? {} : { discoKey: undefined, endpoints: [] }),
+    };
+    return decide([{ table: 'node', id: after.id, before: existing, after }], after);
+  }
+  const id = state.nextId('node');
+  const addresses = allocateAddresses(state, rules.addresses, context.random);
+  const after: Node = {
+    id,
+    tailnet: FIRST_TAILNET,
+    stableId: `n${id}CNTRL`,
+    machineKey: device.machineKey,
+    discoKey: undefined,
+    name: freeName(state, hostname, undefined),
+    nameIsFixed: false,
+    ipv4: addresses.ipv4,
+    ipv6: addresses.ipv6,
+    endpoints: [],
+    homeDerp: 0,
+    createdAt: context.now,
+    lastSeen: context.now,
+    approvedRoutes: [],
+    ...login,
+  };
+  return decide([{ table: 'node', id, before: undefined, after }], after);
+}
+
+/** The node that this device already is, under the owner it is admitted for. */
+function findExisting(state: State, device: Device, admission: Admission): Node | undefined {
+  const own = state.nodesOfMachine(device.machineKey);
+  if (own.length === 0) return undefined;
+  const byKey = own.find(
+    (node) => node.nodeKey === device.nodeKey || node.nodeKey === device.oldNodeKey,
+  );
+  const tagged = admission.tags.length > 0;
+  if (!tagged) {
+    const sameUser = own.find((node) => node.userId === admission.userId);
+    if (sameUser !== undefined) return sameUser;
+    // A tagged node that logs in again as a user becomes that user's.
+    return byKey?.userId === undefined ? byKey : undefined;
+  }
+  const taggedNodes = own.filter((node) => node.userId === undefined);
+  if (byKey !== undefined) return byKey;
+  if (taggedNodes.length === 1) return taggedNodes[0];
+  if (own.length === 1) return own[0];
+  throw new MallaError(
+    'node.ambiguous-owner',
+    `this machine has ${own.length} nodes, and which of them the tagged key is meant for is unclear: delete those no longer needed`,
+    { details: { nodes: own.map((node) => node.id) } },
+  );
+}
+
+function ownerOf(of: {
+  readonly userId: UserId | undefined;
+  readonly tags: readonly string[];
+}): string {
+  return of.tags.length > 0 ? of.tags.toSorted().join(' ') : `user ${of.userId}`;
+}
+
+function expiryFor(device: Device, rules: RegistrationRules, now: number): number | undefined {
+  if (device.expiry !== undefined && device.expiry > now) return device.expiry;
+  return rules.nodeExpiryMs > 0 ? now + rules.nodeExpiryMs : undefined;
+}
+
+function freeName(state: State, hostname: string, self: Node | undefined): string {
+  return uniqueName(labelFor(hostname), (name) => {
+    const holder = state.nodeByName(name);
+    return holder !== undefined && holder.id !== self?.id;
+  });
+}
+
+/** Nobody owns a tag while there is no policy, so none can be asked for. */
+function refuseTags(requested: readonly string[]): never {
+  throw new MallaError(
+    'register.refused',
+    `requested tags [${requested.join(', ')}] are invalid or not permitted`,
+  );
+}
