@@ -1,0 +1,169 @@
+/**
+ * Nodes as clients read them: tailcfg.Node for a peer and for oneself, and tailcfg.PeerChange.
+ *
+ * Both the new and the old form of what changed with capability versions are written (HomeDERP and
+ * DERP at 111, AllowedIPs spelled out at 112), so one text serves every client from 1.80 on and can be
+ * encoded once for all recipients.
+ *
+ * Source: docs/protocol/control.md §Nodes. Observed: clients 1.80 to 1.102.
+ */
+import { formatTime } from '@malla/wire/tailcfg/json';
+import { isExpired, type Node } from './node.ts';
+import { TAGGED_DEVICES } from './user.ts';
+
+/** What is true of a node now, besides its stored row. */
+export interface Presence {
+  readonly online: boolean;
+  /** Unix ms; shown while offline. */
+  readonly lastSeen: number | undefined;
+}
+
+/** What the encoding needs to know of the tailnet. */
+export interface Naming {
+  /** MagicDNS suffix without dots at its ends; empty: names stand alone. */
+  readonly baseDomain: string;
+}
+
+/** A capability a node has: name and values, as tailcfg.NodeCapMap. */
+export type CapMap = { readonly [capability: string]: readonly unknown[] | null };
+
+/** The JSON of a node for its peers. `now` decides whether its key has expired. */
+export function encodePeer(node: Node, presence: Presence, naming: Naming, now: number): string {
+  return JSON.stringify({
+    ...common(node, naming, now),
+    Online: presence.online,
+    ...(presence.online || presence.lastSeen === undefined
+      ? {}
+      : { LastSeen: formatTime(presence.lastSeen) }),
+    Hostinfo: peerHostinfo(node),
+  });
+}
+
+/** The JSON of a node for itself. Its Hostinfo is its own, so it is left out. */
+export function encodeSelf(node: Node, capMap: CapMap, naming: Naming, now: number): string {
+  return JSON.stringify({
+    ...common(node, naming, now),
+    Online: true,
+    Hostinfo: { OS: node.hostinfo.OS ?? '', Hostname: node.hostname },
+    CapMap: capMap,
+    Capabilities: Object.keys(capMap),
+  });
+}
+
+function common(node: Node, naming: Naming, now: number): Record<string, unknown> {
+  const addresses = addressesOf(node);
+  return {
+    ID: node.id,
+    StableID: node.stableId,
+    Name: fqdn(node, naming),
+    User: node.userId ?? TAGGED_DEVICES.id,
+    Key: node.nodeKey,
+    KeyExpiry: formatTime(node.expiry),
+    Machine: node.machineKey,
+    ...(node.discoKey === undefined ? {} : { DiscoKey: node.discoKey }),
+    Addresses: addresses,
+    AllowedIPs: addresses,
+    ...(node.endpoints.length === 0 ? {} : { Endpoints: node.endpoints }),
+    ...(node.homeDerp === 0
+      ? {}
+      : { DERP: `127.3.3.40:${node.homeDerp}`, HomeDERP: node.homeDerp }),
+    Created: formatTime(node.createdAt),
+    Cap: node.capVersion,
+    ...(node.tags.length === 0 ? {} : { Tags: node.tags }),
+    MachineAuthorized: true,
+    ...(isExpired(node, now) ? { Expired: true } : {}),
+  };
+}
+
+/** `name.suffix.` with the trailing dot that clients derive the MagicDNS suffix from. */
+export function fqdn(node: Node, naming: Naming): string {
+  return naming.baseDomain === '' ? `${node.name}.` : `${node.name}.${naming.baseDomain}.`;
+}
+
+function addressesOf(node: Node): readonly string[] {
+  const out: string[] = [];
+  if (node.ipv4 !== undefined) out.push(`${node.ipv4}/32`);
+  if (node.ipv6 !== undefined) out.push(`${node.ipv6}/128`);
+  return out;
+}
+
+/** What peers need of a node's host information: its name and system, and where its PeerAPI listens. */
+function peerHostinfo(node: Node): Record<string, unknown> {
+  const { OS, Services, sshHostKeys, ShareeNode } = node.hostinfo;
+  return {
+    ...(OS === undefined ? {} : { OS }),
+    Hostname: node.hostname,
+    ...(Services === undefined || Services.length === 0 ? {} : { Services }),
+    ...(sshHostKeys === undefined || sshHostKeys.length === 0 ? {} : { sshHostKeys }),
+    ...(ShareeNode === true ? { ShareeNode } : {}),
+  };
+}
+
+/** Fields of a node that a tailcfg.PeerChange can carry, as bits so that changes merge by OR. */
+export const PatchField = {
+  endpoints: 1,
+  derp: 2,
+  disco: 4,
+  cap: 8,
+  online: 16,
+  expiry: 32,
+} as const;
+
+/** Says that a patch cannot express what changed: the whole node must be sent. */
+export const WHOLE_NODE = 1 << 30;
+
+/** Which fields differ, or {@link WHOLE_NODE}; 0 where peers would see no difference. */
+export function diffForPeers(before: Node, after: Node): number {
+  if (wholeDiffers(before, after)) return WHOLE_NODE;
+  let fields = 0;
+  if (before.endpoints !== after.endpoints) {
+    // An absent list means "unchanged", so a patch cannot say that there are none.
+    if (after.endpoints.length === 0) return WHOLE_NODE;
+    fields |= PatchField.endpoints;
+  }
+  if (before.homeDerp !== after.homeDerp) fields |= PatchField.derp;
+  if (before.discoKey !== after.discoKey) {
+    if (after.discoKey === undefined) return WHOLE_NODE;
+    fields |= PatchField.disco;
+  }
+  if (before.capVersion !== after.capVersion) fields |= PatchField.cap;
+  if (before.expiry !== after.expiry) fields |= PatchField.expiry;
+  return fields;
+}
+
+function wholeDiffers(a: Node, b: Node): boolean {
+  return (
+    a.nodeKey !== b.nodeKey ||
+    a.machineKey !== b.machineKey ||
+    a.name !== b.name ||
+    a.hostname !== b.hostname ||
+    a.userId !== b.userId ||
+    a.ipv4 !== b.ipv4 ||
+    a.ipv6 !== b.ipv6 ||
+    (a.tags !== b.tags && a.tags.join(' ') !== b.tags.join(' ')) ||
+    (a.approvedRoutes !== b.approvedRoutes &&
+      a.approvedRoutes.join(' ') !== b.approvedRoutes.join(' ')) ||
+    (a.hostinfo !== b.hostinfo &&
+      JSON.stringify(peerHostinfo(a)) !== JSON.stringify(peerHostinfo(b)))
+  );
+}
+
+/** The JSON of a PeerChange with the given {@link PatchField}s of a node. */
+export function encodePatch(node: Node, presence: Presence, fields: number): string {
+  return JSON.stringify({
+    NodeID: node.id,
+    ...(fields & PatchField.derp ? { DERPRegion: node.homeDerp } : {}),
+    ...(fields & PatchField.cap ? { Cap: node.capVersion } : {}),
+    ...(fields & PatchField.endpoints ? { Endpoints: node.endpoints } : {}),
+    ...(fields & PatchField.disco ? { DiscoKey: node.discoKey } : {}),
+    ...(fields & PatchField.online
+      ? {
+          Online: presence.online,
+          ...(presence.online || presence.lastSeen === undefined
+            ? {}
+            : { LastSeen: formatTime(presence.lastSeen) }),
+        }
+      : {}),
+    ...(fields & PatchField.expiry ? { KeyExpiry: formatTime(node.expiry) } : {}),
+  });
+}

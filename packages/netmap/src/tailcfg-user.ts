@@ -1,0 +1,24 @@
+/** Users as clients read them: tailcfg.UserProfile. */
+import { TAGGED_DEVICES, type User, type UserId } from './user.ts';
+
+/** The JSON of a profile; the synthetic one for tagged devices where there is no such user. */
+export function encodeUserProfile(id: UserId, user: User | undefined): string {
+  if (user === undefined) {
+    return JSON.stringify({
+      ID: id,
+      LoginName: id === TAGGED_DEVICES.id ? TAGGED_DEVICES.name : '',
+      DisplayName: id === TAGGED_DEVICES.id ? 'Tagged Devices' : '',
+    });
+  }
+  return JSON.stringify({
+    ID: user.id,
+    LoginName: loginName(user),
+    DisplayName: user.displayName === '' ? user.name : user.displayName,
+    ...(user.pictureUrl === '' ? {} : { ProfilePicURL: user.pictureUrl }),
+  });
+}
+
+/** What clients show as the account: the e-mail address where one is known. */
+export function loginName(user: User): string {
+  return user.email === '' ? user.name : user.email;
+}
