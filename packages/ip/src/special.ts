@@ -1,0 +1,54 @@
+/**
+ * The ranges and addresses that official clients treat specially. Tailnets should stay inside
+ * {@link CGNAT} and {@link TAILNET_ULA}: clients assume so in DNS, in their host firewall and in PeerAPI.
+ *
+ * Source: docs/protocol/control.md §Addresses.
+ */
+import { type Address, parseAddress } from './address.ts';
+import { contains, parsePrefix, type Prefix } from './prefix.ts';
+
+/** Shared address space (RFC 6598), from which nodes get their IPv4 address. */
+export const CGNAT: Prefix = prefix('100.64.0.0/10');
+/** The unique local range (RFC 4193) from which nodes get their IPv6 address. */
+export const TAILNET_ULA: Prefix = prefix('fd7a:115c:a1e0::/48');
+
+/** Where ChromeOS puts its containers: clients let it through outside the tunnel, so no node may be there. */
+export const CHROMEOS_RANGE: Prefix = prefix('100.115.92.0/23');
+/** Kept for services that a client offers to its own machine. */
+export const SERVICE_RANGE: Prefix = prefix('100.100.0.0/24');
+/** IPv4 sites behind a subnet router, by site id (4via6). */
+export const FOUR_VIA_SIX_RANGE: Prefix = prefix('fd7a:115c:a1e0:b1a::/64');
+
+/** MagicDNS as a client offers it to its own machine. */
+export const SERVICE_IPV4: Address = address('100.100.100.100');
+/** MagicDNS over IPv6. */
+export const SERVICE_IPV6: Address = address('fd7a:115c:a1e0::53');
+
+/** What no node may be given, in order of address. */
+export const RESERVED: readonly Prefix[] = [
+  SERVICE_RANGE,
+  prefix('100.100.100.100/32'),
+  CHROMEOS_RANGE,
+  prefix('fd7a:115c:a1e0::53/128'),
+  FOUR_VIA_SIX_RANGE,
+];
+
+/** Whether clients take this for an address of a tailnet: in CGNAT or the ULA, and not ChromeOS's. */
+export function isTailnetAddress(candidate: Address): boolean {
+  return (
+    contains(TAILNET_ULA, candidate) ||
+    (contains(CGNAT, candidate) && !contains(CHROMEOS_RANGE, candidate))
+  );
+}
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`);
+  return parsed.value;
+}
+
+function address(text: string): Address {
+  const parsed = parseAddress(text);
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`);
+  return parsed.value;
+}
