@@ -54,7 +54,7 @@ function common(node: Node, naming: Naming, now: number): Record<string, unknown
   const addresses = addressesOf(node);
   return {
     ID: node.id,
-    StableID: node.stableId,
+    StableID: stableIdOf(node),
     Name: fqdn(node, naming),
     User: node.userId ?? TAGGED_DEVICES.id,
     Key: node.nodeKey,
@@ -73,6 +73,11 @@ function common(node: Node, naming: Naming, now: number): Record<string, unknown
     MachineAuthorized: true,
     ...(isExpired(node, now) ? { Expired: true } : {}),
   };
+}
+
+/** The opaque id that URLs and client preferences use: the id in decimal, as headscale's, for importers. */
+export function stableIdOf(node: Node): string {
+  return String(node.id);
 }
 
 /** `name.suffix.` with the trailing dot that clients derive the MagicDNS suffix from. */

@@ -190,7 +190,6 @@ function registerNode(
   const after: Node = {
     id,
     tailnet: FIRST_TAILNET,
-    stableId: `n${id}CNTRL`,
     machineKey: device.machineKey,
     discoKey: undefined,
     name: freeName(state, hostname, undefined),

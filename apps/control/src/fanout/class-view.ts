@@ -1,0 +1,150 @@
+/**
+ * What one class of viewers knows: the peers it sees, the log of what changed, and the encoded forms
+ * that its streams share.
+ */
+import { type Node, type NodeId, isExpired } from '@malla/netmap/node';
+import {
+  encodePatch,
+  encodePeer,
+  type Naming,
+  PatchField,
+  type Presence,
+  WHOLE_NODE,
+} from '@malla/netmap/tailcfg-node';
+import { encodeUserProfile } from '@malla/netmap/tailcfg-user';
+import { TAGGED_DEVICES, type User, type UserId } from '@malla/netmap/user';
+import { ChangeLog, Common, type Merged } from './change-log.ts';
+import { type Compress, Message, Piece } from './message.ts';
+import { Peers } from './peers.ts';
+
+/** What a view reads; always the present. */
+export interface Facts {
+  node(id: NodeId): Node | undefined;
+  user(id: UserId): User | undefined;
+  presence(id: NodeId): Presence;
+  readonly naming: Naming;
+  /** Unix ms. */
+  now(): number;
+  /** The JSON of shared parts: whole `"Field":value` members, joined by commas. */
+  commonMembers(parts: number): readonly string[];
+  readonly compress: Compress;
+}
+
+/** A pending change, encoded for everyone at the same cursor who is not in it. */
+export interface Delta {
+  readonly merged: Merged;
+  /** Undefined where nothing is left to say. */
+  readonly message: Message | undefined;
+}
+
+/** Every part of {@link Common}. */
+export const ALL_COMMON = Common.derpMap | Common.dns | Common.filter;
+
+export class ClassView {
+  readonly log = new ChangeLog();
+  readonly peers: Peers;
+  readonly #facts: Facts;
+  readonly #deltas = new Map<number, Delta | undefined>();
+  #deltasHead = 0;
+  #opening: { readonly head: number; readonly piece: Piece } | undefined;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+    this.peers = new Peers((id) => this.#encode(id), facts.compress);
+  }
+
+  /** A node that this class sees appeared or changed; `fields` as in the log. */
+  changed(id: NodeId, fields: number): void {
+    if (this.peers.has(id)) this.peers.changed(id);
+    else this.peers.add(id);
+    this.log.append({ kind: 'node', id, fields });
+  }
+
+  /** A node is no longer seen. */
+  gone(id: NodeId): void {
+    if (!this.peers.has(id)) return;
+    this.peers.remove(id);
+    this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
+  }
+
+  /**
+   * The whole map for a node of this class, as message pieces: what all share, every peer but itself,
+   * and `own` members (`"Node":…`) last.
+   */
+  whole(self: NodeId, own: string): Piece[] {
+    const closing = new Piece(`],${own}}`, this.#facts.compress);
+    return [this.#openingPiece(), ...this.peers.piecesWithout(self), closing];
+  }
+
+  /** What a stream at `cursor` has not been told; undefined when it is too far behind. */
+  since(cursor: number): Delta | undefined {
+    if (this.#deltasHead !== this.log.head) {
+      this.#deltas.clear();
+      this.#deltasHead = this.log.head;
+    }
+    if (!this.#deltas.has(cursor)) {
+      const merged = this.log.since(cursor);
+      this.#deltas.set(cursor, merged === undefined ? undefined : this.#delta(merged));
+    }
+    return this.#deltas.get(cursor);
+  }
+
+  /** The members of a delta message, without what concerns `except`. */
+  members(merged: Merged, except: NodeId | undefined): string[] {
+    const changed: string[] = [];
+    const removed: NodeId[] = [];
+    const patches: string[] = [];
+    for (const [id, fields] of merged.nodes) {
+      if (id === except) continue;
+      const node = this.#facts.node(id);
+      if (node === undefined || !this.peers.has(id)) removed.push(id);
+      else if (fields & WHOLE_NODE) changed.push(this.#encode(id));
+      else patches.push(encodePatch(node, this.#facts.presence(id), fields));
+    }
+    const out = [...this.#facts.commonMembers(merged.common)];
+    if (merged.users.size > 0) {
+      const profiles = [...merged.users].map((id) => encodeUserProfile(id, this.#facts.user(id)));
+      out.push(`"UserProfiles":[${profiles.join(',')}]`);
+    }
+    if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
+    if (changed.length > 0) out.push(`"PeersChanged":[${changed.join(',')}]`);
+    if (patches.length > 0) out.push(`"PeersChangedPatch":[${patches.join(',')}]`);
+    return out;
+  }
+
+  #delta(merged: Merged): Delta {
+    const members = this.members(merged, undefined);
+    if (members.length === 0) return { merged, message: undefined };
+    return { merged, message: new Message(`{${members.join(',')}}`, this.#facts.compress) };
+  }
+
+  #openingPiece(): Piece {
+    if (this.#opening?.head !== this.log.head) {
+      const users = new Set<UserId>();
+      for (const id of this.peers.ids()) {
+        users.add(this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+      }
+      const profiles = [...users].map((id) => encodeUserProfile(id, this.#facts.user(id)));
+      const members = [
+        ...this.#facts.commonMembers(ALL_COMMON),
+        `"UserProfiles":[${profiles.join(',')}]`,
+      ];
+      const text = `{${members.join(',')},"Peers":[`;
+      this.#opening = { head: this.log.head, piece: new Piece(text, this.#facts.compress) };
+    }
+    return this.#opening.piece;
+  }
+
+  #encode(id: NodeId): string {
+    const node = this.#facts.node(id);
+    // Peers holds only nodes that exist: gone() comes with the deletion.
+    if (node === undefined) throw new Error(`node ${id} is in a class view and not in the state`);
+    return encodePeer(node, this.#facts.presence(id), this.#facts.naming, this.#facts.now());
+  }
+}
+
+/** The bits of a change for the log: a key that expired or came back needs the whole node. */
+export function fieldsOf(fields: number, before: Node, after: Node, now: number): number {
+  const turned = isExpired(before, now) !== isExpired(after, now);
+  return turned && fields & PatchField.expiry ? WHOLE_NODE : fields;
+}

@@ -1,0 +1,327 @@
+/**
+ * Tells every open map stream what has changed, once, in as few bytes as possible.
+ *
+ * Sans-IO: the driver passes in time, compression, sinks, and a way to be called back. The first change
+ * goes out at once; what comes while it is being sent is merged, and the next flush waits half of what
+ * the last one took. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
+ */
+import type { Node, NodeId } from '@malla/netmap/node';
+import {
+  type CapMap,
+  diffForPeers,
+  encodeSelf,
+  PatchField,
+  WHOLE_NODE,
+} from '@malla/netmap/tailcfg-node';
+import { TAGGED_DEVICES } from '@malla/netmap/user';
+import { formatTime } from '@malla/wire/tailcfg/json';
+import type { Change } from '../core/change.ts';
+import { ClassView, type Facts, fieldsOf } from './class-view.ts';
+import { type Encoding, frame, Message, Piece } from './message.ts';
+import { MapStream, type StreamSink } from './map-stream.ts';
+import type { ClassKey, Visibility } from './visibility.ts';
+
+/** How long new streams are gathered, ms. */
+export const GATHER_MS = 15;
+/** Longest wait between two flushes, ms. */
+export const MAX_GAP_MS = 250;
+
+export interface FanoutOptions {
+  readonly facts: Facts;
+  readonly visibility: Visibility;
+  /** Capabilities of a node itself. */
+  readonly capMap: (node: Node) => CapMap;
+  /** Members of the first message besides the shared ones, such as `"Domain":…`. */
+  readonly firstMembers: () => readonly string[];
+  /** Calls back after so many ms; 0: soon. */
+  readonly schedule: (task: () => void, delayMs: number) => void;
+  /** Monotonic ms, to measure a flush with. */
+  readonly monotonic: () => number;
+}
+
+export class Fanout {
+  readonly #options: FanoutOptions;
+  readonly #views = new Map<ClassKey, ClassView>();
+  readonly #classOf = new Map<NodeId, ClassKey>();
+  readonly #streams = new Map<NodeId, MapStream>();
+  readonly #pending = new Set<MapStream>();
+  #scheduled = false;
+  #allDirty = false;
+  #notBefore = 0;
+  readonly #keepAlive: Message;
+
+  constructor(options: FanoutOptions, nodes: Iterable<Node>) {
+    this.#options = options;
+    this.#keepAlive = new Message('{"KeepAlive":true}', options.facts.compress);
+    for (const node of nodes) this.#appear(node);
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  stream(id: NodeId): MapStream | undefined {
+    return this.#streams.get(id);
+  }
+
+  /** Opens a stream. An older one of the same node is ended: the client has left it behind. */
+  open(node: Node, encoding: Encoding, sink: StreamSink): MapStream {
+    this.close(this.#streams.get(node.id));
+    const stream = new MapStream(node.id, encoding, sink, this.#viewOf(this.#classKey(node)));
+    this.#streams.set(node.id, stream);
+    this.#pending.add(stream);
+    this.#wake(GATHER_MS);
+    return stream;
+  }
+
+  /** Ends a stream, from our side or because the client has gone. */
+  close(stream: MapStream | undefined): void {
+    if (stream === undefined || stream.ended) return;
+    stream.ended = true;
+    this.#pending.delete(stream);
+    if (this.#streams.get(stream.nodeId) === stream) this.#streams.delete(stream.nodeId);
+    stream.sink.end();
+  }
+
+  /** The sink of a busy stream takes bytes again. */
+  writable(stream: MapStream): void {
+    if (!stream.busy || stream.ended) return;
+    stream.busy = false;
+    this.#pending.add(stream);
+    this.#wake(0);
+  }
+
+  /** Rows have changed. */
+  apply(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.table === 'node') this.#nodeChanged(change.before, change.after);
+      else if (
+        change.table === 'user' &&
+        change.after !== undefined &&
+        change.before !== undefined
+      ) {
+        for (const view of this.#views.values()) view.log.append({ kind: 'user', id: change.id });
+        this.#everyone();
+      }
+    }
+  }
+
+  /** A node came online, went offline, or its key expired by time: its row is as before. */
+  presenceChanged(node: Node, whole = false): void {
+    this.#tellViewers(this.#classKey(node), node.id, whole ? WHOLE_NODE : PatchField.online);
+    if (whole) this.#selfChanged(node.id);
+  }
+
+  /** Shared parts have changed, bits of `Common`. */
+  commonChanged(parts: number): void {
+    for (const view of this.#views.values()) view.log.append({ kind: 'common', parts });
+    this.#everyone();
+  }
+
+  /** Sends a member (`"PingRequest":…`) to one node. False: no stream, or too much waits already. */
+  send(id: NodeId, member: string): boolean {
+    const stream = this.#streams.get(id);
+    if (stream === undefined || !stream.push(member)) return false;
+    this.#pending.add(stream);
+    this.#wake(0);
+    return true;
+  }
+
+  /** Tells a silent stream that we are there. A busy one is told by what it is busy with. */
+  keepAlive(stream: MapStream): void {
+    if (!stream.started || stream.busy || stream.ended) return;
+    this.#write(stream, [this.#keepAlive.bytes(stream.encoding)]);
+  }
+
+  /** The one message for a request that does not stay: the whole map for a node. */
+  once(node: Node, encoding: Encoding): Uint8Array[] {
+    return frame(this.#whole(this.#viewOf(this.#classKey(node)), node), encoding);
+  }
+
+  /** A message with nothing but the node itself: for one whose key has expired. */
+  selfOnly(node: Node, encoding: Encoding): Uint8Array[] {
+    const members = [this.#selfMember(node), ...this.#options.firstMembers()];
+    return frame([new Piece(`{${members.join(',')}}`, this.#options.facts.compress)], encoding);
+  }
+
+  #nodeChanged(before: Node | undefined, after: Node | undefined): void {
+    if (after === undefined) {
+      if (before !== undefined) this.#disappear(before.id);
+      return;
+    }
+    if (before === undefined) {
+      this.#appear(after);
+      return;
+    }
+    const key = this.#options.visibility.classOf(after);
+    if (key !== this.#classKey(before)) {
+      this.#disappear(before.id);
+      this.#appear(after);
+      return;
+    }
+    const fields = fieldsOf(diffForPeers(before, after), before, after, this.#options.facts.now());
+    if (fields !== 0) this.#tellViewers(key, after.id, fields);
+    if (selfDiffers(fields)) this.#selfChanged(after.id);
+  }
+
+  #appear(node: Node): void {
+    const key = this.#options.visibility.classOf(node);
+    this.#classOf.set(node.id, key);
+    this.#viewOf(key);
+    const owner = node.userId ?? TAGGED_DEVICES.id;
+    for (const [viewer, view] of this.#views) {
+      if (!this.#options.visibility.sees(viewer, key)) continue;
+      if (!this.#ownerKnown(view, owner)) view.log.append({ kind: 'user', id: owner });
+      view.changed(node.id, WHOLE_NODE);
+    }
+    this.#everyone();
+  }
+
+  #disappear(id: NodeId): void {
+    const key = this.#classOf.get(id);
+    this.#classOf.delete(id);
+    for (const view of this.#views.values()) view.gone(id);
+    // What the node itself may see has ended with its class.
+    this.close(this.#streams.get(id));
+    if (key !== undefined) this.#dropIfEmpty(key);
+    this.#everyone();
+  }
+
+  #dropIfEmpty(key: ClassKey): void {
+    for (const other of this.#classOf.values()) if (other === key) return;
+    this.#views.delete(key);
+  }
+
+  #ownerKnown(view: ClassView, owner: number): boolean {
+    for (const id of view.peers.ids()) {
+      if ((this.#options.facts.node(id)?.userId ?? TAGGED_DEVICES.id) === owner) return true;
+    }
+    return false;
+  }
+
+  #tellViewers(key: ClassKey, id: NodeId, fields: number): void {
+    for (const [viewer, view] of this.#views) {
+      if (this.#options.visibility.sees(viewer, key)) view.changed(id, fields);
+    }
+    this.#everyone();
+  }
+
+  #selfChanged(id: NodeId): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    stream.selfChanged = true;
+    this.#pending.add(stream);
+    this.#wake(0);
+  }
+
+  #classKey(node: Node): ClassKey {
+    return this.#classOf.get(node.id) ?? this.#options.visibility.classOf(node);
+  }
+
+  #viewOf(key: ClassKey): ClassView {
+    let view = this.#views.get(key);
+    if (view === undefined) {
+      view = new ClassView(this.#options.facts);
+      this.#views.set(key, view);
+      for (const [id, of] of this.#classOf) {
+        if (this.#options.visibility.sees(key, of)) view.peers.add(id);
+      }
+    }
+    return view;
+  }
+
+  #everyone(): void {
+    this.#allDirty = true;
+    this.#wake(0);
+  }
+
+  #wake(delayMs: number): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const wait = Math.max(delayMs, this.#notBefore - this.#options.monotonic());
+    this.#options.schedule(
+      () => {
+        this.#scheduled = false;
+        this.flush();
+      },
+      Math.max(0, wait),
+    );
+  }
+
+  /** Sends everything that is pending to everyone who can take it. The schedule calls it. */
+  flush(): void {
+    const began = this.#options.monotonic();
+    const due = this.#allDirty ? [...this.#streams.values()] : [...this.#pending];
+    this.#allDirty = false;
+    this.#pending.clear();
+    for (const stream of due) if (!stream.busy && !stream.ended) this.#serve(stream);
+    this.#trim();
+    const ended = this.#options.monotonic();
+    this.#notBefore = ended + Math.min((ended - began) / 2, MAX_GAP_MS);
+  }
+
+  #serve(stream: MapStream): void {
+    const { facts } = this.#options;
+    const node = facts.node(stream.nodeId);
+    if (node === undefined) return this.close(stream);
+    if (!stream.started) {
+      stream.started = true;
+      stream.cursor = stream.view.log.head;
+      stream.selfChanged = false;
+      return this.#write(stream, frame(this.#whole(stream.view, node), stream.encoding));
+    }
+    const delta = stream.view.since(stream.cursor);
+    // Too far behind to be told what changed: it comes back and gets the whole map.
+    if (delta === undefined) return this.close(stream);
+    stream.cursor = stream.view.log.head;
+    const concernsSelf = delta.merged.nodes.has(stream.nodeId);
+    if (!concernsSelf && !stream.selfChanged && stream.waiting.length === 0) {
+      if (delta.message !== undefined) this.#write(stream, [delta.message.bytes(stream.encoding)]);
+      return;
+    }
+    const members = stream.view.members(delta.merged, stream.nodeId);
+    if (stream.selfChanged) members.unshift(this.#selfMember(node));
+    stream.selfChanged = false;
+    const own = stream.waiting.shift();
+    if (own !== undefined) members.push(own);
+    if (stream.waiting.length > 0) {
+      this.#pending.add(stream);
+      this.#wake(0);
+    }
+    if (members.length === 0) return;
+    const message = new Message(`{${members.join(',')}}`, facts.compress);
+    this.#write(stream, [message.bytes(stream.encoding)]);
+  }
+
+  #whole(view: ClassView, node: Node): Piece[] {
+    const own = [
+      this.#selfMember(node),
+      `"ControlTime":"${formatTime(this.#options.facts.now())}"`,
+      ...this.#options.firstMembers(),
+    ];
+    return view.whole(node.id, own.join(','));
+  }
+
+  #selfMember(node: Node): string {
+    const { facts, capMap } = this.#options;
+    return `"Node":${encodeSelf(node, capMap(node), facts.naming, facts.now())}`;
+  }
+
+  #write(stream: MapStream, pieces: readonly Uint8Array[]): void {
+    if (!stream.sink.write(pieces)) stream.busy = true;
+  }
+
+  #trim(): void {
+    const slowest = new Map<ClassView, number>();
+    for (const stream of this.#streams.values()) {
+      if (!stream.started) continue;
+      slowest.set(stream.view, Math.min(slowest.get(stream.view) ?? Infinity, stream.cursor));
+    }
+    for (const view of this.#views.values()) view.log.trim(slowest.get(view) ?? view.log.head);
+  }
+}
+
+/** Endpoints and discovery keys are the node's own news; the rest it must be told. */
+function selfDiffers(fields: number): boolean {
+  return (fields & (WHOLE_NODE | PatchField.expiry)) !== 0;
+}

@@ -1,0 +1,48 @@
+/**
+ * One open map stream: where it is in its class's log, and what only it must be told. What waits for a
+ * busy stream is bounded: a cursor, a flag, and a few messages.
+ */
+import type { NodeId } from '@malla/netmap/node';
+import type { ClassView } from './class-view.ts';
+import type { Encoding } from './message.ts';
+
+/** The way to the client. Implementations never throw. */
+export interface StreamSink {
+  /** Takes all the bytes; false asks to wait for {@link MapStream.writable}. */
+  write(pieces: readonly Uint8Array[]): boolean;
+  /** Ends the stream after what was written. */
+  end(): void;
+}
+
+/** Messages for one stream alone that may wait, such as a ping request each. */
+export const MAX_WAITING = 16;
+
+export class MapStream {
+  readonly nodeId: NodeId;
+  readonly encoding: Encoding;
+  readonly sink: StreamSink;
+  view: ClassView;
+  cursor = 0;
+  /** Has had its first, whole map. */
+  started = false;
+  busy = false;
+  ended = false;
+  /** The node's own entry must be sent again. */
+  selfChanged = false;
+  /** Members (`"PingRequest":…`) of messages for this stream alone. */
+  readonly waiting: string[] = [];
+
+  constructor(nodeId: NodeId, encoding: Encoding, sink: StreamSink, view: ClassView) {
+    this.nodeId = nodeId;
+    this.encoding = encoding;
+    this.sink = sink;
+    this.view = view;
+  }
+
+  /** Whether there is room for another message of its own. */
+  push(member: string): boolean {
+    if (this.waiting.length >= MAX_WAITING) return false;
+    this.waiting.push(member);
+    return true;
+  }
+}
