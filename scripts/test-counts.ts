@@ -1,0 +1,39 @@
+/**
+ * A reporter for Node's test runner that writes one JSON object at the end: how many tests passed, failed
+ * and were skipped, and why. A skipped suite counts as one skipped test, since its tests are never seen;
+ * a suite that failed only through its tests is not counted again.
+ */
+import type { TestEvent } from 'node:test/reporters';
+
+export interface TestCounts {
+  readonly passed: number;
+  readonly failed: number;
+  /** Reason of every skipped test and of every one still to do; empty when none was given. */
+  readonly skipReasons: readonly string[];
+}
+
+/**
+ * Sums a run's events, fed to it by `node --test --test-reporter`.
+ *
+ * @yields the counts, once, as JSON of {@link TestCounts}
+ */
+export async function* countTests(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  let passed = 0;
+  let failed = 0;
+  const skipReasons: string[] = [];
+  for await (const event of events) {
+    if (event.type === 'test:fail') {
+      const { error } = event.data.details;
+      if (!('failureType' in error) || error.failureType !== 'subtestsFailed') failed++;
+    } else if (event.type === 'test:pass') {
+      const skipped = event.data.skip ?? event.data.todo;
+      if (skipped !== undefined && skipped !== false) {
+        skipReasons.push(skipped === true ? '' : skipped);
+      } else if (event.data.details.type !== 'suite') passed++;
+    }
+  }
+  yield JSON.stringify({ passed, failed, skipReasons } satisfies TestCounts);
+}
+
+// oxlint-disable-next-line import/no-default-export -- how the test runner finds a reporter
+export default countTests;

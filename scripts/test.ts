@@ -1,0 +1,116 @@
+/**
+ * `npm test`: types, lint, format, then unit, system and interop tests, in that order, stopping at the first
+ * step that fails. The last line is always `N passed, N failed, N skipped`, over all runs of the test runner.
+ *
+ *     node scripts/test.ts [--only unit|system|interop] [--no-interop]
+ *
+ * A test that lacks a tool skips with the reason `needs <tool>`. Where `CI=true`, every tool is meant to be
+ * installed, so such a skip is a failure.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
+import { OFFICIAL_VERSIONS, officialBinaries } from '../tests/interop/official-binaries.ts';
+import type { TestCounts } from './test-counts.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BIN = join(ROOT, 'node_modules', '.bin');
+const SUITES = ['unit', 'system', 'interop'] as const;
+type Suite = (typeof SUITES)[number];
+
+const CHECKS = [
+  ['tsc', '--noEmit'],
+  ['oxlint', '--type-aware'],
+  ['oxfmt', '--check'],
+] as const;
+
+const RUNS: Record<
+  Suite,
+  { readonly flags: readonly string[]; readonly globs: readonly string[] }
+> = {
+  unit: {
+    flags: ['--test-randomize'],
+    globs: ['packages/**/*.test.ts', 'apps/**/*.test.ts', 'tests/*.test.ts'],
+  },
+  system: { flags: [], globs: ['tests/system/*.test.ts'] },
+  interop: { flags: ['--test-concurrency=1'], globs: ['tests/interop/*.test.ts'] },
+};
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const finished = main();
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = finished && total.failed === 0 ? 0 : 1;
+
+/** Runs what was asked for. False when a step failed. */
+function main(): boolean {
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, 'no-interop': { type: 'boolean', default: false } },
+  });
+  const only = SUITES.find((suite) => suite === values.only);
+  if (values.only !== undefined && only === undefined) {
+    console.error(`--only ${values.only}: expected one of ${SUITES.join(', ')}`);
+    return false;
+  }
+  const suites = only === undefined ? SUITES : [only];
+  if (only === undefined && !CHECKS.every(check)) return false;
+  return suites.every((suite) => (suite === 'interop' && values['no-interop']) || run(suite));
+}
+
+function check([tool, ...args]: (typeof CHECKS)[number]): boolean {
+  console.log(`> ${tool} ${args.join(' ')}`);
+  return spawnSync(join(BIN, tool), args, { cwd: ROOT, stdio: 'inherit' }).status === 0;
+}
+
+function run(suite: Suite): boolean {
+  const { flags, globs } = RUNS[suite];
+  const files = globSync(globs, { cwd: ROOT, exclude: ['**/node_modules'] });
+  if (files.length === 0) return true;
+  if (suite === 'interop' && skipWithout(...LAB_TOOLS, 'go') === false) {
+    // Before the tests, so that no test's time limit meets a cold compiler cache.
+    for (const version of OFFICIAL_VERSIONS) officialBinaries(version);
+  }
+  console.log(`> ${suite} tests, ${files.length} files`);
+  const { status, counts } = runFiles(flags, files);
+  const needs = counts.skipReasons.filter((reason) => reason.startsWith('needs '));
+  for (const reason of new Set(needs)) {
+    const times = needs.filter((other) => other === reason).length;
+    console.log(`${times} ${suite} test${times === 1 ? '' : 's'} skipped: ${reason}`);
+  }
+  const unwanted = process.env['CI'] === 'true' ? needs.length : 0;
+  // A run that ended in error without a failed test, such as one that was killed, counts as one.
+  const failed = Math.max(counts.failed, status === 0 ? 0 : 1) + unwanted;
+  total.passed += counts.passed;
+  total.failed += failed;
+  total.skipped += counts.skipReasons.length - unwanted;
+  return failed === 0;
+}
+
+function runFiles(
+  flags: readonly string[],
+  files: readonly string[],
+): { readonly status: number | null; readonly counts: TestCounts } {
+  const dir = mkdtempSync(join(tmpdir(), 'malla-test-'));
+  const countsFile = join(dir, 'counts.json');
+  const reporters = [
+    ['--test-reporter=spec', '--test-reporter-destination=stdout'],
+    [
+      `--test-reporter=${import.meta.resolve('./test-counts.ts')}`,
+      `--test-reporter-destination=${countsFile}`,
+    ],
+  ].flat();
+  try {
+    const { status } = spawnSync(process.execPath, ['--test', ...flags, ...reporters, ...files], {
+      cwd: ROOT,
+      stdio: 'inherit',
+    });
+    const counts = existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '';
+    const none: TestCounts = { passed: 0, failed: 0, skipReasons: [] };
+    return { status, counts: counts === '' ? none : (JSON.parse(counts) as TestCounts) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
