@@ -52,6 +52,8 @@ export class State {
   readonly #preAuthKeysByPrefix = new Map<string, number>();
   readonly #apiKeysByPrefix = new Map<string, number>();
   readonly #lastId: Record<TableName, number>;
+  #lastIpv4: string | undefined;
+  #lastIpv6: string | undefined;
 
   constructor(snapshot: Snapshot = EMPTY_SNAPSHOT) {
     this.#lastId = { ...snapshot.lastId };
@@ -111,6 +113,11 @@ export class State {
     return this.#addresses.has(address);
   }
 
+  /** The address that a node got last; after a restart the newest node's. It may be free again. */
+  lastAddress(family: 'ipv4' | 'ipv6'): string | undefined {
+    return family === 'ipv4' ? this.#lastIpv4 : this.#lastIpv6;
+  }
+
   preAuthKey(id: number): PreAuthKey | undefined {
     return this.#preAuthKeys.get(id);
   }
@@ -133,9 +140,14 @@ export class State {
     return this.#apiKeys.values();
   }
 
-  /** Makes the change true. The ids it uses are spent, also when it is reverted. */
+  /** Makes the change true. The ids and addresses it uses are spent, also when it is reverted. */
   apply(change: Change): void {
     this.#lastId[change.table] = Math.max(this.#lastId[change.table], change.id);
+    if (change.table === 'node') {
+      const { before, after } = change;
+      if (after?.ipv4 !== before?.ipv4) this.#lastIpv4 = after?.ipv4 ?? this.#lastIpv4;
+      if (after?.ipv6 !== before?.ipv6) this.#lastIpv6 = after?.ipv6 ?? this.#lastIpv6;
+    }
     this.#swap(change, change.before, change.after);
   }
 
