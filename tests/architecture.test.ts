@@ -1,0 +1,153 @@
+/**
+ * The rules that hold the repository together: who may import whom, and what every workspace and module
+ * owes its reader. A new workspace needs a row in the table, a new edge a change to it.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/** Workspace to the workspaces of ours that its code may import. Arrows point up this list only. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  ip: ['base'],
+  keys: ['base'],
+  api: ['base'],
+  http2: ['base'],
+  wire: ['base', 'ip', 'keys'],
+  noise: ['base', 'keys'],
+  netmap: ['base', 'ip', 'keys', 'wire'],
+  relay: ['base', 'ip', 'keys', 'wire'],
+  control: ['base', 'ip', 'keys', 'api', 'http2', 'wire', 'noise', 'netmap', 'relay'],
+  cli: ['base', 'keys', 'api', 'relay', 'control'],
+};
+/** For tests only, so it may import any package, and any test may import it. */
+const TESTKIT = 'testkit';
+
+const MAX_README_LINES = 40;
+/** Lines of code in one module, without blank lines and comments. */
+const MAX_CODE_LINES = 600;
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const IMPORTED = /\b(?:from|import|import\()\s*['"]([^'"]+)['"]/g;
+
+const workspaces = globSync('{packages,apps}/*', { cwd: ROOT }).toSorted(byText);
+const modules = globSync('{packages,apps,tests,scripts,bench}/**/*.ts', {
+  cwd: ROOT,
+  exclude: ['**/node_modules'],
+});
+
+describe('the table of who may import whom', () => {
+  test('has a row for every folder under packages/ and apps/, and no other', () => {
+    assert.deepEqual(new Set(workspaces.map(nameOf)), new Set([...Object.keys(ALLOWED), TESTKIT]));
+  });
+
+  test('names only rows above, so that there is no circle', () => {
+    const above = new Set<string>();
+    for (const [name, allowed] of Object.entries(ALLOWED)) {
+      for (const target of allowed) assert.ok(above.has(target), `${name} may import ${target}`);
+      above.add(name);
+    }
+  });
+
+  for (const workspace of workspaces) {
+    const allowed = ALLOWED[nameOf(workspace)];
+    if (allowed === undefined) continue;
+    const own = `@malla/${nameOf(workspace)}`;
+
+    test(`holds for ${workspace}`, () => {
+      for (const module of modules.filter((path) => path.startsWith(`${workspace}/`))) {
+        const extra = isForTests(module) ? [TESTKIT] : [];
+        for (const target of importsOf(module)) {
+          const name = /^@malla\/([^/]+)/.exec(target)?.[1];
+          if (name === undefined) continue;
+          assert.notEqual(`@malla/${name}`, own, `${module} imports itself by its package name`);
+          assert.ok([...allowed, ...extra].includes(name), `${module} imports ${target}`);
+        }
+      }
+    });
+
+    test(`equals the dependencies of ours in ${workspace}/package.json`, () => {
+      const { name, dependencies = {} } = manifestOf(workspace);
+      assert.equal(name, own);
+      const ours = Object.keys(dependencies).filter((key) => key.startsWith('@malla/'));
+      assert.deepEqual(new Set(ours), new Set(allowed.map((target) => `@malla/${target}`)));
+    });
+  }
+
+  test('is not sidestepped by a relative path into another workspace', () => {
+    for (const module of modules) {
+      const workspace = workspaces.find((path) => module.startsWith(`${path}/`));
+      if (workspace === undefined) continue;
+      for (const target of importsOf(module).filter((path) => path.startsWith('.'))) {
+        const inside = relative(join(ROOT, workspace), resolve(ROOT, module, '..', target));
+        assert.ok(!inside.startsWith(`..${sep}`), `${module} imports ${target}`);
+      }
+    }
+  });
+});
+
+describe('every module', () => {
+  test('opens with a docstring, unless it is a test', () => {
+    const without = modules.filter(
+      (path) => !path.endsWith('.test.ts') && !/^(#!.*\n)?\/\*\*/.test(read(path)),
+    );
+    assert.deepEqual(without, []);
+  });
+
+  test(`has at most ${MAX_CODE_LINES} lines of code`, (t) => {
+    const sizes = modules.map((path) => ({ path, lines: codeLines(read(path)) }));
+    const sorted = sizes.map(({ lines }) => lines).toSorted((a, b) => a - b);
+    const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
+    t.diagnostic(`${sorted.length} modules, lines of code: median ${at(0.5)}, p95 ${at(0.95)}`);
+    assert.deepEqual(
+      sizes.filter(({ lines }) => lines > MAX_CODE_LINES),
+      [],
+    );
+  });
+});
+
+describe('every workspace', () => {
+  for (const workspace of workspaces) {
+    test(`${workspace} has a README of at most ${MAX_README_LINES} lines`, () => {
+      const readme = join(workspace, 'README.md');
+      assert.ok(existsSync(join(ROOT, readme)), `${readme} is missing`);
+      const lines = read(readme).trimEnd().split('\n').length;
+      assert.ok(lines <= MAX_README_LINES, `${readme} has ${lines} lines`);
+    });
+  }
+});
+
+function nameOf(workspace: string): string {
+  return workspace.split('/')[1] ?? '';
+}
+
+function isForTests(module: string): boolean {
+  return module.endsWith('.test.ts') || module.includes('/src/testing/');
+}
+
+function importsOf(module: string): string[] {
+  return [...read(module).matchAll(IMPORTED)].map(([, target = '']) => target);
+}
+
+function manifestOf(workspace: string): {
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+} {
+  return JSON.parse(read(join(workspace, 'package.json'))) as ReturnType<typeof manifestOf>;
+}
+
+/** Counts as the linter does: neither blank lines nor lines that are all comment. */
+function codeLines(source: string): number {
+  const bare = source.replaceAll(/^\s*\/\*[\s\S]*?\*\//gm, '').replaceAll(/^\s*\/\/.*$/gm, '');
+  return bare.split('\n').filter((line) => line.trim() !== '').length;
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
