@@ -11,7 +11,7 @@ import { MallaError } from '@malla/base/error';
 import type { MachinePublic, NodePublic } from '@malla/keys/key';
 import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
 import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
-import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
+import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type AddressPlan, allocateAddresses } from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
 import { labelFor, uniqueName } from './names.ts';
@@ -179,6 +179,7 @@ function registerNode(
     const after: Node = {
       ...existing,
       ...login,
+      homeDerp: preferredDerp(device.hostinfo) || existing.homeDerp,
       name: renamed ? freeName(state, hostname, existing) : existing.name,
       // A new node key means a new client process: its old disco key and endpoints are dead.
       ...(device.nodeKey === existing.nodeKey ? {} : { discoKey: undefined, endpoints: [] }),
@@ -197,7 +198,7 @@ function registerNode(
     ipv4: addresses.ipv4,
     ipv6: addresses.ipv6,
     endpoints: [],
-    homeDerp: 0,
+    homeDerp: preferredDerp(device.hostinfo),
     createdAt: context.now,
     lastSeen: context.now,
     approvedRoutes: [],

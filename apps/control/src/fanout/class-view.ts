@@ -45,6 +45,8 @@ export class ClassView {
   readonly peers: Peers;
   readonly #facts: Facts;
   readonly #deltas = new Map<number, Delta | undefined>();
+  /** Owners that viewers were told of; told anew to each in its first map. */
+  readonly #owners = new Set<UserId>();
   #deltasHead = 0;
   #opening: { readonly head: number; readonly piece: Piece } | undefined;
 
@@ -53,10 +55,18 @@ export class ClassView {
     this.peers = new Peers((id) => this.#encode(id), facts.compress);
   }
 
-  /** A node that this class sees appeared or changed; `fields` as in the log. */
+  /** A node comes to be seen, and with the first of its owner the owner. */
+  appeared(id: NodeId, owner: UserId): void {
+    this.#introduce(owner);
+    this.peers.add(id);
+    this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
+  }
+
+  /** A node that this class sees has changed; `fields` as in the log. */
   changed(id: NodeId, fields: number): void {
-    if (this.peers.has(id)) this.peers.changed(id);
-    else this.peers.add(id);
+    if (!this.peers.has(id)) return;
+    this.#introduce(this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+    this.peers.changed(id);
     this.log.append({ kind: 'node', id, fields });
   }
 
@@ -110,6 +120,12 @@ export class ClassView {
     if (changed.length > 0) out.push(`"PeersChanged":[${changed.join(',')}]`);
     if (patches.length > 0) out.push(`"PeersChangedPatch":[${patches.join(',')}]`);
     return out;
+  }
+
+  #introduce(owner: UserId): void {
+    if (this.#owners.has(owner)) return;
+    this.#owners.add(owner);
+    this.log.append({ kind: 'user', id: owner });
   }
 
   #delta(merged: Merged): Delta {

@@ -43,6 +43,7 @@ export class Fanout {
   readonly #options: FanoutOptions;
   readonly #views = new Map<ClassKey, ClassView>();
   readonly #classOf = new Map<NodeId, ClassKey>();
+  readonly #sizes = new Map<ClassKey, number>();
   readonly #streams = new Map<NodeId, MapStream>();
   readonly #pending = new Set<MapStream>();
   #scheduled = false;
@@ -146,13 +147,15 @@ export class Fanout {
 
   #nodeChanged(before: Node | undefined, after: Node | undefined): void {
     if (after === undefined) {
-      if (before !== undefined) this.#disappear(before.id);
+      if (before !== undefined) this.#deleted(before);
       return;
     }
     if (before === undefined) {
       this.#appear(after);
       return;
     }
+    // A new node key is a new client process; the stream of the old one has nobody at its end.
+    if (before.nodeKey !== after.nodeKey) this.close(this.#streams.get(after.id));
     const key = this.#options.visibility.classOf(after);
     if (key !== this.#classKey(before)) {
       this.#disappear(before.id);
@@ -164,15 +167,25 @@ export class Fanout {
     if (selfDiffers(fields)) this.#selfChanged(after.id);
   }
 
+  /** A client that is told its key has expired asks for a login; one that is told nothing tries for ever. */
+  #deleted(node: Node): void {
+    const stream = this.#streams.get(node.id);
+    if (stream !== undefined && !stream.busy) {
+      const gone = { ...node, expiry: this.#options.facts.now() };
+      this.#write(stream, this.selfOnly(gone, stream.encoding));
+    }
+    this.#disappear(node.id);
+  }
+
   #appear(node: Node): void {
     const key = this.#options.visibility.classOf(node);
-    this.#classOf.set(node.id, key);
     this.#viewOf(key);
+    this.#classOf.set(node.id, key);
+    this.#sizes.set(key, (this.#sizes.get(key) ?? 0) + 1);
     const owner = node.userId ?? TAGGED_DEVICES.id;
     for (const [viewer, view] of this.#views) {
       if (!this.#options.visibility.sees(viewer, key)) continue;
-      if (!this.#ownerKnown(view, owner)) view.log.append({ kind: 'user', id: owner });
-      view.changed(node.id, WHOLE_NODE);
+      view.appeared(node.id, owner);
     }
     this.#everyone();
   }
@@ -183,20 +196,18 @@ export class Fanout {
     for (const view of this.#views.values()) view.gone(id);
     // What the node itself may see has ended with its class.
     this.close(this.#streams.get(id));
-    if (key !== undefined) this.#dropIfEmpty(key);
+    if (key !== undefined) this.#shrink(key);
     this.#everyone();
   }
 
-  #dropIfEmpty(key: ClassKey): void {
-    for (const other of this.#classOf.values()) if (other === key) return;
-    this.#views.delete(key);
-  }
-
-  #ownerKnown(view: ClassView, owner: number): boolean {
-    for (const id of view.peers.ids()) {
-      if ((this.#options.facts.node(id)?.userId ?? TAGGED_DEVICES.id) === owner) return true;
+  #shrink(key: ClassKey): void {
+    const size = (this.#sizes.get(key) ?? 1) - 1;
+    if (size > 0) {
+      this.#sizes.set(key, size);
+      return;
     }
-    return false;
+    this.#sizes.delete(key);
+    this.#views.delete(key);
   }
 
   #tellViewers(key: ClassKey, id: NodeId, fields: number): void {
@@ -224,7 +235,9 @@ export class Fanout {
       view = new ClassView(this.#options.facts);
       this.#views.set(key, view);
       for (const [id, of] of this.#classOf) {
-        if (this.#options.visibility.sees(key, of)) view.peers.add(id);
+        if (this.#options.visibility.sees(key, of)) {
+          view.appeared(id, this.#options.facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+        }
       }
     }
     return view;

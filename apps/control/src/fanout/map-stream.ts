@@ -14,6 +14,12 @@ export interface StreamSink {
   end(): void;
 }
 
+/** A connection whose other end can be asked whether it is there. */
+export interface Pingable {
+  ping(): Promise<boolean>;
+  close(): void;
+}
+
 /** Messages for one stream alone that may wait, such as a ping request each. */
 export const MAX_WAITING = 16;
 
@@ -31,6 +37,10 @@ export class MapStream {
   selfChanged = false;
   /** Members (`"PingRequest":…`) of messages for this stream alone. */
   readonly waiting: string[] = [];
+  /** Monotonic ms when silence becomes too long; the driver sets it. */
+  keepAliveAt = 0;
+  /** The HTTP connection that carries the stream, to be pinged. */
+  http: (() => Pingable | undefined) | undefined;
 
   constructor(nodeId: NodeId, encoding: Encoding, sink: StreamSink, view: ClassView) {
     this.nodeId = nodeId;

@@ -1,0 +1,32 @@
+/** What the machine endpoints need from the rest of the control server. */
+import type { Logger } from '@malla/base/logger';
+import type { Node } from '@malla/netmap/node';
+import type { RegistrationRules } from '../core/register.ts';
+import type { Fanout } from '../fanout/fanout.ts';
+import type { Ledger } from '../ledger.ts';
+import type { AuthRequestCache } from './auth-requests.ts';
+import type { C2nExchanges } from './c2n.ts';
+import type { InnerHttp, MachineConnection } from './inner-http.ts';
+import type { Presences } from './presence.ts';
+
+export interface MachineDeps {
+  readonly ledger: Ledger;
+  readonly fanout: Fanout;
+  readonly presences: Presences;
+  readonly authRequests: AuthRequestCache;
+  readonly c2n: C2nExchanges;
+  readonly rules: RegistrationRules;
+  /** Without a slash at its end. */
+  readonly serverUrl: string;
+  /** Unix ms. */
+  readonly now: () => number;
+  /** Called for each stream that opens and when it has ended. */
+  readonly onStream: (node: Node, connection: MachineConnection) => { closed(): void };
+  readonly log: Logger;
+}
+
+/** The connection that a request came on, and the HTTP that it can be pinged by. */
+export interface Origin {
+  readonly connection: MachineConnection;
+  readonly http: () => InnerHttp | undefined;
+}

@@ -1,0 +1,134 @@
+/**
+ * Every request that a client sends inside Noise, and who answers it. What this server does not do yet
+ * is said in words that the client shows its user, with status 501.
+ *
+ * Source: docs/protocol/control.md §Endpoints. Observed: clients 1.80 to 1.102.
+ */
+import { messageOf } from '@malla/base/error';
+import { parseKey } from '@malla/keys/key';
+import type { Node, NodeId } from '@malla/netmap/node';
+import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
+import { appendAudit } from '../core/audit.ts';
+import type { MachineDeps, Origin } from './deps.ts';
+import type { Exchange } from './inner-http.ts';
+import { map } from './map.ts';
+import { register } from './register.ts';
+
+type Handler = (deps: MachineDeps, origin: Origin, exchange: Exchange) => Promise<void> | void;
+
+const ROUTES: Readonly<Record<string, Handler>> = {
+  'POST /machine/register': register,
+  'POST /machine/map': map,
+  'POST /machine/update-health': updateHealth,
+  'POST /machine/audit-log': auditLog,
+  'POST /machine/feature/query': featureQuery,
+  'GET /machine/whoami': whoami,
+  'POST /machine/set-dns': missing(
+    'this server does not publish DNS records, so it cannot help to get certificates',
+  ),
+  'PATCH /machine/set-device-attr': missing('this server keeps no device attributes yet'),
+  'POST /machine/id-token': missing('this server issues no identity tokens yet'),
+};
+
+/** Paths with a variable part, by prefix. */
+const PREFIXES: readonly (readonly [string, Handler])[] = [
+  ['POST /machine/c2n/', c2nAnswer],
+  ['HEAD /machine/c2n/', c2nAnswer],
+  ['POST /machine/webclient/', missing('this server does not broker web client sessions')],
+  ['GET /machine/tka/', missing('this server does not do tailnet lock')],
+  ['GET /machine/ssh/action/', missing('this server has no SSH rules yet')],
+];
+
+/** Answers one request; never rejects. */
+export async function serveMachine(
+  deps: MachineDeps,
+  origin: Origin,
+  exchange: Exchange,
+): Promise<void> {
+  const path = exchange.path.split('?', 1)[0] ?? '';
+  const route = `${exchange.method} ${path}`;
+  const handler =
+    ROUTES[route] ?? PREFIXES.find(([prefix]) => route.startsWith(prefix))?.[1] ?? unknown;
+  try {
+    await handler(deps, origin, exchange);
+  } catch (error) {
+    deps.log.error({ err: error, path }, 'machine request failed');
+    exchange.respond(500, 'text/plain', messageOf(error));
+  }
+}
+
+function unknown(_deps: MachineDeps, _origin: Origin, exchange: Exchange): void {
+  exchange.respond(404, 'text/plain', 'no such endpoint');
+}
+
+function missing(reason: string): Handler {
+  return (_deps, _origin, exchange) => exchange.respond(501, 'text/plain', reason);
+}
+
+/** The node that a body names, if it is the asking machine's. */
+function nodeOf(deps: MachineDeps, origin: Origin, nodeKey: unknown): Node | undefined {
+  const key = parseKey('nodekey', nodeKey);
+  const node = key.ok ? deps.ledger.state.nodeByKey(key.value) : undefined;
+  return node?.machineKey === origin.connection.machineKey ? node : undefined;
+}
+
+async function updateHealth(deps: MachineDeps, origin: Origin, exchange: Exchange): Promise<void> {
+  const body = parseObject(exchange.body);
+  const node = body.ok ? nodeOf(deps, origin, body.value['NodeKey']) : undefined;
+  if (!body.ok || node === undefined) {
+    exchange.respond(400, 'text/plain', 'bad health report');
+    return;
+  }
+  const subsystem = stringOf(body.value['Subsys']);
+  const error = stringOf(body.value['Error'], 4096);
+  await deps.ledger.execute((state, context) =>
+    appendAudit(state, node.id, 'HEALTH', `${subsystem}: ${error || 'ok'}`, context.now),
+  );
+  exchange.respond(204, 'text/plain', '');
+}
+
+async function auditLog(deps: MachineDeps, origin: Origin, exchange: Exchange): Promise<void> {
+  const body = parseObject(exchange.body);
+  const node = body.ok ? nodeOf(deps, origin, body.value['NodeKey']) : undefined;
+  if (!body.ok || node === undefined) {
+    exchange.respond(400, 'text/plain', 'bad audit log entry');
+    return;
+  }
+  const { Action, Details, Timestamp } = body.value;
+  await deps.ledger.execute((state, context) =>
+    appendAudit(
+      state,
+      node.id,
+      stringOf(Action, 128),
+      stringOf(Details, 4096),
+      timeOf(Timestamp) ?? context.now,
+    ),
+  );
+  exchange.respond(200, 'application/json', '{}');
+}
+
+/** What `tailscale serve` and `tailscale funnel` ask before they begin. */
+function featureQuery(_deps: MachineDeps, _origin: Origin, exchange: Exchange): void {
+  const text =
+    'This server does not provide HTTPS certificates or Funnel. Serve works without HTTPS (--http, --tcp).';
+  exchange.respond(
+    200,
+    'application/json',
+    JSON.stringify({ Complete: false, Text: text, URL: '', ShouldWait: false }),
+  );
+}
+
+function whoami(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
+  const { machineKey, protocolVersion } = origin.connection;
+  const nodes = deps.ledger.state.nodesOfMachine(machineKey).map(({ id, name }) => ({ id, name }));
+  exchange.respond(200, 'application/json', JSON.stringify({ machineKey, protocolVersion, nodes }));
+}
+
+function c2nAnswer(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
+  const id = exchange.path.slice('/machine/c2n/'.length);
+  const own = new Set<NodeId>();
+  for (const node of deps.ledger.state.nodesOfMachine(origin.connection.machineKey))
+    own.add(node.id);
+  const taken = deps.c2n.answer(id, own, exchange.body);
+  exchange.respond(taken ? 200 : 404, 'text/plain', taken ? '' : 'nobody waits for this');
+}

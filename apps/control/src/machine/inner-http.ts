@@ -1,0 +1,66 @@
+/**
+ * HTTP inside the Noise channel as the machine endpoints see it, whichever HTTP/2 implementation
+ * carries it (inner-own.ts, inner-node.ts). Bodies arrive whole and bounded; an answer is whole, or a
+ * stream that may live for days.
+ */
+import type { Duplex } from 'node:stream';
+import type { MachinePublic } from '@malla/keys/key';
+import type { RecordKeys } from '@malla/noise/handshake';
+
+/** Largest request body, bytes. Real ones have a few KiB. */
+export const MAX_BODY_BYTES = 1 << 20;
+
+/** A streamed answer. No method throws; after the end they do nothing. */
+export interface AnswerStream {
+  /** Takes all the bytes; false asks to wait for `onWritable`. */
+  write(pieces: readonly Uint8Array[]): boolean;
+  end(): void;
+  /** The client takes bytes again. */
+  onWritable: (() => void) | undefined;
+  /** The stream is over, whoever ended it. Called once. */
+  onClosed: (() => void) | undefined;
+}
+
+/** One request and the way to answer it, once. */
+export interface Exchange {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly body: Uint8Array;
+  respond(status: number, contentType: string, body: Uint8Array | string): void;
+  /** Begins an answer with status 200 that stays open. */
+  stream(contentType: string): AnswerStream;
+  /** The client gave up, or the connection broke, before the answer. Called at most once. */
+  onAborted: (() => void) | undefined;
+}
+
+/** One authenticated connection of a machine. */
+export interface MachineConnection {
+  readonly machineKey: MachinePublic;
+  /** Capability version of the Noise handshake. */
+  readonly protocolVersion: number;
+  /** IP address of the client, as far as trusted proxies tell. */
+  readonly remoteAddress: string;
+}
+
+export interface InnerHttpOptions {
+  readonly socket: Duplex;
+  readonly keys: RecordKeys;
+  /** Bytes that came with the upgrade request, already part of the channel. */
+  readonly head: Uint8Array;
+  /** Sent before the first HTTP/2 frame; empty: nothing. */
+  readonly earlyPayload: Uint8Array;
+  readonly onExchange: (exchange: Exchange) => void;
+  readonly onClosed: () => void;
+}
+
+/** A connection that carries HTTP, for the one who owns it. */
+export interface InnerHttp {
+  /** Resolves to whether the other side answered a ping in time. */
+  ping(): Promise<boolean>;
+  /** Ends all streams and the connection. */
+  close(): void;
+}
+
+/** Serves HTTP on a connection. */
+export type ServeInnerHttp = (options: InnerHttpOptions) => InnerHttp;

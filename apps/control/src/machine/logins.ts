@@ -1,0 +1,55 @@
+/** Lets waiting devices in: what `nodes register` and `auth register|approve|reject` do. */
+import { MallaError } from '@malla/base/error';
+import { formatKey } from '@malla/keys/key';
+import type { RandomBytes } from '@malla/base/random';
+import type { AuthRequests } from '../admin/deps.ts';
+import { type RegistrationRules, registerForUser } from '../core/register.ts';
+import type { Ledger } from '../ledger.ts';
+import type { AuthRequestCache } from './auth-requests.ts';
+import { MIN_CAP_VERSION } from './map.ts';
+
+/** The administrators' side of the waiting logins. */
+export function createLogins(
+  cache: AuthRequestCache,
+  ledger: Ledger,
+  rules: RegistrationRules,
+  random: RandomBytes,
+): AuthRequests {
+  return {
+    async register(authId, userName) {
+      const request = cache.get(authId);
+      const node = await ledger.execute((state, context) => {
+        const user = state.userByName(userName);
+        if (user === undefined) {
+          throw new MallaError('user.not-found', `there is no user "${userName}"`);
+        }
+        return registerForUser(state, request.device, user.id, 'cli', rules, context);
+      });
+      cache.settle(authId, { kind: 'registered', node });
+      return node;
+    },
+    approve(authId) {
+      cache.settle(cache.get(authId).id, { kind: 'approved' });
+      return Promise.resolve();
+    },
+    reject(authId) {
+      cache.settle(cache.get(authId).id, { kind: 'rejected' });
+      return Promise.resolve();
+    },
+    simulate({ authId, name, routes }) {
+      cache.open(
+        {
+          machineKey: formatKey('mkey', random(32)),
+          nodeKey: formatKey('nodekey', random(32)),
+          oldNodeKey: undefined,
+          hostinfo: { Hostname: name, OS: 'debug', RoutableIPs: routes },
+          capVersion: MIN_CAP_VERSION,
+          ephemeral: false,
+          expiry: undefined,
+        },
+        authId,
+      );
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * `/ts2021`: a machine proves its key in a Noise handshake that begins in a header of the upgrade
+ * request, and goes on with HTTP inside the channel. Native clients POST with their own upgrade token;
+ * browsers open a WebSocket and put the handshake into the query.
+ *
+ * Source: docs/protocol/ts2021.md. Observed: clients 1.80 to 1.102.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '@malla/base/logger';
+import type { RandomBytes } from '@malla/base/random';
+import { formatKey } from '@malla/keys/key';
+import { importPrivate, type X25519Private } from '@malla/keys/x25519';
+import { encodeError } from '@malla/noise/frame';
+import { respond } from '@malla/noise/handshake';
+import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
+import { createWebSocketStream, WebSocketServer } from 'ws';
+import type { MachineDeps } from './deps.ts';
+import { serveMachine } from './endpoints.ts';
+import type { InnerHttp, MachineConnection, ServeInnerHttp } from './inner-http.ts';
+import { MIN_CAP_VERSION, unsupported } from './map.ts';
+
+const UPGRADE = 'tailscale-control-protocol';
+const HANDSHAKE_HEADER = 'x-tailscale-handshake';
+/** The initiation frame has 101 bytes, 136 characters of base64. */
+const MAX_HANDSHAKE_CHARS = 256;
+/** How long a connection may stay without a first request or open stream, ms. */
+const IDLE_MS = 120_000;
+
+export interface NoiseAcceptOptions {
+  readonly deps: MachineDeps;
+  readonly staticKey: X25519Private;
+  readonly random: RandomBytes;
+  readonly serveInner: ServeInnerHttp;
+  /** Connections at once; more are refused with 503. */
+  readonly maxConnections: number;
+  readonly log: Logger;
+}
+
+export class NoiseAcceptor {
+  readonly #options: NoiseAcceptOptions;
+  readonly #open = new Set<InnerHttp>();
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: 1 << 20,
+    handleProtocols: (offered) => (offered.has(UPGRADE) ? UPGRADE : false),
+  });
+
+  constructor(options: NoiseAcceptOptions) {
+    this.#options = options;
+  }
+
+  get connectionCount(): number {
+    return this.#open.size;
+  }
+
+  /** Takes over the socket of an upgrade request to `/ts2021`. */
+  accept(request: IncomingMessage, socket: Duplex, head: Uint8Array, remoteAddress: string): void {
+    socket.on('error', () => socket.destroy());
+    if (this.#open.size >= this.#options.maxConnections)
+      return refuse(socket, 503, 'too many connections');
+    const upgrade = (request.headers.upgrade ?? '').toLowerCase();
+    if (upgrade === 'websocket' && request.method === 'GET') {
+      return this.#acceptWebSocket(request, socket, head, remoteAddress);
+    }
+    if (upgrade !== UPGRADE || request.method !== 'POST') {
+      return refuse(socket, 400, `expected Upgrade: ${UPGRADE}`);
+    }
+    const initiation = decodeHandshake(request.headers[HANDSHAKE_HEADER]);
+    if (initiation === undefined) return refuse(socket, 400, `missing or bad ${HANDSHAKE_HEADER}`);
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${UPGRADE}\r\nConnection: upgrade\r\n\r\n`,
+    );
+    this.#shake(socket, head, initiation, remoteAddress, true);
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    for (const http of this.#open) http.close();
+  }
+
+  #acceptWebSocket(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    remoteAddress: string,
+  ): void {
+    const url = URL.parse(request.url ?? '/', 'http://unused');
+    const initiation = decodeHandshake(url?.searchParams.get('X-Tailscale-Handshake') ?? undefined);
+    if (initiation === undefined)
+      return refuse(socket, 400, 'missing or bad X-Tailscale-Handshake');
+    this.#webSockets.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => {
+      const stream = createWebSocketStream(webSocket);
+      stream.on('error', () => stream.destroy());
+      this.#shake(stream, new Uint8Array(), initiation, remoteAddress, false);
+    });
+  }
+
+  #shake(
+    socket: Duplex,
+    head: Uint8Array,
+    initiation: Uint8Array,
+    remoteAddress: string,
+    withEarlyPayload: boolean,
+  ): void {
+    const { staticKey, random, deps, log } = this.#options;
+    const shaken = respond(staticKey, importPrivate(random(32)), initiation);
+    if (!shaken.ok) {
+      log.debug({ remoteAddress, fault: shaken.error }, 'noise handshake refused');
+      socket.end(encodeError('the handshake does not fit this server: has its key changed?'));
+      return;
+    }
+    const { machineKey, protocolVersion, response, keys } = shaken.value;
+    if (protocolVersion < MIN_CAP_VERSION) {
+      socket.end(encodeError(unsupported(protocolVersion)));
+      return;
+    }
+    socket.write(response);
+    const connection: MachineConnection = { machineKey, protocolVersion, remoteAddress };
+    let used = false;
+    const http: InnerHttp = this.#options.serveInner({
+      socket,
+      keys,
+      head,
+      earlyPayload: withEarlyPayload
+        ? encodeEarlyPayload(formatKey('chalpub', importPrivate(random(32)).publicBytes))
+        : new Uint8Array(),
+      onExchange: (exchange) => {
+        used = true;
+        void serveMachine(deps, { connection, http: () => http }, exchange);
+      },
+      onClosed: () => {
+        clearTimeout(idle);
+        this.#open.delete(http);
+      },
+    });
+    // Anyone can make a handshake; one that asks nothing is not kept.
+    const idle = setTimeout(() => {
+      if (!used) http.close();
+    }, IDLE_MS);
+    idle.unref();
+    this.#open.add(http);
+  }
+}
+
+function decodeHandshake(header: string | string[] | undefined): Uint8Array | undefined {
+  if (typeof header !== 'string' || header.length > MAX_HANDSHAKE_CHARS) return undefined;
+  const bytes = Buffer.from(header, 'base64');
+  return bytes.length === 0 ? undefined : bytes;
+}
+
+/** Answers an upgrade request that is not taken, and ends the connection. */
+export function refuse(socket: Duplex, status: 400 | 404 | 426 | 503, text: string): void {
+  const reason = {
+    400: 'Bad Request',
+    404: 'Not Found',
+    426: 'Upgrade Required',
+    503: 'Service Unavailable',
+  };
+  socket.end(
+    `HTTP/1.1 ${status} ${reason[status]}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+  );
+}

@@ -1,0 +1,62 @@
+/** The Noise channel as a Node stream, for consumers that want one (inner-node.ts). */
+import { Duplex } from 'node:stream';
+import type { RecordKeys } from '@malla/noise/handshake';
+import { RecordOpener, RecordSealer } from '@malla/noise/record';
+
+/** Plaintext on this side, records on the socket's. A fault of the channel destroys both. */
+export class NoiseDuplex extends Duplex {
+  readonly #socket: Duplex;
+  readonly #sealer: RecordSealer;
+  readonly #opener: RecordOpener;
+
+  constructor(socket: Duplex, keys: RecordKeys, head: Uint8Array) {
+    super({ allowHalfOpen: false });
+    this.#socket = socket;
+    this.#sealer = new RecordSealer(keys.serverToClient);
+    this.#opener = new RecordOpener(keys.clientToServer);
+    socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
+    socket.on('end', () => this.push(null));
+    socket.on('close', () => this.destroy());
+    socket.on('error', () => this.destroy());
+    if (head.length > 0) this.#received(head);
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(
+    chunk: Uint8Array,
+    _encoding: string,
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#send(this.#sealer.seal(chunk), done);
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
+    this.#send(this.#sealer.seal(...chunks.map(({ chunk }) => chunk)), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(_error: Error | null, done: (error?: Error | null) => void): void {
+    this.#socket.destroy();
+    done(null);
+  }
+
+  #send(records: Uint8Array, done: (error?: Error | null) => void): void {
+    if (this.#socket.write(records)) done();
+    else this.#socket.once('drain', () => done());
+  }
+
+  #received(chunk: Uint8Array): void {
+    const opened = this.#opener.open(chunk);
+    if (!opened.ok) {
+      this.destroy();
+      return;
+    }
+    for (const piece of opened.value) if (!this.push(piece)) this.#socket.pause();
+  }
+}

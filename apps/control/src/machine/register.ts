@@ -1,0 +1,156 @@
+/**
+ * `POST /machine/register`: decides which kind of registration a request is. What each kind does is in
+ * core/register.ts. Refusals are answers with status 200 and a text that the client shows its user.
+ *
+ * Source: docs/protocol/control.md §Registration.
+ */
+import { MallaError } from '@malla/base/error';
+import { isExpired, type Node } from '@malla/netmap/node';
+import { loginName } from '@malla/netmap/tailcfg-user';
+import { TAGGED_DEVICES } from '@malla/netmap/user';
+import {
+  decodeRegisterRequest,
+  encodeRegisterResponse,
+  type RegisterAnswer,
+  type RegisterRequest,
+} from '@malla/wire/tailcfg/register';
+import { type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
+import type { AuthRequest } from './auth-requests.ts';
+import type { MachineDeps, Origin } from './deps.ts';
+import type { Exchange } from './inner-http.ts';
+
+/** Answers a registration; the answer to a followup may take minutes. */
+export async function register(
+  deps: MachineDeps,
+  origin: Origin,
+  exchange: Exchange,
+): Promise<void> {
+  const decoded = decodeRegisterRequest(exchange.body);
+  if (!decoded.ok) {
+    exchange.respond(400, 'text/plain', `bad register request: ${decoded.error}`);
+    return;
+  }
+  const { machineKey } = origin.connection;
+  const aborted = new AbortController();
+  exchange.onAborted = () => aborted.abort();
+  let answer: RegisterAnswer;
+  try {
+    answer = await answerFor(deps, deviceOf(origin, decoded.value), decoded.value, aborted.signal);
+  } catch (error) {
+    if (!(error instanceof MallaError)) throw error;
+    if (error.code === 'request.forbidden') {
+      exchange.respond(401, 'text/plain', error.message);
+      return;
+    }
+    deps.log.info({ machineKey, reason: error.message, code: error.code }, 'registration refused');
+    answer = { kind: 'refused', error: error.message };
+  }
+  if (!aborted.signal.aborted) {
+    exchange.respond(200, 'application/json', encodeRegisterResponse(answer));
+  }
+}
+
+async function answerFor(
+  deps: MachineDeps,
+  device: Device,
+  request: RegisterRequest,
+  signal: AbortSignal,
+): Promise<RegisterAnswer> {
+  const { ledger } = deps;
+  const known = ledger.state.nodeByKey(device.nodeKey);
+  if (known !== undefined && known.machineKey !== device.machineKey) {
+    throw new MallaError('request.forbidden', 'this node key belongs to another machine');
+  }
+  const now = deps.now();
+  if (known !== undefined && request.expiry !== undefined && request.authKey === '') {
+    const wish = request.expiry;
+    if (wish <= now || (request.followup === '' && !isExpired(known, now))) {
+      const ended = await ledger.execute((state, context) => {
+        const node = state.node(known.id);
+        return node === undefined
+          ? { changes: [], answer: undefined, durability: 'soon' }
+          : shortenExpiry(node, wish, context);
+      });
+      if (wish <= now) deps.log.info({ node: known.id }, 'node logged out');
+      return registered(deps, ended ?? known, false);
+    }
+  }
+  if (request.authKey !== '') {
+    const node = await ledger.execute((state, context) =>
+      registerWithAuthKey(state, device, request.authKey, deps.rules, context),
+    );
+    deps.log.info({ node: node.id, name: node.name }, 'node registered with an auth key');
+    return registered(deps, node, false);
+  }
+  if (known !== undefined && !isExpired(known, now)) return registered(deps, known, false);
+  if (request.followup !== '') return await followUp(deps, device, request.followup, signal);
+  // The client then makes a new key and asks again, naming this one as the old.
+  if (known !== undefined) return registered(deps, known, true);
+  return visit(deps, deps.authRequests.open(device));
+}
+
+/** Holds the request open until the login that its URL names is decided. */
+async function followUp(
+  deps: MachineDeps,
+  device: Device,
+  followup: string,
+  signal: AbortSignal,
+): Promise<RegisterAnswer> {
+  const id = followup.slice(followup.lastIndexOf('/') + 1);
+  let request: AuthRequest;
+  try {
+    request = deps.authRequests.get(id);
+  } catch {
+    // Expired, or from before a restart: a new URL replaces the old one at the client.
+    return visit(deps, deps.authRequests.open(device));
+  }
+  if (
+    request.device.machineKey !== device.machineKey ||
+    request.device.nodeKey !== device.nodeKey
+  ) {
+    throw new MallaError('request.forbidden', 'this login belongs to another machine');
+  }
+  const outcome = await deps.authRequests.wait(id, signal);
+  switch (outcome?.kind) {
+    case 'registered':
+      return registered(deps, outcome.node, false);
+    case 'rejected':
+      return { kind: 'refused', error: 'an administrator rejected this login' };
+    case 'approved':
+    case undefined: {
+      const node = deps.ledger.state.nodeByKey(device.nodeKey);
+      if (node !== undefined && !isExpired(node, deps.now())) return registered(deps, node, false);
+      return visit(deps, deps.authRequests.open(device));
+    }
+  }
+}
+
+function visit(deps: MachineDeps, request: AuthRequest): RegisterAnswer {
+  return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${request.id}` };
+}
+
+function registered(deps: MachineDeps, node: Node, nodeKeyExpired: boolean): RegisterAnswer {
+  const user = node.userId === undefined ? undefined : deps.ledger.state.user(node.userId);
+  return {
+    kind: 'registered',
+    nodeKeyExpired,
+    user: {
+      id: user?.id ?? TAGGED_DEVICES.id,
+      loginName: user === undefined ? TAGGED_DEVICES.name : loginName(user),
+      displayName: user === undefined ? TAGGED_DEVICES.name : user.displayName || user.name,
+      pictureUrl: user?.pictureUrl ?? '',
+    },
+  };
+}
+
+function deviceOf(origin: Origin, request: RegisterRequest): Device {
+  return {
+    machineKey: origin.connection.machineKey,
+    nodeKey: request.nodeKey,
+    oldNodeKey: request.oldNodeKey,
+    hostinfo: request.hostinfo,
+    capVersion: request.version,
+    ephemeral: request.ephemeral,
+    expiry: request.expiry,
+  };
+}
