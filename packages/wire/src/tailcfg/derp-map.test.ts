@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import {
+  decodeDerpMap,
+  type DerpMapLayer,
+  encodeDerpMap,
+  MAX_REGIONS,
+  mergeDerpMaps,
+} from './derp-map.ts';
+
+describe('derp map', () => {
+  test('a map from JSON keeps the fields of tailcfg', () => {
+    const json = {
+      HomeParams: { RegionScore: { 1: 0.5 } },
+      Regions: {
+        '1': {
+          RegionID: 1,
+          RegionCode: 'mad',
+          RegionName: 'Madrid',
+          Latitude: 40.4,
+          Longitude: -3.7,
+          NoMeasureNoHome: true,
+          Nodes: [
+            {
+              Name: '1a',
+              RegionID: 1,
+              HostName: 'derp.example.org',
+              CertName: 'sha256-raw:00',
+              IPv4: '192.0.2.1',
+              IPv6: 'none',
+              STUNPort: -1,
+              DERPPort: 8443,
+              CanPort80: true,
+            },
+          ],
+        },
+      },
+      omitDefaultRegions: true,
+    };
+    assert.deepEqual(layer(json), json);
+    assert.deepEqual(JSON.parse(encodeDerpMap(mergeDerpMaps([layer(json)]))), json);
+  });
+
+  test('a map file as headscale reads it has lower-case names', () => {
+    const yaml = parse(
+      [
+        'regions:',
+        '  900:',
+        '    regionid: 900',
+        '    regioncode: custom',
+        '    regionname: My Region',
+        '    nodes:',
+        '      - name: 900a',
+        '        regionid: 900',
+        '        hostname: derp.example.org',
+        '        stunport: 0',
+        '        stunonly: false',
+        '        derpport: 0',
+        '  1: null',
+      ].join('\n'),
+    );
+    assert.deepEqual(layer(yaml).Regions, {
+      1: null,
+      900: {
+        RegionID: 900,
+        RegionCode: 'custom',
+        RegionName: 'My Region',
+        Nodes: [{ Name: '900a', RegionID: 900, HostName: 'derp.example.org' }],
+      },
+    });
+  });
+
+  test('a YAML parser may give a Map', () => {
+    const yaml = parse('regions:\n  900:\n    nodes: []\n', { mapAsMap: true });
+    assert.deepEqual(Object.keys(layer(yaml).Regions), ['900']);
+  });
+
+  test('a later layer replaces a region whole, and null removes it', () => {
+    const merged = mergeDerpMaps([
+      layer({ Regions: { 1: region('a'), 2: region('b'), 3: region('c') } }),
+      layer({ Regions: { 1: null, 2: region('d') } }),
+    ]);
+    assert.deepEqual(Object.keys(merged.Regions), ['2', '3']);
+    assert.equal(merged.Regions['2']?.RegionCode, 'd');
+  });
+
+  test('a region removed by one layer may be put back by a later one', () => {
+    const merged = mergeDerpMaps([
+      layer({ Regions: { 1: region('a') } }),
+      layer({ Regions: { 1: null } }),
+      layer({ Regions: { 1: region('b') } }),
+    ]);
+    assert.equal(merged.Regions['1']?.RegionCode, 'b');
+  });
+
+  test('the text depends on the meaning only', () => {
+    const one = mergeDerpMaps([
+      layer({ Regions: { 2: region('b') } }),
+      layer({ Regions: { 1: region('a') } }),
+    ]);
+    const { RegionName, ...rest } = region('a') as { RegionName: string };
+    const two = mergeDerpMaps([layer({ regions: { 2: region('b'), 1: { ...rest, RegionName } } })]);
+    assert.equal(encodeDerpMap(one), encodeDerpMap(two));
+  });
+
+  test('all problems are told with their place', () => {
+    const decoded = decodeDerpMap({
+      Regions: {
+        x: null,
+        1: {
+          RegionID: 2,
+          Nodes: [{ Name: '1a' }, { Name: '1b', HostName: 'h', DERPPort: 70_000 }],
+        },
+        3: { Nodes: [{ Name: '1b', HostName: 'h', STUNOnly: 'no' }] },
+      },
+    });
+    assert.deepEqual(decoded, {
+      ok: false,
+      error: [
+        'Regions.1.RegionID: expected 1, as the region is numbered',
+        'Regions.1.Nodes[0].HostName: missing',
+        'Regions.1.Nodes[1].DERPPort: expected a TCP port',
+        'Regions.3.Nodes[0].STUNOnly: expected true or false',
+        'Regions.x: expected a region number',
+        'Regions.3: second node named 1b',
+      ],
+    });
+  });
+
+  test('too many regions are refused', () => {
+    const Regions = Object.fromEntries(
+      Array.from({ length: MAX_REGIONS + 1 }, (_, i) => [i + 1, null]),
+    );
+    assert.deepEqual(decodeDerpMap({ Regions }), {
+      ok: false,
+      error: [`Regions: more than ${MAX_REGIONS}`],
+    });
+  });
+
+  test('no input makes the decoder throw', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.anything({ withMap: true }), mapLike), (value) => {
+        const decoded = decodeDerpMap(value);
+        if (decoded.ok) encodeDerpMap(mergeDerpMaps([decoded.value]));
+      }),
+    );
+  });
+});
+
+const mapLike = fc.record({
+  Regions: fc.dictionary(
+    fc.oneof(fc.integer({ min: 1, max: 999 }).map(String), fc.string()),
+    fc.record({ Nodes: fc.array(fc.record({ Name: fc.anything(), HostName: fc.anything() })) }),
+  ),
+  HomeParams: fc.record({ RegionScore: fc.anything() }),
+});
+
+function layer(value: unknown): DerpMapLayer {
+  const decoded = decodeDerpMap(value);
+  assert.ok(decoded.ok, String(!decoded.ok && decoded.error));
+  return decoded.value;
+}
+
+function region(code: string): object {
+  return { RegionCode: code, RegionName: code, Nodes: [] };
+}
