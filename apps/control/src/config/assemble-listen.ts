@@ -1,0 +1,180 @@
+/** Puts together how the server is reached, and checks that its clients can. */
+import { dirname, join } from 'node:path';
+import { isIPv6 } from 'node:net';
+import { formatListenAddress, isLoopback, isPrivateToClients } from './address.ts';
+import type { CertificateFiles, ListenAddress, ListenConfig } from './config.ts';
+import type { KeyName } from './keys/table.ts';
+import type { Settings } from './settings.ts';
+
+/** The longest path a Unix socket can have on Linux, bytes. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+const ANY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
+
+/** Where everything goes that is given no path of its own. */
+export function assembleDataDir(settings: Settings): string {
+  const set = settings.path('data_dir');
+  if (set !== undefined) return set;
+  if (settings.origin === 'none') return settings.absolute('data');
+  const beside = settings.path('database.sqlite.path') ?? settings.path('noise.private_key_path');
+  return beside === undefined ? '/var/lib/malla' : dirname(beside);
+}
+
+/** The URL of the server, and its parts. */
+export function assembleServerUrl(settings: Settings): URL {
+  const listen = settings.get('listen_addr');
+  const set = settings.get('server_url');
+  if (set !== undefined) return new URL(set);
+  const host = ANY.includes(listen.host) ? '127.0.0.1' : (listen.host ?? '127.0.0.1');
+  const fallback = new URL(`http://${isIPv6(host) ? `[${host}]` : host}:${listen.port}`);
+  if (settings.isBroken('server_url')) return fallback;
+  if (settings.origin !== 'none') {
+    settings.problem('server_url', 'required: the URL at which clients reach this server');
+  } else if (listen.port === 0) {
+    settings.problem('server_url', 'required when listen_addr leaves the port to the system');
+  } else if (ANY.includes(listen.host)) {
+    settings.warn(
+      'server_url',
+      `not set: only clients on this machine will find ${fallback.origin}`,
+    );
+  }
+  return fallback;
+}
+
+/** The host of a URL, an IPv6 address without brackets. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** The address that a listener gets by default: as reachable as the server's URL. */
+export function defaultAddress(serverUrl: URL, port: number): ListenAddress {
+  const host = hostOf(serverUrl);
+  if (isLoopback(host)) return { host: host === 'localhost' ? '127.0.0.1' : host, port };
+  return { host: isIPv6(host) ? undefined : '0.0.0.0', port };
+}
+
+export function assembleListen(settings: Settings, serverUrl: URL, dataDir: string): ListenConfig {
+  const tls = operatorCertificate(settings, 'tls_cert_path', 'tls_key_path');
+  const extra = settings.get('tls_extra_listen_addr');
+  const extraTls =
+    extra === undefined ? undefined : { address: extra, ...selfMade(dataDir, 'tls_extra') };
+  checkClientsReturn(settings, serverUrl, extra !== undefined);
+  if (tls !== undefined && serverUrl.protocol === 'http:') {
+    settings.warn(
+      'server_url',
+      'is http:// while listen_addr serves TLS (tls_cert_path is set): clients will not get through',
+    );
+  }
+  return {
+    control: settings.get('listen_addr'),
+    tls,
+    extraTls,
+    metrics: assembleMetrics(settings),
+    unixSocket: {
+      path: assembleSocketPath(settings, dataDir),
+      mode: settings.get('unix_socket_permission'),
+    },
+    trustedProxies: assembleProxies(settings),
+  };
+}
+
+/** The operator's certificate, if both paths are set. */
+export function operatorCertificate(
+  settings: Settings,
+  certKey: KeyName,
+  keyKey: KeyName,
+): CertificateFiles | undefined {
+  const certPath = settings.path(certKey);
+  const keyPath = settings.path(keyKey);
+  if (certPath !== undefined && keyPath !== undefined) {
+    return { certPath, keyPath, selfMade: false };
+  }
+  if (certPath !== undefined) settings.problem(certKey, `needs ${keyKey} as well`);
+  if (keyPath !== undefined) settings.problem(keyKey, `needs ${certKey} as well`);
+  return undefined;
+}
+
+/** Where a certificate of our own making goes. */
+export function selfMade(dataDir: string, name: string): CertificateFiles {
+  const path = join(dataDir, name);
+  return { certPath: `${path}_cert.pem`, keyPath: `${path}_key.pem`, selfMade: true };
+}
+
+/** Reports listeners that would want the same port. */
+export function checkCollisions(
+  settings: Settings,
+  listeners: readonly (readonly [KeyName, ListenAddress | undefined])[],
+): void {
+  for (const [i, [name, address]] of listeners.entries()) {
+    if (address === undefined || address.port === 0) continue;
+    const other = listeners
+      .slice(0, i)
+      .find(([, earlier]) => earlier !== undefined && overlaps(earlier, address));
+    if (other === undefined) continue;
+    const text = formatListenAddress(address);
+    settings.problem(
+      name,
+      `${text} is taken by ${other[0]}: each listener needs a port of its own`,
+    );
+  }
+}
+
+function overlaps(a: ListenAddress, b: ListenAddress): boolean {
+  return a.port === b.port && (a.host === b.host || ANY.includes(a.host) || ANY.includes(b.host));
+}
+
+/**
+ * With such a URL a client that lost the server tries only https on port 443 (docs/protocol/ts2021.md,
+ * dialling), for ever. Observed: client 1.102.
+ */
+function checkClientsReturn(settings: Settings, serverUrl: URL, hasExtraTls: boolean): void {
+  if (serverUrl.protocol === 'https:' || hasExtraTls) return;
+  if (settings.isBroken('server_url') || isPrivateToClients(hostOf(serverUrl))) return;
+  settings.warn(
+    'server_url',
+    'http:// with a DNS name or a public address: clients that lose the server then try only https on port 443, ' +
+      'and never come back if nothing answers there. Use an https:// URL, or a private IP address, or set ' +
+      'tls_extra_listen_addr to 0.0.0.0:443',
+  );
+}
+
+function assembleMetrics(settings: Settings): ListenConfig['metrics'] {
+  if (settings.isSet('metrics_listen_addr')) {
+    const address = settings.get('metrics_listen_addr');
+    return address === undefined ? undefined : { address, optional: false };
+  }
+  if (settings.origin !== 'none') return undefined;
+  return { address: { host: '127.0.0.1', port: 9090 }, optional: true };
+}
+
+function assembleSocketPath(settings: Settings, dataDir: string): string {
+  const path = settings.path('unix_socket') ?? defaultSocketPath(settings, dataDir);
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MAX_SOCKET_PATH_BYTES) {
+    settings.problem(
+      'unix_socket',
+      `${path} is ${bytes} bytes long; a socket's path has at most ${MAX_SOCKET_PATH_BYTES}`,
+    );
+  }
+  return path;
+}
+
+function defaultSocketPath(settings: Settings, dataDir: string): string {
+  switch (settings.origin) {
+    case 'none':
+      return join(dataDir, 'malla.sock');
+    case 'headscale':
+      return '/var/run/headscale/headscale.sock';
+    case 'malla':
+      return '/var/run/malla/malla.sock';
+  }
+}
+
+function assembleProxies(settings: Settings): readonly string[] {
+  const proxies = settings.get('trusted_proxies');
+  const all = proxies.find(({ bits }) => bits === 0);
+  if (all !== undefined) {
+    settings.problem('trusted_proxies', `${all.text} would believe everybody: name your proxies`);
+  }
+  return proxies.map(({ text }) => text);
+}

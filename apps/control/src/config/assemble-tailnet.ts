@@ -1,0 +1,130 @@
+/** Puts together what the tailnet is: prefixes, names, and how long nodes last. */
+import { CLIENT_V4, CLIENT_V6, contains, type Prefix } from './address.ts';
+import type { Config, DnsConfig } from './config.ts';
+import type { KeyName } from './keys/table.ts';
+import type { Settings } from './settings.ts';
+
+/** A client that reconnects within this time was never away. */
+const MIN_EPHEMERAL_MS = 65_000;
+const MIN_PROBE_INTERVAL_MS = 2_000;
+const MIN_PROBE_TIMEOUT_MS = 1_000;
+
+export function assemblePrefixes(settings: Settings): Config['prefixes'] {
+  const v4 = checkPrefix(settings, 'prefixes.v4', CLIENT_V4);
+  const v6 = checkPrefix(settings, 'prefixes.v6', CLIENT_V6);
+  const neither = v4 === undefined && v6 === undefined;
+  return {
+    v4: neither ? CLIENT_V4.text : v4?.text,
+    v6: neither ? CLIENT_V6.text : v6?.text,
+    allocation: settings.get('prefixes.allocation'),
+  };
+}
+
+function checkPrefix(
+  settings: Settings,
+  name: 'prefixes.v4' | 'prefixes.v6',
+  expected: Prefix,
+): Prefix | undefined {
+  const prefix = settings.get(name);
+  if (prefix === undefined) return undefined;
+  if (prefix.family !== expected.family) {
+    settings.problem(name, `${prefix.text} is not an IPv${expected.family} prefix`);
+  } else if (!contains(expected, prefix)) {
+    settings.warn(
+      name,
+      `${prefix.text} is outside ${expected.text}, which clients take for the tailnet: routing, filters and DNS on them may fail`,
+    );
+  }
+  return prefix;
+}
+
+export function assembleDns(settings: Settings, serverHost: string): DnsConfig {
+  const magicDns = settings.get('dns.magic_dns');
+  const nameservers = settings.get('dns.nameservers.global');
+  const baseDomain = settings.get('dns.base_domain');
+  checkBaseDomain(settings, baseDomain, magicDns, serverHost);
+  const override = settings.get('dns.override_local_dns');
+  const none = nameservers.length === 0 && !settings.isBroken('dns.nameservers.global');
+  if (override === true && none) {
+    settings.problem(
+      'dns.override_local_dns',
+      'needs dns.nameservers.global: clients would have no name servers',
+    );
+  }
+  return {
+    magicDns,
+    baseDomain,
+    overrideLocalDns: override ?? nameservers.length > 0,
+    nameservers,
+    splitNameservers: settings.get('dns.nameservers.split'),
+    searchDomains: settings.get('dns.search_domains'),
+    ...assembleExtraRecords(settings),
+  };
+}
+
+function checkBaseDomain(
+  settings: Settings,
+  domain: string,
+  magicDns: boolean,
+  serverHost: string,
+): void {
+  if (settings.isBroken('dns.base_domain')) return;
+  if (domain === '') {
+    if (magicDns) settings.problem('dns.base_domain', 'required while dns.magic_dns is true');
+    return;
+  }
+  if (`.${serverHost.toLowerCase()}`.endsWith(`.${domain}`)) {
+    settings.problem(
+      'dns.base_domain',
+      `${domain} holds the host of server_url, ${serverHost}: clients would look for the server inside the tailnet`,
+    );
+  }
+}
+
+function assembleExtraRecords(
+  settings: Settings,
+): Pick<DnsConfig, 'extraRecords' | 'extraRecordsPath'> {
+  const extraRecords = settings.get('dns.extra_records');
+  const extraRecordsPath = settings.path('dns.extra_records_path');
+  if (extraRecords.length > 0 && extraRecordsPath !== undefined) {
+    settings.problem(
+      'dns.extra_records_path',
+      'and dns.extra_records: only one of both may be set',
+    );
+  }
+  const odd = extraRecords.find(({ type }) => type !== '' && type !== 'A' && type !== 'AAAA');
+  if (odd !== undefined) {
+    settings.warn(
+      'dns.extra_records',
+      `clients know only A and AAAA records; they will ignore ${odd.name} (${odd.type})`,
+    );
+  }
+  return { extraRecords, extraRecordsPath };
+}
+
+export function assembleNode(settings: Settings): Config['node'] {
+  const expiryMs = settings.get('node.expiry');
+  const ephemeralInactivityMs = settings.get('node.ephemeral.inactivity_timeout');
+  if (ephemeralInactivityMs <= MIN_EPHEMERAL_MS) {
+    settings.problem('node.ephemeral.inactivity_timeout', 'must be more than 65s');
+  }
+  return {
+    expiryMs: expiryMs === 0 ? undefined : expiryMs,
+    ephemeralInactivityMs,
+    routeProbe: assembleProbe(settings),
+  };
+}
+
+function assembleProbe(settings: Settings): Config['node']['routeProbe'] {
+  const intervalMs = settings.get('node.routes.ha.probe_interval');
+  const timeoutMs = settings.get('node.routes.ha.probe_timeout');
+  if (intervalMs === 0) return undefined;
+  const intervalKey: KeyName = 'node.routes.ha.probe_interval';
+  const timeoutKey: KeyName = 'node.routes.ha.probe_timeout';
+  if (intervalMs < MIN_PROBE_INTERVAL_MS) {
+    settings.problem(intervalKey, 'must be at least 2s, or 0 for never');
+  }
+  if (timeoutMs < MIN_PROBE_TIMEOUT_MS) settings.problem(timeoutKey, 'must be at least 1s');
+  if (timeoutMs >= intervalMs) settings.problem(timeoutKey, `must be less than ${intervalKey}`);
+  return { intervalMs, timeoutMs };
+}

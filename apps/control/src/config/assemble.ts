@@ -1,0 +1,119 @@
+/** Puts the configuration together from the values of its keys, and reports what does not fit. */
+import { join } from 'node:path';
+import { messageOf } from '@malla/base/error';
+import { assembleDerp } from './assemble-derp.ts';
+import {
+  assembleDataDir,
+  assembleListen,
+  assembleServerUrl,
+  checkCollisions,
+  hostOf,
+} from './assemble-listen.ts';
+import { assembleDns, assembleNode, assemblePrefixes } from './assemble-tailnet.ts';
+import type { Config } from './config.ts';
+import type { ReadFile } from './locate.ts';
+import { checkRefusals } from './refusals.ts';
+import type { Settings } from './settings.ts';
+
+/** Only to be used if `settings` then has no problems. */
+export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
+  const serverUrl = assembleServerUrl(settings);
+  const dataDir = assembleDataDir(settings);
+  const listen = assembleListen(settings, serverUrl, dataDir);
+  const derp = assembleDerp(settings, serverUrl, dataDir);
+  checkCollisions(settings, [
+    ['listen_addr', listen.control],
+    [
+      'metrics_listen_addr',
+      listen.metrics?.optional === false ? listen.metrics.address : undefined,
+    ],
+    ['tls_extra_listen_addr', listen.extraTls?.address],
+    ['derp.server.listen_addr', derp.server?.own?.address],
+  ]);
+  checkRefusals(settings);
+  return {
+    serverUrl: serverUrl.origin,
+    dataDir,
+    listen,
+    noise: {
+      privateKeyPath: settings.path('noise.private_key_path') ?? join(dataDir, 'noise_private.key'),
+    },
+    prefixes: assemblePrefixes(settings),
+    derp,
+    dns: assembleDns(settings, hostOf(serverUrl)),
+    node: assembleNode(settings),
+    preAuthKeys: { revokedRetentionMs: settings.get('preauth_keys.revoked_retention') },
+    registerCache: {
+      maxEntries: settings.get('tuning.register_cache_max_entries'),
+      expirationMs: atLeast(settings, 'tuning.register_cache_expiration', 1_000),
+    },
+    database: {
+      path: settings.path('database.sqlite.path') ?? join(dataDir, 'malla.db'),
+      writeAheadLog: settings.get('database.sqlite.write_ahead_log'),
+      walAutocheckpoint: settings.get('database.sqlite.wal_autocheckpoint'),
+    },
+    policy: { default: assemblePolicyDefault(settings) },
+    log: { level: settings.get('log.level'), format: settings.get('log.format') },
+    logtail: { enabled: settings.get('logtail.enabled') },
+    taildrop: { enabled: settings.get('taildrop.enabled') },
+    autoUpdate: { enabled: settings.get('auto_update.enabled') },
+    cli: assembleCli(settings, readFile),
+  };
+}
+
+function assemblePolicyDefault(settings: Settings): Config['policy']['default'] {
+  if (!settings.isSet('policy.default') && settings.origin !== 'none') {
+    settings.note(
+      'policy.default',
+      'not set: devices of one user see each other, those of different users do not. Headscale lets everybody see everybody; for that, set it to allow-all',
+    );
+  }
+  return settings.get('policy.default');
+}
+
+function assembleCli(settings: Settings, readFile: ReadFile): Config['cli'] {
+  return {
+    address: assembleCliAddress(settings),
+    apiKey: readSecret(settings, readFile),
+    timeoutMs: atLeast(settings, 'cli.timeout', 1),
+    insecure: settings.get('cli.insecure'),
+  };
+}
+
+function assembleCliAddress(settings: Settings): string | undefined {
+  const address = settings.get('cli.address') ?? '';
+  if (address === '') return undefined;
+  const text = /^https?:\/\//i.test(address) ? address : `https://${address}`;
+  if (!URL.canParse(text) || /\s/.test(text)) {
+    settings.problem('cli.address', `"${address}" is neither a URL nor host:port`);
+    return undefined;
+  }
+  return new URL(text).href.replace(/\/$/, '');
+}
+
+function readSecret(settings: Settings, readFile: ReadFile): string | undefined {
+  const value = settings.get('cli.api_key') || undefined;
+  const path = settings.path('cli.api_key_path');
+  if (path === undefined) return value;
+  if (value !== undefined) {
+    settings.problem('cli.api_key_path', 'and cli.api_key: only one of both may be set');
+    return undefined;
+  }
+  try {
+    return readFile(path).trim();
+  } catch (error) {
+    settings.problem('cli.api_key_path', `cannot be read: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+function atLeast(
+  settings: Settings,
+  name: 'cli.timeout' | 'tuning.register_cache_expiration',
+  ms: number,
+): number {
+  const value = settings.get(name);
+  if (value < ms)
+    settings.problem(name, ms === 1 ? 'must be more than 0' : `must be at least ${ms / 1_000}s`);
+  return value;
+}

@@ -1,0 +1,298 @@
+/**
+ * Kinds of values: what is allowed, in words, and how text or a YAML value becomes one in base units.
+ * One parser serves the file, the environment and flags, so that all three accept the same.
+ */
+import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { parseDuration } from '@malla/base/duration';
+import { fail, ok, type Result } from '@malla/base/result';
+import { isDnsName, parseListenAddress, parsePrefix, type Prefix } from './address.ts';
+import type { ExtraRecord, ListenAddress, LogLevel } from './config.ts';
+import { show, type Given } from './given.ts';
+
+export interface Kind<T> {
+  /** What is allowed, completing "is not ...". */
+  readonly allowed: string;
+  /** Lists of texts can come from the environment, separated by spaces; records and maps cannot. */
+  readonly fromEnvironment: boolean;
+  /** The value, or the sentence that says what is wrong with it. */
+  readonly parse: (given: Given) => Result<T, string>;
+}
+
+/** A kind of scalar, understood from its text. */
+function scalar<T>(allowed: string, read: (text: string) => T | undefined): Kind<T> {
+  return {
+    allowed,
+    fromEnvironment: true,
+    parse(given) {
+      const value = given.text === undefined ? undefined : read(given.text.trim());
+      return value === undefined ? fail(`${show(given)} is not ${allowed}`) : ok(value);
+    },
+  };
+}
+
+/** A list of scalars of one kind; one scalar with spaces is a list as well. */
+export function list<T>(element: Kind<T>, allowed: string, most = 1_000): Kind<readonly T[]> {
+  return {
+    allowed,
+    fromEnvironment: true,
+    parse(given) {
+      const items: readonly unknown[] =
+        given.text === undefined
+          ? Array.isArray(given.value)
+            ? given.value
+            : [given.value]
+          : given.text.split(/\s+/).filter((item) => item !== '');
+      if (items.length > most)
+        return fail(`has ${items.length} entries, at most ${most} are allowed`);
+      const out: T[] = [];
+      for (const item of items) {
+        const parsed = element.parse(part(given, item));
+        if (!parsed.ok) return parsed;
+        out.push(parsed.value);
+      }
+      return ok(out);
+    },
+  };
+}
+
+/** A value inside `given`. */
+function part(given: Given, value: unknown): Given {
+  const isText =
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  return { ...given, value, text: isText ? String(value) : undefined };
+}
+
+export const bool: Kind<boolean> = scalar('true or false', (text) => {
+  if (/^(?:true|t|1)$/i.test(text)) return true;
+  if (/^(?:false|f|0)$/i.test(text)) return false;
+  return undefined;
+});
+
+/** A whole number in a range, both ends included. */
+export function count(least: number, most: number): Kind<number> {
+  return scalar(`a whole number from ${least} to ${most}`, (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : -1;
+    return value >= least && value <= most ? value : undefined;
+  });
+}
+
+/** Milliseconds. */
+export function duration(allowed = 'a duration such as 90s, 1h30m or 90d'): Kind<number> {
+  return scalar(allowed, (text) => {
+    const parsed = parseDuration(text);
+    return parsed.ok ? parsed.value : undefined;
+  });
+}
+
+/** One of a few words. */
+export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
+  return scalar(words.join(' or '), (text) => words.find((word) => word === text));
+}
+
+export const text: Kind<string> = scalar('text', (value) => value);
+
+/** Text that messages never show. */
+export const secret: Kind<string> = {
+  allowed: 'text',
+  fromEnvironment: true,
+  parse: (given) => (given.text === undefined ? fail('is not text') : ok(given.text.trim())),
+};
+
+/** Made absolute when the configuration is put together. Empty is as if the key were absent. */
+export const path: Kind<string> = scalar('a path', (value) =>
+  value.includes('\0') ? undefined : value,
+);
+
+export const paths: Kind<readonly string[]> = list(path, 'a list of paths');
+
+/** Absent: empty text, which switches the listener off. */
+export const optionalListenAddress: Kind<ListenAddress | undefined> = {
+  allowed: 'host:port, [IPv6]:port or :port, or empty for none',
+  fromEnvironment: true,
+  parse: (given) => (given.text?.trim() === '' ? ok(undefined) : listenAddress.parse(given)),
+};
+
+export const listenAddress: Kind<ListenAddress> = scalar(
+  'host:port, [IPv6]:port or :port',
+  parseListenAddress,
+);
+
+/** Kept as the address it is in canonical text. */
+export const prefix: Kind<Prefix> = scalar('a prefix such as 100.64.0.0/10', (value) =>
+  value.includes('/') ? parsePrefix(value) : undefined,
+);
+
+export const prefixes: Kind<readonly Prefix[]> = list(
+  scalar('a prefix such as 10.0.0.0/8', parsePrefix),
+  'a list of prefixes',
+);
+
+/** Scheme, host and port; never a path. Without the slash at its end. */
+export const serverUrl: Kind<string> = scalar(
+  'a URL such as https://vpn.example.org: http:// or https://, a host, perhaps a port, no path',
+  (value) => {
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+      return undefined;
+    if (url.hostname === '' || url.username !== '' || url.password !== '') return undefined;
+    if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return undefined;
+    return `${url.protocol}//${url.host}`;
+  },
+);
+
+export const url: Kind<string> = scalar('a URL with http:// or https://', (value) =>
+  isHttpUrl(value) ? value : undefined,
+);
+
+export const urls: Kind<readonly string[]> = list(url, 'a list of URLs');
+
+export const dnsName: Kind<string> = scalar('a DNS name such as tailnet.example.org', (value) => {
+  if (!isDnsName(value)) return undefined;
+  return value.toLowerCase().replace(/\.$/, '');
+});
+
+export const dnsNames: Kind<readonly string[]> = list(dnsName, 'a list of DNS names');
+
+/** Empty, or a DNS name. */
+export const optionalDnsName: Kind<string> = {
+  ...dnsName,
+  parse: (given) => (given.text?.trim() === '' ? ok('') : dnsName.parse(given)),
+};
+
+export const hostname: Kind<string> = scalar('a host name or an IP address', (value) =>
+  isIP(value) !== 0 || isDnsName(value) ? value.toLowerCase().replace(/\.$/, '') : undefined,
+);
+
+export const ipv4: Kind<string> = scalar('an IPv4 address', (value) =>
+  value === '' || isIPv4(value) ? value : undefined,
+);
+
+export const ipv6: Kind<string> = scalar('an IPv6 address', (value) =>
+  value === '' || isIPv6(value) ? value : undefined,
+);
+
+const nameserver: Kind<string> = scalar(
+  'a name server: an IP address, IP:port, or an https:// URL',
+  (value) => {
+    if (isIP(value) !== 0 || isHttpUrl(value)) return value;
+    const address = parseListenAddress(value);
+    return isIP(address?.host ?? '') === 0 ? undefined : value;
+  },
+);
+
+export const nameservers: Kind<readonly string[]> = list(nameserver, 'a list of name servers');
+
+/** Names are lower case, as they are to DNS. */
+export const splitNameservers: Kind<Readonly<Record<string, readonly string[]>>> = {
+  allowed: 'a map from DNS names to lists of name servers',
+  fromEnvironment: false,
+  parse(given) {
+    if (!isMap(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
+    const out: [string, readonly string[]][] = [];
+    for (const [domain, servers] of Object.entries(given.value)) {
+      const name = dnsName.parse(part(given, domain));
+      if (!name.ok) return name;
+      const parsed = nameservers.parse(part(given, servers ?? []));
+      if (!parsed.ok) return fail(`${domain}: ${parsed.error}`);
+      out.push([name.value, parsed.value]);
+    }
+    return ok(Object.fromEntries(out));
+  },
+};
+
+export const extraRecords: Kind<readonly ExtraRecord[]> = {
+  allowed: 'a list of records, each with name, type and value',
+  fromEnvironment: false,
+  parse(given) {
+    if (!Array.isArray(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
+    const out: ExtraRecord[] = [];
+    for (const item of given.value as readonly unknown[]) {
+      const record = readRecord(given, item);
+      if (!record.ok) return record;
+      out.push(record.value);
+    }
+    return ok(out);
+  },
+};
+
+function readRecord(given: Given, item: unknown): Result<ExtraRecord, string> {
+  if (!isMap(item))
+    return fail(`${show(part(given, item))} is not a record with name, type and value`);
+  const fields = new Map(Object.entries(item).map(([key, value]) => [key.toLowerCase(), value]));
+  for (const key of fields.keys()) {
+    if (key !== 'name' && key !== 'type' && key !== 'value') {
+      return fail(`a record has name, type and value, not "${key}"`);
+    }
+  }
+  const name = dnsName.parse(part(given, fields.get('name')));
+  if (!name.ok) return fail(`name ${name.error}`);
+  const type = text.parse(part(given, fields.get('type') ?? ''));
+  if (!type.ok) return fail(`type ${type.error}`);
+  const value = text.parse(part(given, fields.get('value')));
+  if (!value.ok) return fail(`value ${value.error}`);
+  const record = { name: name.value, type: type.value.toUpperCase(), value: value.value };
+  if (fitsType(record)) return ok(record);
+  const wanted = record.type === '' ? 'A or AAAA' : record.type;
+  return fail(`"${record.value}" is not an address of type ${wanted} (${record.name})`);
+}
+
+function fitsType({ type, value }: ExtraRecord): boolean {
+  switch (type) {
+    case 'A':
+      return isIPv4(value);
+    case 'AAAA':
+      return isIPv6(value);
+    case '':
+      return isIP(value) !== 0;
+    default:
+      return true;
+  }
+}
+
+/** Text to text. */
+export const textMap: Kind<Readonly<Record<string, string>>> = {
+  allowed: 'a map from names to text',
+  fromEnvironment: false,
+  parse(given) {
+    if (!isMap(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
+    const out: [string, string][] = [];
+    for (const [name, value] of Object.entries(given.value)) {
+      const parsed = text.parse(part(given, value));
+      if (!parsed.ok) return fail(`${name}: ${parsed.error}`);
+      out.push([name, parsed.value]);
+    }
+    return ok(Object.fromEntries(out));
+  },
+};
+
+/** `0770`, `0o770` and `770` are the same; the text counts, not what YAML makes of it. */
+export const fileMode: Kind<number> = scalar('a file mode such as "0770"', (value) => {
+  const match = /^(?:0o?)?([0-7]{3})$/.exec(value);
+  return match === null ? undefined : Number.parseInt(match[1] ?? '', 8);
+});
+
+/** headscale's names for the levels are taken as well. */
+export const logLevel: Kind<LogLevel> = scalar(
+  'trace or debug or info or warn or error or fatal or disabled',
+  (value) => LOG_LEVELS.get(value.toLowerCase()),
+);
+
+const LOG_LEVELS: ReadonlyMap<string, LogLevel> = new Map([
+  ['trace', 'trace'],
+  ['debug', 'debug'],
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['warning', 'warn'],
+  ['error', 'error'],
+  ['fatal', 'fatal'],
+  ['panic', 'fatal'],
+  ['disabled', 'silent'],
+]);
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:\/\//i.test(value) && URL.canParse(value);
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,105 @@
+/**
+ * Loads the configuration: flags before environment before file before defaults, everything checked
+ * and every problem reported at once. The only place that is given the environment.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fail, ok, type Result } from '@malla/base/result';
+import { assembleConfig } from './assemble.ts';
+import type { ConfigNote, ConfigProblem, LoadedConfig } from './config.ts';
+import { readDocument, type ReadDocument } from './document.ts';
+import { readEnvironment, type Environment } from './environment.ts';
+import type { Given } from './given.ts';
+import { locateConfig, type ConfigFile, type ReadFile } from './locate.ts';
+import { Settings, type Origin } from './settings.ts';
+
+/** What the command line sets, over everything else. */
+export interface Overrides {
+  /** `--url`: the server's URL. With http it also listens on all addresses, at the URL's port. */
+  readonly url?: string | undefined;
+  /** `--listen`. */
+  readonly listen?: string | undefined;
+  /** `--data`: relative to the current folder. */
+  readonly dataDir?: string | undefined;
+}
+
+export interface LoadOptions {
+  /** The file that the command line names. */
+  readonly path?: string | undefined;
+  readonly env: Environment;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly overrides?: Overrides;
+  /** Default: from the file system. */
+  readonly readFile?: ReadFile;
+}
+
+/** Never throws, whatever the file holds. */
+export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly ConfigProblem[]> {
+  const readFile = options.readFile ?? ((path) => readFileSync(path, 'utf8'));
+  const located = locateConfig(options, readFile);
+  if (!located.ok) return fail([located.error]);
+  const file = located.value;
+  const document: ReadDocument =
+    file === undefined
+      ? { given: new Map(), problems: [], notes: [] }
+      : readDocument(file.text, file.shown);
+  const environment = readEnvironment(options.env);
+  const settings = new Settings({
+    layers: [flags(options), environment.given, document.given],
+    source: file?.shown ?? 'configuration',
+    baseDir: file === undefined ? options.cwd : dirname(file.path),
+    origin: originOf(file),
+  });
+  const config = assembleConfig(settings, readFile);
+  const problems = [...document.problems, ...environment.problems, ...settings.problems];
+  if (problems.length > 0) return fail(problems.toSorted(byPlace));
+  const warnings = [...document.notes, ...environment.notes, ...settings.notes].toSorted(byPlace);
+  return ok({
+    config: deepFreeze(config),
+    warnings: [...noteFallback(file), ...warnings],
+    source: file?.path,
+  });
+}
+
+function originOf(file: ConfigFile | undefined): Origin {
+  if (file === undefined) return 'none';
+  return file.isHeadscales ? 'headscale' : 'malla';
+}
+
+function noteFallback(file: ConfigFile | undefined): ConfigNote[] {
+  if (file?.isFallback !== true) return [];
+  const message = "using headscale's configuration, as there is none of malla's";
+  return [{ level: 'note', source: file.shown, line: undefined, key: undefined, message }];
+}
+
+function flags({ overrides = {}, cwd }: LoadOptions): ReadonlyMap<string, Given> {
+  const given = new Map<string, Given>();
+  const set = (key: string, source: string, text: string): void => {
+    given.set(key, { source, line: undefined, value: text, text });
+  };
+  if (overrides.url !== undefined) {
+    set('server_url', '--url', overrides.url);
+    const url = URL.canParse(overrides.url) ? new URL(overrides.url) : undefined;
+    if (url?.protocol === 'http:') {
+      const host = url.hostname.startsWith('[') ? '' : '0.0.0.0';
+      set('listen_addr', '--url', `${host}:${url.port === '' ? 80 : url.port}`);
+    }
+  }
+  if (overrides.listen !== undefined) set('listen_addr', '--listen', overrides.listen);
+  if (overrides.dataDir !== undefined) set('data_dir', '--data', resolve(cwd, overrides.dataDir));
+  return given;
+}
+
+/** The file's first, in order of lines; those about what is not in it after them. */
+function byPlace(a: ConfigProblem, b: ConfigProblem): number {
+  return (a.line ?? Infinity) - (b.line ?? Infinity) || 0;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) deepFreeze(child);
+  }
+  return value;
+}

@@ -1,0 +1,63 @@
+/**
+ * What malla cannot do (yet), said before it starts: a setting that asks for such a thing is an error
+ * when ignoring it would change who gets in or where data goes, and a note otherwise.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { KEY_NAMES, keyOf, type KeyName } from './keys/table.ts';
+import type { Settings } from './settings.ts';
+
+export function checkRefusals(settings: Settings): void {
+  if (settings.get('tls_letsencrypt_hostname') !== '') refuse(settings, 'tls_letsencrypt_hostname');
+  if (settings.get('database.type') === 'postgres') refuse(settings, 'database.type');
+  if (settings.path('policy.path') !== undefined) refuse(settings, 'policy.path');
+  if (settings.get('policy.mode') === 'database') {
+    settings.warn('policy.mode', 'no policy can be stored yet; policy.default holds');
+  }
+  if ((settings.get('oidc.issuer') ?? '') !== '') checkOidc(settings);
+  noteUnused(settings);
+}
+
+/** Says of a configuration what is wrong with it in itself, besides that it is too early. */
+function checkOidc(settings: Settings): void {
+  refuse(settings, 'oidc.issuer');
+  if (!URL.canParse(settings.get('oidc.issuer') ?? '')) {
+    settings.problem('oidc.issuer', 'is not a URL');
+  }
+  if (settings.get('oidc.client_id') === '') {
+    settings.problem('oidc.client_id', 'required with oidc.issuer');
+  }
+  const secrets = [settings.get('oidc.client_secret'), settings.get('oidc.client_secret_path')];
+  const count = secrets.filter((value) => value !== '').length;
+  if (count !== 1) {
+    settings.problem(
+      'oidc.client_secret',
+      `exactly one of oidc.client_secret and oidc.client_secret_path must be set, not ${count === 0 ? 'none' : 'both'}`,
+    );
+  }
+}
+
+function refuse(settings: Settings, name: KeyName): void {
+  settings.problem(name, keyOf(name).refused ?? 'not supported');
+}
+
+/** One note for all keys that have no effect for the same reason. */
+function noteUnused(settings: Settings): void {
+  const byReason = new Map<string, KeyName[]>();
+  for (const name of KEY_NAMES) {
+    const { unused, only, fallback } = keyOf(name);
+    const reason = unused ?? (only === undefined ? undefined : `it needs ${only}`);
+    if (reason === undefined || !settings.isSet(name) || settings.isBroken(name)) continue;
+    if (isDeepStrictEqual(settings.get(name), fallback)) continue;
+    const names = byReason.get(reason);
+    if (names === undefined) byReason.set(reason, [name]);
+    else names.push(name);
+  }
+  for (const [reason, [first, ...others]] of byReason) {
+    if (first === undefined) continue;
+    const more =
+      others.length === 0
+        ? ''
+        : `, nor ${others.length === 1 ? 'has' : 'have'} ${others.join(', ')}`;
+    settings.note(first, `has no effect${more}: ${reason}`);
+  }
+}

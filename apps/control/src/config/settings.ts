@@ -1,0 +1,122 @@
+/**
+ * The values of all keys while the configuration is being put together, and the one place where what
+ * is wrong with them is collected. A key that could not be understood reads as its default and counts
+ * as broken, so that one mistake is reported once.
+ */
+import { isAbsolute, resolve } from 'node:path';
+import type { ConfigNote, ConfigProblem } from './config.ts';
+import { show, type Given } from './given.ts';
+import { describeRemoval, isFatal, removedKey } from './keys/removed.ts';
+import { isKeyName, KEY_NAMES, keyOf, type KeyName, type Values } from './keys/table.ts';
+
+export interface SettingsOptions {
+  /** By key, in order of precedence. */
+  readonly layers: readonly ReadonlyMap<string, Given>[];
+  /** What problems about keys that are not set are attributed to. */
+  readonly source: string;
+  /** Relative paths start here. */
+  readonly baseDir: string;
+  /** Where the file is from; `none`: there is no file and defaults serve. */
+  readonly origin: Origin;
+}
+
+export type Origin = 'malla' | 'headscale' | 'none';
+
+export class Settings {
+  readonly problems: ConfigProblem[] = [];
+  readonly notes: ConfigNote[] = [];
+  readonly origin: Origin;
+  readonly source: string;
+  readonly #baseDir: string;
+  readonly #given = new Map<KeyName, Given>();
+  readonly #values = new Map<KeyName, unknown>();
+  readonly #broken = new Set<KeyName>();
+
+  constructor({ layers, source, baseDir, origin }: SettingsOptions) {
+    this.source = source;
+    this.origin = origin;
+    this.#baseDir = baseDir;
+    const removed = new Map<string, Given>();
+    for (const [name, given] of layers.flatMap((layer) => [...layer])) {
+      if (!isKeyName(name)) {
+        if (!removed.has(name)) removed.set(name, given);
+      } else if (!this.#given.has(name)) {
+        this.#given.set(name, given);
+      }
+    }
+    for (const [name, given] of removed) this.#takeRemoved(name, given);
+    for (const name of KEY_NAMES) this.#parse(name);
+  }
+
+  /** The key's value, or its default. */
+  get<Name extends KeyName>(name: Name): Values[Name] {
+    return (this.#values.has(name) ? this.#values.get(name) : keyOf(name).fallback) as Values[Name];
+  }
+
+  /** Whether somebody set the key, understood or not. */
+  isSet(name: KeyName): boolean {
+    return this.#given.has(name);
+  }
+
+  /** Whether the key is set to something that was not understood and has been reported. */
+  isBroken(name: KeyName): boolean {
+    return this.#broken.has(name);
+  }
+
+  /** The absolute path that a key names; `undefined` if it is not set or empty. */
+  path(name: KeyName): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' && value !== '' ? this.absolute(value) : undefined;
+  }
+
+  /** A path as the file means it. */
+  absolute(path: string): string {
+    return isAbsolute(path) ? path : resolve(this.#baseDir, path);
+  }
+
+  /** Reports that the server cannot start with this key as it is. */
+  problem(name: KeyName, message: string): void {
+    this.problems.push({ ...this.#place(name), message });
+    this.#broken.add(name);
+  }
+
+  warn(name: KeyName, message: string): void {
+    this.notes.push({ level: 'warning', ...this.#place(name), message });
+  }
+
+  note(name: KeyName, message: string): void {
+    this.notes.push({ level: 'note', ...this.#place(name), message });
+  }
+
+  #place(name: KeyName): Omit<ConfigProblem, 'message'> {
+    const given = this.#given.get(name);
+    return { source: given?.source ?? this.source, line: given?.line, key: name };
+  }
+
+  #parse(name: KeyName): void {
+    const given = this.#given.get(name);
+    if (given === undefined) return;
+    const parsed = keyOf(name).kind.parse(given);
+    if (parsed.ok) this.#values.set(name, parsed.value);
+    else this.problem(name, parsed.error);
+  }
+
+  #takeRemoved(name: string, given: Given): void {
+    const removed = removedKey(name);
+    if (removed === undefined) return;
+    const message = describeRemoval(removed);
+    const place = { source: given.source, line: given.line, key: name };
+    if (isFatal(name, removed, (key) => this.#given.has(key))) {
+      this.problems.push({ ...place, message });
+      return;
+    }
+    const [now] = removed.replacedBy;
+    const taken = removed.honoured === true && now !== undefined && !this.#given.has(now);
+    if (taken) this.#given.set(now, given);
+    this.notes.push({
+      level: 'warning',
+      ...place,
+      message: `${message}${taken ? `; ${show(given)} is used for it` : '; ignored'}`,
+    });
+  }
+}
