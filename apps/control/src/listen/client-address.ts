@@ -1,0 +1,35 @@
+/**
+ * Whose request it is, behind proxies: the address of the connection, unless that is a proxy the
+ * operator trusts. Then the header that the proxy sets counts, read from its end, as far as it names
+ * trusted proxies.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { formatAddress, parseAddress, unmap } from '@malla/ip/address';
+import { contains, type Prefix } from '@malla/ip/prefix';
+
+/** The client's IP address, canonical; the connection's where the headers are not to be believed. */
+export function clientAddress(
+  connection: string | undefined,
+  headers: IncomingHttpHeaders,
+  trusted: readonly Prefix[],
+): string {
+  let address = canonical(connection ?? '');
+  const forwarded = headers['x-forwarded-for'];
+  const chain = (typeof forwarded === 'string' ? forwarded : '').split(',').slice(-16);
+  while (chain.length > 0 && isTrusted(address, trusted)) {
+    const next = canonical((chain.pop() ?? '').trim());
+    if (next === '') break;
+    address = next;
+  }
+  return address;
+}
+
+function canonical(text: string): string {
+  const parsed = parseAddress(text.replace(/%.*$/, ''));
+  return parsed.ok ? formatAddress(unmap(parsed.value)) : '';
+}
+
+function isTrusted(address: string, trusted: readonly Prefix[]): boolean {
+  const parsed = parseAddress(address);
+  return parsed.ok && trusted.some((prefix) => contains(prefix, parsed.value));
+}

@@ -1,0 +1,98 @@
+/**
+ * One listening HTTP/1.1 server, plain or TLS, with the bounds that facing the internet needs. Upgrade
+ * requests for the paths we know keep their socket; any other is answered like a plain request.
+ */
+import http, { type IncomingMessage, type RequestListener } from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
+import { MallaError } from '@malla/base/error';
+
+export interface HttpServerOptions {
+  readonly host: string | undefined;
+  readonly port: number;
+  readonly tls: SecureContextOptions | undefined;
+  readonly onRequest: RequestListener;
+  /** Whether an upgrade request is for {@link onUpgrade}. */
+  readonly takesUpgrade: (request: IncomingMessage) => boolean;
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
+}
+
+/** A server that listens. */
+export interface HttpServer {
+  readonly address: AddressInfo;
+  /** Uses another certificate for connections from now on. */
+  setTls(tls: SecureContextOptions): void;
+  /** Stops accepting, ends idle connections, and those still open after `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const LIMITS = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 15_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+} as const;
+
+/** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
+export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const settings = { ...LIMITS, shouldUpgradeCallback: options.takesUpgrade };
+  const server =
+    options.tls === undefined
+      ? http.createServer(settings, options.onRequest)
+      : https.createServer(
+          { ...settings, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] },
+          options.onRequest,
+        );
+  server.maxRequestsPerSocket = 1000;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    options.onUpgrade(request, socket, head);
+  });
+  server.on('clientError', (_error: Error, socket: Duplex) => {
+    if (!socket.writable) return void socket.destroy();
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
+    server.listen(
+      { port: options.port, ...(options.host === undefined ? {} : { host: options.host }) },
+      () => {
+        server.removeAllListeners('error');
+        server.on('error', () => {});
+        resolve();
+      },
+    );
+  });
+  return {
+    address: server.address() as AddressInfo,
+    setTls: (tls) => {
+      if ('setSecureContext' in server) server.setSecureContext(tls);
+    },
+    stop: (graceMs) =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.closeAllConnections(), graceMs);
+        server.close(() => {
+          clearTimeout(force);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+/** One sentence for a failed listen. */
+export function listenError(
+  error: NodeJS.ErrnoException,
+  at: { readonly host: string | undefined; readonly port: number },
+): MallaError {
+  const where = `${at.host ?? 'all addresses'} port ${at.port}`;
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'another program uses it already',
+    EACCES: 'this needs more rights (ports below 1024 usually do)',
+    EADDRNOTAVAIL: 'this machine does not have that address',
+  };
+  const reason = reasons[error.code ?? ''] ?? error.message;
+  return new MallaError('listen.failed', `cannot listen on ${where}: ${reason}`, { cause: error });
+}

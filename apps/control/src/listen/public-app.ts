@@ -1,0 +1,115 @@
+/**
+ * What the public listener answers without an upgrade: the server's key, health, pages for people, and
+ * the admission question of relays.
+ *
+ * Source: docs/protocol/control.md §Public endpoints; headscale 0.29 for paths that scripts know.
+ */
+import { MallaError } from '@malla/base/error';
+import { type MachinePublic, parseKey } from '@malla/keys/key';
+import type { NodePublic } from '@malla/keys/key';
+import { parseObject } from '@malla/wire/tailcfg/json';
+import { Hono } from 'hono';
+import type { AuthRequestCache } from '../machine/auth-requests.ts';
+import {
+  APPLE_VARIANTS,
+  type AppleVariant,
+  applePage,
+  appleProfile,
+  startPage,
+  windowsPage,
+} from './pages/clients.ts';
+import { noSuchLoginPage, registerPage } from './pages/register.ts';
+
+export interface PublicDeps {
+  readonly noiseKey: MachinePublic;
+  /** Without a slash at its end. */
+  readonly serverUrl: string;
+  readonly version: string;
+  readonly healthy: () => Promise<boolean>;
+  readonly authRequests: AuthRequestCache;
+  /** Whether a relay may admit the holder of a key. */
+  readonly admits: (key: NodePublic) => boolean;
+  /** Paths of the embedded relay: probes, bootstrap DNS. Undefined answers: not its path. */
+  readonly relay: ((request: Request) => Promise<Response | undefined>) | undefined;
+}
+
+const MAX_VERIFY_BYTES = 4096;
+const HEADERS = {
+  'X-Frame-Options': 'DENY',
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+} as const;
+
+/** The application behind the public listener. */
+export function publicApp(deps: PublicDeps): Hono {
+  const app = new Hono();
+  app.use(async (context, next) => {
+    await next();
+    for (const [name, value] of Object.entries(HEADERS)) {
+      if (!context.res.headers.has(name)) context.res.headers.set(name, value);
+    }
+  });
+  const legacyPublicKey = `mkey:${'0'.repeat(64)}`;
+  app.get('/key', (context) => {
+    const version = context.req.query('v');
+    if (version === undefined || !/^\d{1,6}$/.test(version)) {
+      return context.text('the parameter v must be the capability version, a number', 400);
+    }
+    return context.json({ legacyPublicKey, publicKey: deps.noiseKey });
+  });
+  app.get('/health', async (context) => {
+    const pass = await deps.healthy();
+    return context.body(JSON.stringify({ status: pass ? 'pass' : 'fail' }), pass ? 200 : 500, {
+      'Content-Type': 'application/health+json; charset=utf-8',
+      'Cache-Control': 'no-store',
+    });
+  });
+  app.get('/version', (context) => context.json({ version: deps.version }));
+  app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'));
+  app.get('/favicon.ico', (context) => context.body(null, 204));
+  app.get('/', (context) => context.html(startPage(deps.serverUrl)));
+  app.get('/windows', (context) => context.html(windowsPage(deps.serverUrl)));
+  app.get('/apple', (context) => context.html(applePage(deps.serverUrl)));
+  app.get('/apple/:variant', (context) => {
+    const variant = context.req.param('variant');
+    if (!isAppleVariant(variant)) return context.notFound();
+    return context.body(appleProfile(variant, deps.serverUrl), 200, {
+      'Content-Type': 'application/x-apple-aspen-config; charset=utf-8',
+      'Content-Disposition': `attachment; filename="malla-${variant}.mobileconfig"`,
+    });
+  });
+  for (const path of ['/register/:id', '/auth/:id']) {
+    app.get(path, (context) => {
+      context.header('Cache-Control', 'no-store');
+      try {
+        const { id, device, expiresAt } = deps.authRequests.get(context.req.param('id') ?? '');
+        const { Hostname: hostname = '', OS: os = '' } = device.hostinfo;
+        return context.html(registerPage({ hostname, os }, id, expiresAt));
+      } catch (error) {
+        if (!(error instanceof MallaError)) throw error;
+        return context.html(noSuchLoginPage(), error.code === 'auth.id-invalid' ? 400 : 404);
+      }
+    });
+  }
+  app.post('/verify', async (context) => {
+    const body = new Uint8Array(await context.req.arrayBuffer());
+    const question = body.length > MAX_VERIFY_BYTES ? undefined : parseObject(body);
+    const key = question?.ok ? parseKey('nodekey', question.value['NodePublic']) : undefined;
+    if (key?.ok !== true) return context.text('expected {"NodePublic": "nodekey:…"}', 400);
+    return context.json({ Allow: deps.admits(key.value) });
+  });
+  app.all('/ts2021', (context) =>
+    context.text('this endpoint needs an upgrade of the connection', 426),
+  );
+  app.notFound(async (context) => {
+    const answer = await deps.relay?.(context.req.raw);
+    return answer ?? context.text('404 not found', 404);
+  });
+  return app;
+}
+
+function isAppleVariant(text: string): text is AppleVariant {
+  return Object.hasOwn(APPLE_VARIANTS, text);
+}
