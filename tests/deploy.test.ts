@@ -1,0 +1,128 @@
+/** What `deploy/` promises, as far as it can be checked without a container engine or a running systemd. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { skipWithout } from './interop/needs.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const CONFIG_DIR = '/etc/malla';
+const DATA_DIR = '/var/lib/malla';
+const SOCKET_DIR = '/var/run/malla';
+
+describe('the systemd unit', () => {
+  const unit = read('deploy/malla.service');
+  const all = (key: string): string[] =>
+    [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value = '']) => value);
+
+  test('runs malla serve without root, with its own directories, and reloads it by SIGHUP', () => {
+    assert.deepEqual(all('ExecStart'), ['/opt/malla/bin/malla serve']);
+    assert.deepEqual(all('ExecReload'), ['/bin/kill -HUP $MAINPID']);
+    assert.deepEqual(all('User'), ['malla']);
+    assert.deepEqual(all('StateDirectory'), ['malla']);
+    assert.deepEqual(all('RuntimeDirectory'), ['malla']);
+  });
+
+  test('is accepted by systemd', { skip: skipWithout('systemd-analyze') }, () => {
+    const dir = mkdtempSync(join(tmpdir(), 'malla-unit-'));
+    try {
+      const file = join(dir, 'malla.service');
+      writeFileSync(file, unit.replaceAll('/opt/malla/', ROOT));
+      const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', file], {
+        encoding: 'utf8',
+      });
+      assert.equal(stderr, '');
+      assert.equal(status, 0);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe('the Dockerfile', () => {
+  const instructions = read('deploy/Dockerfile')
+    .replaceAll(/^#.*\n/gm, '')
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.split(/\s+/));
+  const of = (name: string): string[][] =>
+    instructions.filter(([word]) => word === name).map((words) => words.slice(1));
+
+  test('copies only what the repository has and the ignore file lets through', () => {
+    const ignore = new Set(read('deploy/Dockerfile.dockerignore').split('\n'));
+    const sources = of('COPY')
+      .filter(([first]) => first?.startsWith('--from=') !== true)
+      .flatMap((words) => words.slice(0, -1));
+    assert.notEqual(sources.length, 0);
+    for (const source of sources) {
+      assert.ok(existsSync(join(ROOT, source)), `${source} exists`);
+      assert.ok(ignore.has(`!${source}`), `${source} is let through`);
+    }
+  });
+
+  test('keeps every workspace that the command line needs', () => {
+    const lines = read('deploy/Dockerfile.dockerignore').split('\n');
+    const dropped = globSync(
+      lines.filter((line) => /^packages\/|^apps\//.test(line)),
+      { cwd: ROOT },
+    );
+    assert.deepEqual(dropped, ['packages/testkit/src']);
+  });
+
+  test('does not run as root, serves by default, and is healthy when malla says so', () => {
+    assert.deepEqual(of('USER'), [['malla']]);
+    assert.deepEqual(of('ENTRYPOINT'), [['["malla"]']]);
+    assert.deepEqual(of('CMD'), [['["serve"]']]);
+    assert.match(of('HEALTHCHECK')[0]?.join(' ') ?? '', /CMD \["malla", "health"\]$/);
+    assert.deepEqual(of('VOLUME'), [[DATA_DIR]]);
+  });
+});
+
+describe('the compose file', () => {
+  const compose = parse(read('deploy/compose.yaml')) as {
+    readonly services: {
+      readonly malla: {
+        readonly build: { readonly context: string; readonly dockerfile: string };
+        readonly command: string;
+        readonly read_only: boolean;
+        readonly tmpfs: readonly string[];
+        readonly volumes: readonly string[];
+        readonly ports: readonly string[];
+        readonly healthcheck: { readonly test: readonly string[] };
+      };
+    };
+    readonly volumes: Readonly<Record<string, unknown>>;
+  };
+  const { malla } = compose.services;
+
+  test('builds from the Dockerfile beside it', () => {
+    const context = join(ROOT, 'deploy', malla.build.context);
+    assert.ok(existsSync(join(context, malla.build.dockerfile)));
+    assert.equal(malla.command, 'serve');
+  });
+
+  test('has a read-only root, and a place for all that malla writes', () => {
+    assert.equal(malla.read_only, true);
+    assert.deepEqual(malla.volumes, [`./config:${CONFIG_DIR}:ro`, `data:${DATA_DIR}`]);
+    assert.ok('data' in compose.volumes);
+    const [socketDir, options] = malla.tmpfs[0]?.split(':') ?? [];
+    assert.equal(socketDir, SOCKET_DIR);
+    const uid = /--uid (\d+)/.exec(read('deploy/Dockerfile'))?.[1];
+    assert.match(options ?? '', new RegExp(`^uid=${uid},gid=${uid},`));
+  });
+
+  test('opens nothing but STUN beyond loopback, and asks malla for its health', () => {
+    const open = malla.ports.filter((port) => !port.startsWith('127.0.0.1:'));
+    assert.deepEqual(open, ['3478:3478/udp']);
+    assert.deepEqual(malla.healthcheck.test, ['CMD', 'malla', 'health']);
+  });
+});
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
