@@ -13,6 +13,7 @@ export const ERROR_STATUS = {
   'request.unauthenticated': 401,
   'request.forbidden': 403,
   'request.not-found': 404,
+  'request.method-not-allowed': 405,
   'request.too-large': 413,
   'user.not-found': 404,
   'user.name-taken': 409,

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
+import { errorOf, problemOf } from './problem.ts';
+
+describe('problem documents', () => {
+  test('a refusal is written with its status, detail and code', () => {
+    assert.deepEqual(problemOf(new MallaError('node.name-taken', 'web is taken'), 'req-1'), {
+      type: '/api/v1/docs#node.name-taken',
+      title: 'Conflict',
+      status: 409,
+      detail: 'web is taken',
+      code: 'node.name-taken',
+      instance: 'req-1',
+    });
+  });
+
+  test('every code survives the way to the client', () => {
+    for (const code of Object.keys(ERROR_STATUS) as ErrorCode[]) {
+      const problem = problemOf(new MallaError(code, 'why'));
+      const error = errorOf(problem.status, JSON.parse(JSON.stringify(problem)));
+      assert.deepEqual([error.code, error.message], [code, 'why']);
+      assert.ok(problem.title.length > 0);
+    }
+  });
+
+  test('an answer that is no problem document gets the closest code', () => {
+    assert.equal(errorOf(401, undefined).code, 'request.unauthenticated');
+    assert.equal(errorOf(404, '<html>').code, 'request.not-found');
+    assert.equal(errorOf(418, {}).code, 'request.invalid');
+    assert.equal(errorOf(502, null).code, 'internal');
+    assert.equal(errorOf(502, null).message, 'the server answered with status 502');
+  });
+
+  test('a code that this client does not know keeps its detail', () => {
+    const newer = { ...problemOf(new MallaError('request.invalid', 'why')), code: 'node.too-new' };
+    const error = errorOf(400, newer);
+    assert.deepEqual([error.code, error.message], ['request.invalid', 'why']);
+  });
+});

@@ -1,0 +1,73 @@
+/**
+ * Problem documents: what an error looks like on the wire (RFC 9457, `application/problem+json`), with
+ * our stable `code`. The table from code to HTTP status is {@link ERROR_STATUS}.
+ */
+import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
+import { z } from 'zod';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export const Problem = z.object({
+  type: z.string().meta({ description: 'Where the code is explained, on the same server.' }),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  instance: z.string().optional().meta({ description: 'The request, as the server logs name it.' }),
+});
+export type Problem = z.output<typeof Problem>;
+
+/** The document for a refusal. */
+export function problemOf(error: MallaError, instance?: string): Problem {
+  const status = ERROR_STATUS[error.code];
+  return {
+    type: `/api/v1/docs#${error.code}`,
+    title: TITLES[status],
+    status,
+    detail: error.message,
+    code: error.code,
+    ...(instance === undefined ? {} : { instance }),
+  };
+}
+
+/**
+ * The refusal that an error answer stands for. A body that is no problem document, as a proxy in
+ * between may answer, still gives the closest code for its status.
+ */
+export function errorOf(status: number, body: unknown): MallaError {
+  const problem = Problem.safeParse(body);
+  if (problem.success && isErrorCode(problem.data.code)) {
+    return new MallaError(problem.data.code, problem.data.detail, { details: { status } });
+  }
+  const detail = problem.success
+    ? problem.data.detail
+    : `the server answered with status ${status}`;
+  return new MallaError(codeForStatus(status), detail, { details: { status } });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_STATUS, code);
+}
+
+function codeForStatus(status: number): ErrorCode {
+  if (status === 401) return 'request.unauthenticated';
+  if (status === 403) return 'request.forbidden';
+  if (status === 404) return 'request.not-found';
+  if (status === 413) return 'request.too-large';
+  return status >= 400 && status < 500 ? 'request.invalid' : 'internal';
+}
+
+/** RFC 9110 §15. */
+const TITLES: Record<(typeof ERROR_STATUS)[ErrorCode], string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  507: 'Insufficient Storage',
+};
