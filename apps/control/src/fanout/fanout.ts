@@ -61,6 +61,10 @@ export class Fanout {
     return this.#streams.size;
   }
 
+  streams(): IterableIterator<MapStream> {
+    return this.#streams.values();
+  }
+
   stream(id: NodeId): MapStream | undefined {
     return this.#streams.get(id);
   }

@@ -68,7 +68,7 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   return {
     address: server.address() as AddressInfo,
     setTls: (tls) => {
-      if ('setSecureContext' in server) server.setSecureContext(tls);
+      if (server instanceof https.Server) server.setSecureContext(tls);
     },
     stop: (graceMs) =>
       new Promise((resolve) => {

@@ -1,6 +1,5 @@
 /** What the machine endpoints need from the rest of the control server. */
 import type { Logger } from '@malla/base/logger';
-import type { Node } from '@malla/netmap/node';
 import type { RegistrationRules } from '../core/register.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { Ledger } from '../ledger.ts';
@@ -20,8 +19,6 @@ export interface MachineDeps {
   readonly serverUrl: string;
   /** Unix ms. */
   readonly now: () => number;
-  /** Called for each stream that opens and when it has ended. */
-  readonly onStream: (node: Node, connection: MachineConnection) => { closed(): void };
   readonly log: Logger;
 }
 

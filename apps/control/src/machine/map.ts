@@ -96,13 +96,11 @@ function openStream(
 ): void {
   const answer = exchange.stream('application/json');
   const stream = deps.fanout.open(node, encoding, answer);
-  const observed = deps.onStream(node, origin.connection);
   deps.presences.opened(node.id);
   stream.http = origin.http;
   answer.onWritable = () => deps.fanout.writable(stream);
   answer.onClosed = () => {
     deps.fanout.close(stream);
     deps.presences.closed(node.id);
-    observed.closed();
   };
 }

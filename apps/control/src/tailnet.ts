@@ -1,0 +1,229 @@
+/**
+ * One tailnet at work: its state and ledger, who is online, what each stream must be told, and what
+ * time does to it. No listener and no clock of its own: control.ts gives it both, and tests give it
+ * simulated ones.
+ */
+import type { Logger } from '@malla/base/logger';
+import type { RandomBytes } from '@malla/base/random';
+import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
+import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
+import type { AuthRequests } from './admin/deps.ts';
+import type { Config } from './config/config.ts';
+import type { Change } from './core/change.ts';
+import { sawNode } from './core/map-update.ts';
+import type { RegistrationRules } from './core/register.ts';
+import { State } from './core/state.ts';
+import { Common } from './fanout/change-log.ts';
+import type { Facts } from './fanout/class-view.ts';
+import { Fanout } from './fanout/fanout.ts';
+import type { Compress } from './fanout/message.ts';
+import { allowAll, sameUser } from './fanout/visibility.ts';
+import { Ledger } from './ledger.ts';
+import { AuthRequestCache } from './machine/auth-requests.ts';
+import { C2nExchanges } from './machine/c2n.ts';
+import type { MachineDeps } from './machine/deps.ts';
+import { ExpiryWatch } from './machine/expiry.ts';
+import { KeepAlives } from './machine/keep-alive.ts';
+import { createLogins } from './machine/logins.ts';
+import { Presences } from './machine/presence.ts';
+import type { Store } from './store/store.ts';
+import { prefixOf, TailnetMap } from './tailnet-map.ts';
+
+/** The world, as far as a tailnet needs it. */
+export interface World {
+  /** Unix ms. */
+  readonly now: () => number;
+  /** Monotonic ms. */
+  readonly monotonic: () => number;
+  readonly random: RandomBytes;
+  /** Calls back after so many ms, unless the returned function is called first. */
+  readonly after: (delayMs: number, task: () => void) => () => void;
+  readonly compress: Compress;
+  readonly log: Logger;
+}
+
+/** How often rows that may be stored late are stored, ms. */
+const SAVE_EVERY_MS = 2_000;
+
+export class Tailnet {
+  readonly ledger: Ledger;
+  readonly fanout: Fanout;
+  readonly presences: Presences;
+  readonly authRequests: AuthRequestCache;
+  readonly c2n: C2nExchanges;
+  readonly logins: AuthRequests;
+  readonly machine: MachineDeps;
+  readonly map: TailnetMap;
+  readonly #world: World;
+  readonly #expiry: ExpiryWatch;
+  readonly #keepAlives: KeepAlives;
+  #savedAt = 0;
+  #saving: Promise<void> | undefined;
+
+  private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
+    this.#world = world;
+    const rules = rulesOf(config);
+    this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
+    this.map = new TailnetMap(config, derpMap);
+    this.presences = new Presences({
+      now: world.now,
+      after: world.after,
+      onTurn: (id, online) => this.#turned(id, online),
+    });
+    this.fanout = new Fanout(
+      {
+        facts: this.#facts(config, state),
+        visibility: config.policy.default === 'allow-all' ? allowAll : sameUser,
+        capMap: () => this.map.capMapOf(),
+        firstMembers: () => this.map.firstMembers(),
+        schedule: (task, delayMs) => void world.after(delayMs, task),
+        monotonic: world.monotonic,
+      },
+      state.nodes(),
+    );
+    this.authRequests = new AuthRequestCache(
+      {
+        maxEntries: config.registerCache.maxEntries,
+        lifetimeMs: config.registerCache.expirationMs,
+      },
+      world.now,
+      world.random,
+    );
+    this.c2n = new C2nExchanges({
+      random: world.random,
+      send: (node, member) => this.fanout.send(node, member),
+      exists: (node) => state.node(node) !== undefined,
+      after: world.after,
+    });
+    this.logins = createLogins(this.authRequests, this.ledger, rules, world.random);
+    this.machine = {
+      ledger: this.ledger,
+      fanout: this.fanout,
+      presences: this.presences,
+      authRequests: this.authRequests,
+      c2n: this.c2n,
+      rules,
+      serverUrl: config.serverUrl,
+      now: world.now,
+      log: world.log,
+    };
+    this.#expiry = new ExpiryWatch(
+      {
+        ledger: this.ledger,
+        ephemeralInactivityMs: config.node.ephemeralInactivityMs,
+        isOnline: (id) => this.presences.isOnline(id),
+        onExpired: (node) => this.#endExpired(node),
+      },
+      world.now(),
+    );
+    this.#keepAlives = new KeepAlives({
+      fanout: this.fanout,
+      fraction: () => (world.random(1)[0] ?? 0) / 256,
+      after: world.after,
+    });
+    this.ledger.onChanges((changes) => this.#changed(changes));
+  }
+
+  /** Loads the state from a store. Throws MallaError `store.*`. */
+  static async load(
+    config: Config,
+    store: Store,
+    derpMap: DerpMap,
+    world: World,
+  ): Promise<Tailnet> {
+    return new Tailnet(config, store, new State(await store.load()), derpMap, world);
+  }
+
+  /** Does what is due. Call it about once a second; never rejects. */
+  async tick(): Promise<void> {
+    this.#keepAlives.look(this.#world.monotonic());
+    try {
+      await this.#expiry.look(this.#world.now());
+      if (this.#world.monotonic() - this.#savedAt >= SAVE_EVERY_MS) await this.#save();
+    } catch (error) {
+      this.#world.log.error({ err: error }, 'housekeeping failed');
+    }
+  }
+
+  /** Uses another DERP map, and tells everyone if it differs. */
+  setDerpMap(derpMap: DerpMap): void {
+    if (this.map.setDerpMap(derpMap)) this.fanout.commonChanged(Common.derpMap);
+  }
+
+  /** Ends all streams and stores what was not stored yet. */
+  async stop(): Promise<void> {
+    for (const stream of [...this.fanout.streams()]) this.fanout.close(stream);
+    this.presences.stop();
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    this.#savedAt = this.#world.monotonic();
+    this.#saving ??= this.ledger.save().finally(() => {
+      this.#saving = undefined;
+    });
+    await this.#saving;
+  }
+
+  #facts(config: Config, state: State): Facts {
+    return {
+      node: (id) => state.node(id),
+      user: (id) => state.user(id),
+      presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
+      naming: { baseDomain: config.dns.baseDomain },
+      now: this.#world.now,
+      commonMembers: (parts) => this.map.commonMembers(parts),
+      compress: this.#world.compress,
+    };
+  }
+
+  #changed(changes: readonly Change[]): void {
+    this.fanout.apply(changes);
+    const now = this.#world.now();
+    for (const change of changes) {
+      if (change.table !== 'node') continue;
+      const { before, after } = change;
+      if (after === undefined) this.presences.forget(change.id);
+      else if (before !== undefined && isExpired(after, now) && !isExpired(before, now)) {
+        this.#endExpired(after);
+      }
+    }
+  }
+
+  /** The node is told that its key has expired, then its stream ends, and its peers know. */
+  #endExpired(node: Node): void {
+    this.fanout.presenceChanged(node, true);
+    this.fanout.flush();
+    this.fanout.close(this.fanout.stream(node.id));
+    this.presences.forget(node.id);
+  }
+
+  #turned(id: NodeId, online: boolean): void {
+    const node = this.ledger.state.node(id);
+    if (node === undefined) return;
+    this.fanout.presenceChanged(node);
+    if (online) return;
+    const at = this.#world.now();
+    void this.ledger
+      .execute((state) => {
+        const present = state.node(id);
+        return present === undefined
+          ? { changes: [], answer: undefined, durability: 'soon' }
+          : { ...sawNode(present, at), answer: undefined };
+      })
+      .catch((error: unknown) =>
+        this.#world.log.error({ err: error, node: id }, 'last seen not noted'),
+      );
+  }
+}
+
+function rulesOf(config: Config): RegistrationRules {
+  return {
+    addresses: {
+      v4: prefixOf(config.prefixes.v4),
+      v6: prefixOf(config.prefixes.v6),
+      allocation: config.prefixes.allocation,
+    },
+    nodeExpiryMs: config.node.expiryMs ?? 0,
+  };
+}
