@@ -248,6 +248,7 @@ export class Fanout {
   }
 
   #everyone(): void {
+    if (this.#streams.size === 0) return;
     this.#allDirty = true;
     this.#wake(0);
   }

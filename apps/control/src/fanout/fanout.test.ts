@@ -1,0 +1,407 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import zlib from 'node:zlib';
+import type { Node } from '@malla/netmap/node';
+import { encodePeer, type Naming } from '@malla/netmap/tailcfg-node';
+import { ClientNetmap, MapMessageReader } from '@malla/testkit/client-netmap';
+import fc from 'fast-check';
+import type { Change } from '../core/change.ts';
+import { State } from '../core/state.ts';
+import { testNode, testUser } from '../testing/tailnet.ts';
+import { Common } from './change-log.ts';
+import type { Facts } from './class-view.ts';
+import { Fanout, GATHER_MS } from './fanout.ts';
+import type { MapStream } from './map-stream.ts';
+import type { Encoding } from './message.ts';
+import { allowAll, sameUser, type Visibility } from './visibility.ts';
+
+const NAMING: Naming = { baseDomain: 'tailnet.test' };
+const NOW = 1_700_000_000_000;
+
+/** A client at the end of a stream: reads what it is sent, unless it is told to stall. */
+class Client {
+  readonly netmap = new ClientNetmap();
+  readonly sizes: number[] = [];
+  ended = false;
+  stalled = false;
+  readonly #reader: MapMessageReader;
+  readonly #fullAfter: number;
+
+  constructor(encoding: Encoding, fullAfter = Infinity) {
+    this.#reader = new MapMessageReader(
+      encoding === 'zstd' ? (bytes) => zlib.zstdDecompressSync(bytes) : (bytes) => bytes,
+    );
+    this.#fullAfter = fullAfter;
+  }
+
+  write(pieces: readonly Uint8Array[]): boolean {
+    let size = 0;
+    for (const piece of pieces) {
+      size += piece.length;
+      for (const message of this.#reader.read(piece)) this.netmap.apply(message);
+    }
+    this.sizes.push(size);
+    return !this.stalled && this.sizes.length < this.#fullAfter;
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+}
+
+class World {
+  readonly state = new State();
+  readonly online = new Set<number>();
+  readonly fanout: Fanout;
+  readonly tasks: { task: () => void; delayMs: number }[] = [];
+  compressions = 0;
+
+  constructor(visibility: Visibility, users: number, nodes: readonly Partial<Node>[]) {
+    for (let id = 1; id <= users; id++) {
+      this.state.apply({ table: 'user', id, before: undefined, after: testUser(id, `user${id}`) });
+    }
+    for (const [i, node] of nodes.entries()) {
+      const after = testNode(i + 1, node);
+      this.state.apply({ table: 'node', id: after.id, before: undefined, after });
+    }
+    const facts: Facts = {
+      node: (id) => this.state.node(id),
+      user: (id) => this.state.user(id),
+      presence: (id) => ({ online: this.online.has(id), lastSeen: NOW - 1000 }),
+      naming: NAMING,
+      now: () => NOW,
+      commonMembers: (parts) =>
+        [
+          parts & Common.derpMap ? '"DERPMap":{"Regions":{}}' : '',
+          parts & Common.dns ? '"DNSConfig":{}' : '',
+          parts & Common.filter ? '"PacketFilters":{"base":[]}' : '',
+        ].filter((member) => member !== ''),
+      compress: (bytes) => {
+        this.compressions++;
+        return zlib.zstdCompressSync(bytes);
+      },
+    };
+    this.fanout = new Fanout(
+      {
+        facts,
+        visibility,
+        capMap: () => ({ 'cache-network-maps': null }),
+        firstMembers: () => ['"Domain":"tailnet.test"'],
+        schedule: (task, delayMs) => this.tasks.push({ task, delayMs }),
+        monotonic: () => 0,
+      },
+      this.state.nodes(),
+    );
+  }
+
+  open(id: number, client: Client, encoding: Encoding = 'plain'): MapStream {
+    const stream = this.fanout.open(this.node(id), encoding, client);
+    this.online.add(id);
+    this.fanout.presenceChanged(this.node(id));
+    return stream;
+  }
+
+  node(id: number): Node {
+    const node = this.state.node(id);
+    assert.ok(node);
+    return node;
+  }
+
+  change(id: number, fields: Partial<Node> | undefined): void {
+    const before = this.state.node(id);
+    const after =
+      fields === undefined
+        ? undefined
+        : before === undefined
+          ? testNode(id, fields)
+          : { ...before, ...fields };
+    const change: Change = { table: 'node', id, before, after };
+    this.state.apply(change);
+    this.fanout.apply([change]);
+  }
+
+  /** Runs what is scheduled until nothing is. */
+  settle(): void {
+    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) task.task();
+  }
+}
+
+/** What the client of a node should believe, worked out from nothing but the state. */
+function expected(world: World, visibility: Visibility, id: number): Record<string, unknown> {
+  const self = world.node(id);
+  const out: Record<string, unknown> = {};
+  for (const node of world.state.nodes()) {
+    if (node.id === id) continue;
+    if (!visibility.sees(visibility.classOf(self), visibility.classOf(node))) continue;
+    const presence = { online: world.online.has(node.id), lastSeen: NOW - 1000 };
+    out[String(node.id)] = JSON.parse(encodePeer(node, presence, NAMING, NOW));
+  }
+  return out;
+}
+
+function believed(client: Client): Record<string, unknown> {
+  return Object.fromEntries([...client.netmap.peers].map(([id, peer]) => [String(id), peer]));
+}
+
+describe('fan-out', () => {
+  test('the first message has the node itself, the shared parts and every other node', () => {
+    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const client = new Client('plain');
+    world.open(2, client);
+    world.settle();
+    assert.equal(client.netmap.self?.['ID'], 2);
+    assert.deepEqual([...client.netmap.peers.keys()], [1, 3]);
+    assert.deepEqual(client.netmap.packetFilters, { base: [] });
+    assert.ok(client.netmap.derpMap && client.netmap.dnsConfig);
+  });
+
+  test('a lone node gets a map without peers', () => {
+    const world = new World(allowAll, 1, [{}]);
+    const client = new Client('zstd');
+    world.open(1, client, 'zstd');
+    world.settle();
+    assert.equal(client.netmap.messages, 1);
+    assert.equal(client.netmap.peers.size, 0);
+  });
+
+  test('users are isolated by default, and tagged nodes are a network of their own', () => {
+    const world = new World(sameUser, 2, [
+      { userId: 1 },
+      { userId: 2 },
+      { userId: 1 },
+      { userId: undefined, tags: ['tag:a'] },
+    ]);
+    const client = new Client('plain');
+    world.open(1, client);
+    world.settle();
+    assert.deepEqual([...client.netmap.peers.keys()], [3]);
+  });
+
+  test('a new stream waits to be gathered with others, a change does not', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    world.open(1, new Client('plain'));
+    assert.equal(world.tasks[0]?.delayMs, GATHER_MS);
+    world.settle();
+    world.change(2, { endpoints: ['192.0.2.1:1'] });
+    assert.equal(world.tasks[0]?.delayMs, 0);
+  });
+
+  test('a change is encoded and compressed once for all who see it', () => {
+    const world = new World(
+      allowAll,
+      1,
+      Array.from({ length: 50 }, () => ({})),
+    );
+    const clients = Array.from({ length: 49 }, () => new Client('zstd'));
+    for (const [i, client] of clients.entries()) world.open(i + 1, client, 'zstd');
+    world.settle();
+    world.compressions = 0;
+    world.change(50, { endpoints: ['192.0.2.1:1'] });
+    world.settle();
+    assert.equal(world.compressions, 1);
+    for (const client of clients) {
+      assert.deepEqual(client.netmap.peers.get(50)?.['Endpoints'], ['192.0.2.1:1']);
+    }
+  });
+
+  test('a node is never sent its own change as a peer', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    world.settle();
+    const before = client.netmap.messages;
+    world.change(1, { endpoints: ['192.0.2.9:9'] });
+    world.settle();
+    assert.equal(client.netmap.messages, before);
+  });
+
+  test('a rename reaches the node itself and its peers', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    const [one, two] = [new Client('plain'), new Client('plain')];
+    world.open(1, one);
+    world.open(2, two);
+    world.settle();
+    world.change(1, { name: 'renamed' });
+    world.settle();
+    assert.equal(one.netmap.self?.['Name'], 'renamed.tailnet.test.');
+    assert.equal(two.netmap.peers.get(1)?.['Name'], 'renamed.tailnet.test.');
+  });
+
+  test('changes merge while a stream is busy, and come as one when it is not', () => {
+    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const client = new Client('plain');
+    const stream = world.open(1, client);
+    world.settle();
+    client.stalled = true;
+    world.change(2, { endpoints: ['192.0.2.1:1'] });
+    world.settle();
+    const before = client.netmap.messages;
+    for (let port = 2; port < 200; port++) {
+      world.change(2, { endpoints: [`192.0.2.1:${port}`] });
+      world.settle();
+    }
+    world.change(3, undefined);
+    assert.equal(client.netmap.messages, before);
+    client.stalled = false;
+    world.fanout.writable(stream);
+    world.settle();
+    assert.equal(client.netmap.messages, before + 1);
+    assert.deepEqual(client.netmap.peers.get(2)?.['Endpoints'], ['192.0.2.1:199']);
+    assert.ok(!client.netmap.peers.has(3));
+  });
+
+  test('a deleted node is told that its key has expired, and its stream ends', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    world.settle();
+    world.change(1, undefined);
+    assert.equal(client.netmap.self?.['Expired'], true);
+    assert.ok(client.ended);
+    assert.equal(world.fanout.streamCount, 0);
+  });
+
+  test('a second stream of a node ends the first', () => {
+    const world = new World(allowAll, 1, [{}]);
+    const [first, second] = [new Client('plain'), new Client('plain')];
+    world.open(1, first);
+    world.open(1, second);
+    assert.ok(first.ended);
+    assert.ok(!second.ended);
+  });
+
+  test('a message for one node alone reaches only that node', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    const [one, two] = [new Client('plain'), new Client('plain')];
+    world.open(1, one);
+    world.open(2, two);
+    world.settle();
+    assert.ok(world.fanout.send(1, '"PingRequest":{"URL":"https://unused/x"}'));
+    world.settle();
+    assert.deepEqual(one.netmap.pings, [{ URL: 'https://unused/x' }]);
+    assert.deepEqual(two.netmap.pings, []);
+  });
+
+  test('what waits for one node is bounded', () => {
+    const world = new World(allowAll, 1, [{}]);
+    const client = new Client('plain', 1);
+    world.open(1, client);
+    world.settle();
+    let taken = 0;
+    while (world.fanout.send(1, '"PingRequest":{}')) taken++;
+    assert.equal(taken, 16);
+  });
+
+  for (const [name, visibility] of [
+    ['allow-all', allowAll],
+    ['same-user', sameUser],
+  ] as const) {
+    test(`after any history every client believes what is true (${name})`, () => {
+      fc.assert(
+        fc.property(fc.array(operation(), { maxLength: 60 }), (operations) => {
+          const world = new World(
+            visibility,
+            3,
+            Array.from({ length: 5 }, (_, i) => ({ userId: 1 + (i % 3) })),
+          );
+          const clients = new Map<number, { client: Client; stream: MapStream }>();
+          for (const op of operations) perform(world, clients, op);
+          for (const { client, stream } of clients.values()) {
+            client.stalled = false;
+            world.fanout.writable(stream);
+          }
+          world.settle();
+          for (const [id, { client }] of clients) {
+            if (client.ended) continue;
+            assert.deepEqual(believed(client), expected(world, visibility, id));
+            assert.equal(client.netmap.self?.['Name'], `${world.node(id).name}.tailnet.test.`);
+          }
+        }),
+        { numRuns: 300 },
+      );
+    });
+  }
+});
+
+type Operation =
+  | {
+      readonly kind: 'open' | 'close' | 'stall' | 'resume' | 'delete' | 'settle';
+      readonly id: number;
+    }
+  | { readonly kind: 'change'; readonly id: number; readonly fields: Partial<Node> };
+
+function operation(): fc.Arbitrary<Operation> {
+  const id = fc.integer({ min: 1, max: 8 });
+  const fields: fc.Arbitrary<Partial<Node>> = fc.oneof(
+    fc
+      .array(
+        fc.integer({ min: 1, max: 9 }).map((n) => `192.0.2.${n}:${n}`),
+        { maxLength: 2 },
+      )
+      .map((endpoints) => ({ endpoints })),
+    fc.integer({ min: 1, max: 3 }).map((homeDerp) => ({ homeDerp })),
+    fc.integer({ min: 1, max: 3 }).map((userId) => ({ userId, tags: [] })),
+    fc.constant({ userId: undefined, tags: ['tag:x'] }),
+    fc.integer({ min: 113, max: 116 }).map((capVersion) => ({ capVersion })),
+    fc.constantFrom(undefined, NOW - 5, NOW + 5_000_000).map((expiry) => ({ expiry })),
+    fc
+      .string({ minLength: 1, maxLength: 3, unit: fc.constantFrom('a', 'b', 'c') })
+      .map((text) => ({ hostname: text })),
+  );
+  return fc.oneof(
+    fc.record({
+      kind: fc.constantFrom(
+        'open',
+        'close',
+        'stall',
+        'resume',
+        'delete',
+        'settle',
+      ) as fc.Arbitrary<'open'>,
+      id,
+    }),
+    fc.record({ kind: fc.constant('change' as const), id, fields }),
+  );
+}
+
+function perform(
+  world: World,
+  clients: Map<number, { client: Client; stream: MapStream }>,
+  op: Operation,
+): void {
+  const held = clients.get(op.id);
+  switch (op.kind) {
+    case 'open': {
+      if (world.state.node(op.id) === undefined) return;
+      const encoding: Encoding = op.id % 2 === 0 ? 'zstd' : 'plain';
+      const client = new Client(encoding);
+      clients.set(op.id, { client, stream: world.open(op.id, client, encoding) });
+      return;
+    }
+    case 'close':
+      if (held === undefined) return;
+      world.fanout.close(held.stream);
+      clients.delete(op.id);
+      world.online.delete(op.id);
+      if (world.state.node(op.id) !== undefined) world.fanout.presenceChanged(world.node(op.id));
+      return;
+    case 'stall':
+      if (held !== undefined) held.client.stalled = true;
+      return;
+    case 'resume':
+      if (held === undefined) return;
+      held.client.stalled = false;
+      world.fanout.writable(held.stream);
+      return;
+    case 'delete':
+      if (world.state.node(op.id) === undefined) return;
+      world.change(op.id, undefined);
+      world.online.delete(op.id);
+      clients.delete(op.id);
+      return;
+    case 'settle':
+      return world.settle();
+    case 'change':
+      return world.change(op.id, op.fields);
+  }
+}
