@@ -41,7 +41,6 @@ describe('ts2021 handshake', () => {
     const { initiation } = beginWith(142);
     for (let bit = 0; bit < initiation.length * 8; bit++) {
       const result = respond(server, serverEphemeral, flip(initiation, bit));
-      // X25519 ignores the top bit of a public key, yet the transcript does not.
       assert.ok(!result.ok, `bit ${bit}`);
     }
   });
@@ -75,7 +74,6 @@ describe('ts2021 handshake', () => {
   });
 
   test('a low-order machine key is refused although it is sealed correctly', () => {
-    // Only its private half could make the second tag, so the first one is all that is needed here.
     const liar = { key: machine.key, publicBytes: LOW_ORDER };
     const begun = begin(liar, server.publicBytes, clientEphemeral, 142);
     assert.ok(begun.ok);

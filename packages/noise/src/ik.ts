@@ -17,7 +17,8 @@
 import { concat } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 import { sharedSecret, X25519_BYTES, type X25519Private } from '@malla/keys/x25519';
-import { SymmetricState, TAG_BYTES, type SplitKeys } from './symmetric-state.ts';
+import { TAG_BYTES } from './aead.ts';
+import { SymmetricState, type SplitKeys } from './symmetric-state.ts';
 
 const PROTOCOL_NAME = 'Noise_IK_25519_ChaChaPoly_BLAKE2s';
 const SEALED_STATIC_BYTES = X25519_BYTES + TAG_BYTES;
