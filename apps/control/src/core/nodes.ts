@@ -1,0 +1,93 @@
+/** What administrators do to nodes. Registration, and what nodes report themselves, are elsewhere. */
+import { MallaError } from '@malla/base/error';
+import type { Node, NodeId } from '@malla/netmap/node';
+import { decide, type Decision } from './change.ts';
+import { checkName, MAX_LABEL_BYTES, type NameFault } from './names.ts';
+import { parseRoutes } from './routes.ts';
+import type { Context, State } from './state.ts';
+import { checkTags } from './tags.ts';
+
+/**
+ * Gives a node a name that its client's hostname no longer changes. Throws MallaError `node.not-found`,
+ * `node.name-invalid`, `node.name-taken`.
+ */
+export function renameNode(state: State, id: NodeId, name: string): Decision<Node> {
+  const before = knownNode(state, id);
+  const checked = checkName(name);
+  if (!checked.ok) {
+    throw new MallaError('node.name-invalid', `node name ${NAME_PROBLEMS[checked.error]}`, {
+      details: { name, reason: checked.error },
+    });
+  }
+  const holder = state.nodeByName(name);
+  if (holder !== undefined && holder.id !== id) {
+    throw new MallaError('node.name-taken', `node name "${name}" is already in use`, {
+      details: { name, node: holder.id },
+    });
+  }
+  return replace(before, { ...before, name, nameIsFixed: true });
+}
+
+/**
+ * Replaces the tags of a node. It loses its owner and no longer expires: a tagged node belongs to no
+ * person who could log in again. Throws MallaError `node.not-found`, `node.tags-invalid`.
+ */
+export function setTags(state: State, id: NodeId, wanted: readonly string[]): Decision<Node> {
+  const before = knownNode(state, id);
+  if (wanted.length === 0) {
+    throw new MallaError(
+      'node.tags-invalid',
+      'cannot remove all tags from a node - tagged nodes must have at least one tag',
+    );
+  }
+  const tags = checkTags(wanted);
+  return replace(before, { ...before, tags, userId: undefined, expiry: undefined });
+}
+
+/** Sets when a node must log in again: at a time (Unix ms), now, or never. Throws `node.not-found`. */
+export function setExpiry(
+  state: State,
+  id: NodeId,
+  expiry: number | 'now' | 'never',
+  context: Context,
+): Decision<Node> {
+  const before = knownNode(state, id);
+  const at = { now: context.now, never: undefined };
+  return replace(before, { ...before, expiry: typeof expiry === 'number' ? expiry : at[expiry] });
+}
+
+/** Removes a node; its device must register anew. Throws `node.not-found`. */
+export function deleteNode(state: State, id: NodeId): Decision<Node> {
+  const before = knownNode(state, id);
+  return decide([{ table: 'node', id, before, after: undefined }], before);
+}
+
+/** Replaces the approved routes. Throws MallaError `node.not-found`, `node.routes-invalid`. */
+export function setApprovedRoutes(
+  state: State,
+  id: NodeId,
+  routes: readonly string[],
+): Decision<Node> {
+  const before = knownNode(state, id);
+  return replace(before, { ...before, approvedRoutes: parseRoutes(routes) });
+}
+
+/** A node by id. Throws `node.not-found`. */
+export function knownNode(state: State, id: NodeId): Node {
+  const node = state.node(id);
+  if (node === undefined)
+    throw new MallaError('node.not-found', 'node not found', { details: { id } });
+  return node;
+}
+
+const NAME_PROBLEMS: Record<NameFault, string> = {
+  empty: 'must not be empty',
+  'too-long': `must have at most ${MAX_LABEL_BYTES} characters`,
+  'upper-case': 'must be lower case',
+  'bad-character': 'must have only letters a to z, digits and hyphens',
+  'bad-edge': 'must not begin or end with a hyphen',
+};
+
+function replace(before: Node, after: Node): Decision<Node> {
+  return decide([{ table: 'node', id: before.id, before, after }], after);
+}
