@@ -1,15 +1,14 @@
 /** Puts together how the server is reached, and checks that its clients can. */
 import { dirname, join } from 'node:path';
 import { isIPv6 } from 'node:net';
-import { formatListenAddress, isLoopback, isPrivateToClients } from './address.ts';
+import { formatPrefix } from '@malla/ip/prefix';
+import { formatListenAddress, isLoopback, isPrivateToClients, isWildcard } from './address.ts';
 import type { CertificateFiles, ListenAddress, ListenConfig } from './config.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
 
 /** The longest path a Unix socket can have on Linux, bytes. */
 const MAX_SOCKET_PATH_BYTES = 107;
-
-const ANY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
 
 /** Where everything goes that is given no path of its own. */
 export function assembleDataDir(settings: Settings): string {
@@ -25,14 +24,14 @@ export function assembleServerUrl(settings: Settings): URL {
   const listen = settings.get('listen_addr');
   const set = settings.get('server_url');
   if (set !== undefined) return new URL(set);
-  const host = ANY.includes(listen.host) ? '127.0.0.1' : (listen.host ?? '127.0.0.1');
+  const host = isWildcard(listen) ? '127.0.0.1' : (listen.host ?? '127.0.0.1');
   const fallback = new URL(`http://${isIPv6(host) ? `[${host}]` : host}:${listen.port}`);
   if (settings.isBroken('server_url')) return fallback;
   if (settings.origin !== 'none') {
     settings.problem('server_url', 'required: the URL at which clients reach this server');
   } else if (listen.port === 0) {
     settings.problem('server_url', 'required when listen_addr leaves the port to the system');
-  } else if (ANY.includes(listen.host)) {
+  } else if (isWildcard(listen)) {
     settings.warn(
       'server_url',
       `not set: only clients on this machine will find ${fallback.origin}`,
@@ -120,7 +119,7 @@ export function checkCollisions(
 }
 
 function overlaps(a: ListenAddress, b: ListenAddress): boolean {
-  return a.port === b.port && (a.host === b.host || ANY.includes(a.host) || ANY.includes(b.host));
+  return a.port === b.port && (a.host === b.host || isWildcard(a) || isWildcard(b));
 }
 
 /**
@@ -147,7 +146,8 @@ function assembleMetrics(settings: Settings): ListenConfig['metrics'] {
   return { address: { host: '127.0.0.1', port: 9090 }, optional: true };
 }
 
-function assembleSocketPath(settings: Settings, dataDir: string): string {
+/** Where the command line finds the server on this machine. */
+export function assembleSocketPath(settings: Settings, dataDir: string): string {
   const path = settings.path('unix_socket') ?? defaultSocketPath(settings, dataDir);
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH_BYTES) {
@@ -174,7 +174,10 @@ function assembleProxies(settings: Settings): readonly string[] {
   const proxies = settings.get('trusted_proxies');
   const all = proxies.find(({ bits }) => bits === 0);
   if (all !== undefined) {
-    settings.problem('trusted_proxies', `${all.text} would believe everybody: name your proxies`);
+    settings.problem(
+      'trusted_proxies',
+      `${formatPrefix(all)} would believe everybody: name your proxies`,
+    );
   }
-  return proxies.map(({ text }) => text);
+  return proxies.map(formatPrefix);
 }

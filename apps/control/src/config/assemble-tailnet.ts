@@ -1,5 +1,6 @@
 /** Puts together what the tailnet is: prefixes, names, and how long nodes last. */
-import { CLIENT_V4, CLIENT_V6, contains, type Prefix } from './address.ts';
+import { containsPrefix, formatPrefix, type Prefix } from '@malla/ip/prefix';
+import { CGNAT, TAILNET_ULA } from '@malla/ip/special';
 import type { Config, DnsConfig } from './config.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
@@ -10,12 +11,12 @@ const MIN_PROBE_INTERVAL_MS = 2_000;
 const MIN_PROBE_TIMEOUT_MS = 1_000;
 
 export function assemblePrefixes(settings: Settings): Config['prefixes'] {
-  const v4 = checkPrefix(settings, 'prefixes.v4', CLIENT_V4);
-  const v6 = checkPrefix(settings, 'prefixes.v6', CLIENT_V6);
+  const v4 = checkPrefix(settings, 'prefixes.v4', CGNAT);
+  const v6 = checkPrefix(settings, 'prefixes.v6', TAILNET_ULA);
   const neither = v4 === undefined && v6 === undefined;
   return {
-    v4: neither ? CLIENT_V4.text : v4?.text,
-    v6: neither ? CLIENT_V6.text : v6?.text,
+    v4: neither ? formatPrefix(CGNAT) : v4,
+    v6: neither ? formatPrefix(TAILNET_ULA) : v6,
     allocation: settings.get('prefixes.allocation'),
   };
 }
@@ -24,18 +25,20 @@ function checkPrefix(
   settings: Settings,
   name: 'prefixes.v4' | 'prefixes.v6',
   expected: Prefix,
-): Prefix | undefined {
+): string | undefined {
   const prefix = settings.get(name);
   if (prefix === undefined) return undefined;
-  if (prefix.family !== expected.family) {
-    settings.problem(name, `${prefix.text} is not an IPv${expected.family} prefix`);
-  } else if (!contains(expected, prefix)) {
+  const text = formatPrefix(prefix);
+  const { family } = expected.network;
+  if (prefix.network.family !== family) {
+    settings.problem(name, `${text} is not an IPv${family} prefix`);
+  } else if (!containsPrefix(expected, prefix)) {
     settings.warn(
       name,
-      `${prefix.text} is outside ${expected.text}, which clients take for the tailnet: routing, filters and DNS on them may fail`,
+      `${text} is outside ${formatPrefix(expected)}, which clients take for the tailnet: routing, filters and DNS on them may fail`,
     );
   }
-  return prefix;
+  return text;
 }
 
 export function assembleDns(settings: Settings, serverHost: string): DnsConfig {

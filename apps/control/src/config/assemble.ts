@@ -71,7 +71,8 @@ function assemblePolicyDefault(settings: Settings): Config['policy']['default'] 
   return settings.get('policy.default');
 }
 
-function assembleCli(settings: Settings, readFile: ReadFile): Config['cli'] {
+/** How the command line reaches a server. */
+export function assembleCli(settings: Settings, readFile: ReadFile): Config['cli'] {
   return {
     address: assembleCliAddress(settings),
     apiKey: readSecret(settings, readFile),

@@ -5,7 +5,9 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { parseDuration } from '@malla/base/duration';
 import { fail, ok, type Result } from '@malla/base/result';
-import { isDnsName, parseListenAddress, parsePrefix, type Prefix } from './address.ts';
+import { parseAddress } from '@malla/ip/address';
+import { parsePrefixMasked, type Prefix, singlePrefix } from '@malla/ip/prefix';
+import { isDnsName, parseListenAddress } from './address.ts';
 import type { ExtraRecord, ListenAddress, LogLevel } from './config.ts';
 import { show, type Given } from './given.ts';
 
@@ -117,15 +119,21 @@ export const listenAddress: Kind<ListenAddress> = scalar(
   parseListenAddress,
 );
 
-/** Kept as the address it is in canonical text. */
-export const prefix: Kind<Prefix> = scalar('a prefix such as 100.64.0.0/10', (value) =>
-  value.includes('/') ? parsePrefix(value) : undefined,
-);
+/** Host bits that are set are dropped, as in headscale. */
+export const prefix: Kind<Prefix> = scalar('a prefix such as 100.64.0.0/10', readPrefix);
 
 export const prefixes: Kind<readonly Prefix[]> = list(
-  scalar('a prefix such as 10.0.0.0/8', parsePrefix),
+  scalar('a prefix such as 10.0.0.0/8, or an IP address', (value) => {
+    const address = parseAddress(value);
+    return address.ok ? singlePrefix(address.value) : readPrefix(value);
+  }),
   'a list of prefixes',
 );
+
+function readPrefix(value: string): Prefix | undefined {
+  const parsed = parsePrefixMasked(value);
+  return parsed.ok ? parsed.value : undefined;
+}
 
 /** Scheme, host and port; never a path. Without the slash at its end. */
 export const serverUrl: Kind<string> = scalar(

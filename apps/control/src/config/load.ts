@@ -5,10 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fail, ok, type Result } from '@malla/base/result';
-import { assembleConfig } from './assemble.ts';
-import type { ConfigNote, ConfigProblem, LoadedConfig } from './config.ts';
+import { assembleDataDir, assembleSocketPath } from './assemble-listen.ts';
+import { assembleCli, assembleConfig } from './assemble.ts';
+import type { Config, ConfigNote, ConfigProblem, LoadedConfig } from './config.ts';
 import { readDocument, type ReadDocument } from './document.ts';
-import { readEnvironment, type Environment } from './environment.ts';
+import { readEnvironment, type Environment, type ReadEnvironment } from './environment.ts';
 import type { Given } from './given.ts';
 import { locateConfig, type ConfigFile, type ReadFile } from './locate.ts';
 import { Settings, type Origin } from './settings.ts';
@@ -34,8 +35,59 @@ export interface LoadOptions {
   readonly readFile?: ReadFile;
 }
 
-/** Never throws, whatever the file holds. */
+/** What a command needs to reach a server; what else the file holds is the server's business. */
+export interface ClientConfig {
+  readonly socketPath: string;
+  readonly cli: Config['cli'];
+}
+
+/** Loads the whole configuration. Never throws, whatever the file holds. */
 export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly ConfigProblem[]> {
+  const read = readAll(options);
+  if (!read.ok) return read;
+  const { file, document, environment, settings, readFile } = read.value;
+  const config = assembleConfig(settings, readFile);
+  const problems = [...document.problems, ...environment.problems, ...settings.problems];
+  if (problems.length > 0) return fail(problems.toSorted(byPlace));
+  const warnings = [...document.notes, ...environment.notes, ...settings.notes].toSorted(byPlace);
+  return ok({
+    config: deepFreeze(config),
+    warnings: [...noteFallback(file), ...warnings],
+    source: file?.path,
+  });
+}
+
+/**
+ * Loads only what a command needs, so that a file that is made for commands alone, or has a mistake
+ * elsewhere, does. Never throws.
+ */
+export function loadClientConfig(
+  options: LoadOptions,
+): Result<ClientConfig, readonly ConfigProblem[]> {
+  const read = readAll(options);
+  if (!read.ok) return read;
+  const { document, environment, settings, readFile } = read.value;
+  const socketPath = assembleSocketPath(settings, assembleDataDir(settings));
+  const cli = assembleCli(settings, readFile);
+  const all = [...document.problems, ...environment.problems, ...settings.problems];
+  const problems = all.filter(({ key }) => key === undefined || isClientKey(key));
+  if (problems.length > 0) return fail(problems.toSorted(byPlace));
+  return ok(deepFreeze({ socketPath, cli }));
+}
+
+function isClientKey(key: string): boolean {
+  return key === 'unix_socket' || key === 'data_dir' || key.startsWith('cli.');
+}
+
+interface ReadConfig {
+  readonly file: ConfigFile | undefined;
+  readonly document: ReadDocument;
+  readonly environment: ReadEnvironment;
+  readonly settings: Settings;
+  readonly readFile: ReadFile;
+}
+
+function readAll(options: LoadOptions): Result<ReadConfig, readonly ConfigProblem[]> {
   const readFile = options.readFile ?? ((path) => readFileSync(path, 'utf8'));
   const located = locateConfig(options, readFile);
   if (!located.ok) return fail([located.error]);
@@ -51,15 +103,7 @@ export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly 
     baseDir: file === undefined ? options.cwd : dirname(file.path),
     origin: originOf(file),
   });
-  const config = assembleConfig(settings, readFile);
-  const problems = [...document.problems, ...environment.problems, ...settings.problems];
-  if (problems.length > 0) return fail(problems.toSorted(byPlace));
-  const warnings = [...document.notes, ...environment.notes, ...settings.notes].toSorted(byPlace);
-  return ok({
-    config: deepFreeze(config),
-    warnings: [...noteFallback(file), ...warnings],
-    source: file?.path,
-  });
+  return ok({ file, document, environment, settings, readFile });
 }
 
 function originOf(file: ConfigFile | undefined): Origin {

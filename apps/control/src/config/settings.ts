@@ -106,12 +106,12 @@ export class Settings {
     if (removed === undefined) return;
     const message = describeRemoval(removed);
     const place = { source: given.source, line: given.line, key: name };
-    if (isFatal(name, removed, (key) => this.#given.has(key))) {
+    if (isFatal(removed, (key) => this.#given.has(key))) {
       this.problems.push({ ...place, message });
       return;
     }
     const [now] = removed.replacedBy;
-    const taken = removed.honoured === true && now !== undefined && !this.#given.has(now);
+    const taken = removed.severity === 'honoured' && now !== undefined && !this.#given.has(now);
     if (taken) this.#given.set(now, given);
     this.notes.push({
       level: 'warning',

@@ -37,7 +37,11 @@ export const ACCESS_KEYS = {
     "Who sees whom while no policy is set. same-user: the devices of one user see each other and nobody else's. allow-all: everybody sees everybody, as in headscale.",
     { own: true, example: 'same-user' },
   ),
-  'policy.mode': setting(kind.oneOf('file', 'database'), 'file', 'Where the policy is kept.'),
+  'policy.mode': setting(
+    kind.oneOf('file', 'database'),
+    'file',
+    'Where the policy is kept: file or database. Policies come in a later version.',
+  ),
   'policy.path': optional(kind.path, 'no policy', 'HuJSON file with the policy.', {
     refused:
       'policies are not enforced yet: refusing to start rather than ignoring the rules in that file',

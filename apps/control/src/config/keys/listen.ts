@@ -7,7 +7,7 @@ const ACME = 'malla does not fetch certificates by itself yet';
 export const LISTEN_KEYS = {
   server_url: optional(
     kind.serverUrl,
-    'required in a file; without one, the address of listen_addr over http',
+    'none, a file must set it; without a file, listen_addr over http',
     'The URL at which clients reach this server: scheme, host and perhaps a port, no path. Clients remember it: choose one that will last. Use https, or a private IP address in a lab: clients cannot be trusted to come back to http:// and a DNS name.',
     { example: 'https://vpn.example.org' },
   ),
@@ -32,7 +32,7 @@ export const LISTEN_KEYS = {
   trusted_proxies: setting(
     kind.prefixes,
     '[]',
-    'Reverse proxies whose headers about the client address (X-Forwarded-For, X-Real-IP) are believed: a list of prefixes, never /0.',
+    'Reverse proxies whose headers about the client address (X-Forwarded-For, X-Real-IP) are believed, as a list of prefixes; never /0.',
   ),
   tls_cert_path: optional(
     kind.path,
@@ -98,11 +98,5 @@ export const LISTEN_KEYS = {
   'log.format': setting(kind.oneOf('text', 'json'), 'text', 'text for people, json for programs.'),
   disable_check_updates: setting(kind.bool, 'true', 'Whether to look for new versions.', {
     unused: 'malla never calls anywhere to look for updates',
-  }),
-  grpc_listen_addr: optional(kind.text, 'none', 'Where gRPC listened.', {
-    unused: 'deprecated: there is no gRPC; remote administration uses the REST API on listen_addr',
-  }),
-  grpc_allow_insecure: optional(kind.bool, 'none', 'gRPC without TLS.', {
-    unused: 'deprecated: there is no gRPC; remote administration uses the REST API on listen_addr',
   }),
 };

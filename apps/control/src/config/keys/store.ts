@@ -12,8 +12,9 @@ export const STORE_KEYS = {
   'database.type': setting(
     kind.oneOf('sqlite', 'sqlite3', 'postgres'),
     'sqlite',
-    'The kind of database: sqlite (or sqlite3, the same).',
+    'The kind of database: sqlite (sqlite3 is the same). postgres is refused until that store is built.',
     {
+      example: 'sqlite',
       refused:
         'the PostgreSQL store is not built yet: use sqlite, with database.sqlite.path on a local disk',
     },

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Config, LoadedConfig } from './config.ts';
+import { loadConfig } from './load.ts';
+import { formatNote, formatProblem } from './report.ts';
+
+function load(lines: string): ReturnType<typeof loadConfig> {
+  const url = lines.includes('server_url') ? '' : 'server_url: https://vpn.example.org\n';
+  return loadConfig({
+    path: '/etc/malla/c.yaml',
+    env: {},
+    cwd: '/',
+    readFile: () => `policy.default: same-user\n${url}${lines}`,
+  });
+}
+
+function loaded(lines: string): LoadedConfig {
+  const result = load(lines);
+  assert.ok(result.ok, result.ok ? '' : result.error.map(formatProblem).join('\n'));
+  return result.value;
+}
+
+/** The configuration of a file that only adds these lines to the least there must be. */
+function configOf(lines: string): Config {
+  return loaded(lines).config;
+}
+
+/** Everything said about it, without the place. */
+function notesOf(lines: string): string[] {
+  return loaded(lines).warnings.map((note) => withoutPlace(formatNote(note)));
+}
+
+function problemsOf(lines: string): string[] {
+  const result = load(lines);
+  return result.ok ? [] : result.error.map((problem) => withoutPlace(formatProblem(problem)));
+}
+
+/** What is wrong with a file that has at most one thing wrong. */
+function problemOf(lines: string): string | undefined {
+  const problems = problemsOf(lines);
+  assert.ok(problems.length <= 1, problems.join('\n'));
+  return problems[0];
+}
+
+function withoutPlace(line: string): string {
+  return line.replace(/^\/etc\/malla\/c\.yaml(?::\d+)?: /, '');
+}
+
+describe('checks across keys', () => {
+  test('an http URL with a DNS name or a public address is warned about, with the cures', () => {
+    for (const host of ['vpn.example.org:8080', 'vpn.example.org', '203.0.113.1:8080']) {
+      const [warning = '', ...others] = notesOf(`server_url: http://${host}\n`);
+      assert.match(warning, /server_url: .*never come back.*https:\/\/.*tls_extra_listen_addr/);
+      assert.deepEqual(others, []);
+    }
+    for (const host of ['192.168.1.1:8080', 'localhost:8080', '[fd00::1]:80']) {
+      assert.deepEqual(notesOf(`server_url: http://${host}\n`), [], host);
+    }
+    const cured = 'server_url: http://a.example:8080\ntls_extra_listen_addr: :443\n';
+    assert.deepEqual(notesOf(cured), []);
+    assert.deepEqual(configOf(cured).listen.extraTls, {
+      address: { host: undefined, port: 443 },
+      certPath: '/var/lib/malla/tls_extra_cert.pem',
+      keyPath: '/var/lib/malla/tls_extra_key.pem',
+      selfMade: true,
+    });
+  });
+
+  test('with an http URL the relay has a TLS listener of its own', () => {
+    const server = configOf('server_url: http://10.0.0.1:8080\n').derp.server;
+    assert.deepEqual(server?.own?.address, { host: '0.0.0.0', port: 8443 });
+    assert.equal(server?.port, 8443);
+    assert.equal(
+      problemOf('server_url: http://10.0.0.1:8080\nderp.server.listen_addr: ""\n'),
+      'derp.server.listen_addr: may not be empty while server_url is http://: clients speak to relays only over TLS',
+    );
+  });
+
+  test('the embedded relay is off when others are named, and on when none are', () => {
+    const others = 'derp:\n  urls: [https://relay.example/map]\n';
+    assert.equal(configOf(others).derp.server, undefined);
+    assert.notEqual(configOf(`${others}  server.enabled: true\n`).derp.server, undefined);
+    assert.match(problemOf('derp.server.enabled: false\n') ?? '', /leaves no relay at all/);
+    assert.match(
+      problemOf('derp.server.automatically_add_embedded_derp_region: false\n') ?? '',
+      /leaves no relay at all/,
+    );
+  });
+
+  test('STUN can be switched off', () => {
+    assert.equal(configOf('derp.server.stun.enabled: false\n').derp.server?.stun, undefined);
+  });
+
+  test('two listeners on one port are an error, unless the system chooses it', () => {
+    assert.match(
+      problemOf('listen_addr: 127.0.0.1:9090\nmetrics_listen_addr: :9090\n') ?? '',
+      /^metrics_listen_addr: :9090 is taken by listen_addr/,
+    );
+    assert.equal(problemOf('listen_addr: :0\nmetrics_listen_addr: :0\n'), undefined);
+  });
+
+  test('prefixes outside the space of clients are warned about, of the wrong family refused', () => {
+    assert.match(notesOf('prefixes.v4: 10.0.0.0/8\n').join(), /outside 100\.64\.0\.0\/10/);
+    assert.deepEqual(notesOf('prefixes.v4: 100.100.0.0/16\n'), []);
+    assert.match(problemOf('prefixes.v4: fd00::/64\n') ?? '', /is not an IPv4 prefix/);
+    const { v4, v6 } = configOf('prefixes.v6: FD7A:115C:A1E0:0::/64\n').prefixes;
+    assert.deepEqual([v4, v6], [undefined, 'fd7a:115c:a1e0::/64']);
+  });
+
+  test('the base domain may not hold the server', () => {
+    assert.match(problemOf('dns.base_domain: example.org\n') ?? '', /holds the host of server_url/);
+    assert.match(problemOf('dns.base_domain: vpn.example.org\n') ?? '', /holds the host/);
+    assert.equal(problemOf('dns.base_domain: net.vpn.example.org\n'), undefined);
+    assert.match(problemOf('dns.base_domain: ""\n') ?? '', /required while dns\.magic_dns/);
+    assert.equal(problemOf('dns.base_domain: ""\ndns.magic_dns: false\n'), undefined);
+  });
+
+  test('DNS settings that leave clients without names are refused', () => {
+    assert.match(problemOf('dns.override_local_dns: true\n') ?? '', /needs dns\.nameservers\.gl/);
+    assert.equal(configOf('dns.nameservers.global: 1.1.1.1\n').dns.overrideLocalDns, true);
+    assert.match(problemOf('dns.nameservers.global: [dns.example]\n') ?? '', /a name server/);
+    assert.match(
+      problemOf('dns.extra_records: [{name: a.b, type: A, value: x}]\n') ?? '',
+      /"x" is not an address of type A/,
+    );
+    assert.match(
+      problemOf(
+        'dns.extra_records: [{name: a.b, value: 1.2.3.4}]\ndns.extra_records_path: /r.json\n',
+      ) ?? '',
+      /only one of both/,
+    );
+  });
+
+  test('a certificate needs its key', () => {
+    assert.equal(problemOf('tls_cert_path: /c\n'), 'tls_cert_path: needs tls_key_path as well');
+    assert.match(problemOf('derp.server.key_path: /k\n') ?? '', /needs derp\.server\.cert_path/);
+  });
+
+  test('route probes have limits that fit each other', () => {
+    assert.equal(configOf('node.routes.ha.probe_interval: 0\n').node.routeProbe, undefined);
+    assert.match(problemOf('node.routes.ha.probe_timeout: 10s\n') ?? '', /less than/);
+    assert.match(problemOf('node.routes.ha.probe_timeout: 500ms\n') ?? '', /at least 1s/);
+  });
+
+  test('a socket path that the system cannot take is refused', () => {
+    assert.match(problemOf(`unix_socket: /${'x'.repeat(200)}\n`) ?? '', /at most 107/);
+  });
+});
+
+describe('what malla cannot do yet', () => {
+  test('a policy, ACME and PostgreSQL are refused with the reason', () => {
+    assert.match(problemOf('policy.path: /etc/acl.hujson\n') ?? '', /not enforced yet: refusing/);
+    assert.match(problemOf('tls_letsencrypt_hostname: a.example\n') ?? '', /reverse proxy/);
+    assert.match(problemOf('database.type: postgres\n') ?? '', /not built yet: use sqlite/);
+  });
+
+  test('OIDC is refused, together with what is wrong in it', () => {
+    const problems = problemsOf('oidc:\n  issuer: idp\n  pkce.method: x\n');
+    assert.match(problems.join('\n'), /oidc\.issuer: OIDC arrives in a later version/);
+    assert.match(problems.join('\n'), /oidc\.issuer: is not a URL/);
+    assert.match(problems.join('\n'), /oidc\.client_id: required/);
+    assert.match(problems.join('\n'), /exactly one of oidc\.client_secret .* not none/);
+    assert.match(problems.join('\n'), /oidc\.pkce\.method: "x" is not S256 or plain/);
+  });
+
+  test('a policy in the database is warned about', () => {
+    assert.match(notesOf('policy.mode: database\n').join(), /no policy can be stored yet/);
+  });
+
+  test('tuning that malla does not need is said to have no effect', () => {
+    assert.deepEqual(notesOf('tuning: {batcher_workers: 4, node_store_batch_size: 10}\n'), [
+      'note: tuning.batcher_workers: has no effect, nor has tuning.node_store_batch_size: malla does not wait to collect changes, so there is nothing to tune',
+    ]);
+  });
+});
