@@ -141,11 +141,9 @@ describe('record opener', () => {
   });
 
   test('a frame without room for a tag, or longer than 4,096 bytes, is a fault', () => {
-    const open = (...bytes: number[]): unknown =>
-      new RecordOpener(key).open(Uint8Array.from(bytes));
-    assert.deepEqual(open(4, 0, 1, 0), { ok: false, error: 'not-authentic' });
-    assert.deepEqual(open(4, 0, 0), { ok: false, error: 'not-authentic' });
-    assert.deepEqual(open(4, 0x0f, 0xfe), { ok: false, error: 'too-long' });
+    assert.deepEqual(openBytes(4, 0, 1, 0), { ok: false, error: 'not-authentic' });
+    assert.deepEqual(openBytes(4, 0, 0), { ok: false, error: 'not-authentic' });
+    assert.deepEqual(openBytes(4, 0x0f, 0xfe), { ok: false, error: 'too-long' });
   });
 
   test('no input makes it throw', () => {
@@ -157,6 +155,10 @@ describe('record opener', () => {
     );
   });
 });
+
+function openBytes(...bytes: number[]): unknown {
+  return new RecordOpener(key).open(Uint8Array.from(bytes));
+}
 
 function openChunks(stream: Uint8Array, sizes: readonly number[]): Uint8Array {
   const opener = new RecordOpener(key);
