@@ -1,0 +1,55 @@
+/** `malla auth`: logins that wait for an administrator. */
+import { MallaCommand, option, required } from '../command.ts';
+import { action, type Cli } from '../invocation.ts';
+
+interface OneRequest {
+  readonly authId: string;
+}
+
+const authId = () =>
+  required(option('--auth-id <ID>', 'id that the login page shows', (text) => text));
+
+/** The group. */
+export function authCommand(cli: Cli): MallaCommand {
+  const auth = new MallaCommand('auth').description('Answer logins that wait');
+
+  auth
+    .command('register')
+    .description('Register a device that waits')
+    .addOption(required(option('-u, --user <NAME>', 'who owns it', (name) => name)))
+    .addOption(authId())
+    .action(
+      action<OneRequest & { readonly user: string }>(cli, async (it) => {
+        const client = await it.connect();
+        const { user, authId: request } = it.options;
+        const { node } = await client.authRegister({ user, authId: request });
+        await it.print(node, `Node ${node.givenName} registered`);
+      }),
+    );
+
+  auth
+    .command('approve')
+    .description('Let a request through')
+    .addOption(authId())
+    .action(
+      action<OneRequest>(cli, async (it) => {
+        const client = await it.connect();
+        const answer = await client.authApprove({ authId: it.options.authId });
+        await it.print(answer, 'Auth request approved');
+      }),
+    );
+
+  auth
+    .command('reject')
+    .description('Refuse a request')
+    .addOption(authId())
+    .action(
+      action<OneRequest>(cli, async (it) => {
+        const client = await it.connect();
+        const answer = await client.authReject({ authId: it.options.authId });
+        await it.print(answer, 'Auth request rejected');
+      }),
+    );
+
+  return auth;
+}

@@ -1,0 +1,22 @@
+/** `malla health`: for people, and for a container's health check. */
+import { MallaCommand } from '../command.ts';
+import { CommandError } from '../failure.ts';
+import { action, type Cli } from '../invocation.ts';
+
+/** The command. */
+export function healthCommand(cli: Cli): MallaCommand {
+  const health = new MallaCommand('health')
+    .summary('Check the health of the server')
+    .description('Check the health of the server: exits with 0 if it is healthy, else with 1.');
+  health.action(
+    action(cli, async (it) => {
+      const client = await it.connect();
+      const answer = await client.health();
+      if (!answer.databaseConnectivity) {
+        throw new CommandError('the server cannot use its database');
+      }
+      if (it.options.output !== undefined) await it.print(answer, '');
+    }),
+  );
+  return health;
+}

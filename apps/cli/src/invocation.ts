@@ -1,0 +1,69 @@
+/** What a command gets when it runs: its surroundings, and the few ways in which every command acts. */
+import type { Command } from 'commander';
+import type { Client } from '@malla/api/client';
+import type { GlobalOptions } from './command.ts';
+import { formatValue } from './output/format.ts';
+import { renderTable, type Table } from './output/table.ts';
+import { confirm } from './prompt.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The world outside, as `main.ts` or a test has it. */
+export interface Cli {
+  readonly terminal: Terminal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly cwd: string;
+  /** Unix ms. */
+  readonly now: () => number;
+  /** A client of the server that options and environment name. */
+  readonly connect: (options: GlobalOptions) => Promise<Client>;
+}
+
+export class Invocation<Options extends object = object> {
+  readonly cli: Cli;
+  readonly options: Options & GlobalOptions;
+
+  constructor(cli: Cli, options: Options & GlobalOptions) {
+    this.cli = cli;
+    this.options = options;
+  }
+
+  connect(): Promise<Client> {
+    return this.cli.connect(this.options);
+  }
+
+  /** Prints text for people, or the value in the format asked for. */
+  async print(value: unknown, text: string): Promise<void> {
+    const { output } = this.options;
+    this.cli.terminal.out.write(
+      output === undefined ? `${text}\n` : await formatValue(value, output),
+    );
+  }
+
+  /** Prints a table for people, or the values in the format asked for. */
+  async printList(values: readonly unknown[], table: () => Table): Promise<void> {
+    const { out } = this.cli.terminal;
+    const { output } = this.options;
+    out.write(
+      output === undefined
+        ? renderTable(table(), { color: out.color })
+        : await formatValue(values, output),
+    );
+  }
+
+  /** Whether the person agrees, or `--force` does. */
+  async confirm(question: string): Promise<boolean> {
+    return this.options.force === true || (await confirm(this.cli.terminal, question));
+  }
+}
+
+/** A commander action: builds the invocation and passes the operands on, text or absent. */
+export function action<Options extends object>(
+  cli: Cli,
+  run: (it: Invocation<Options>, ...operands: never[]) => Promise<void>,
+): (this: Command) => Promise<void> {
+  return async function act(this: Command) {
+    const options = this.optsWithGlobals<Options & GlobalOptions>();
+    await run(new Invocation(cli, options), ...(this.processedArgs as never[]));
+  };
+}
