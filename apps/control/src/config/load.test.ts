@@ -355,7 +355,7 @@ cli:
         `${at}:1: listen_addr: "8080" is not host:port, [IPv6]:port or :port`,
         `${at}:3: dns.base_domian: unknown key, did you mean dns.base_domain?`,
         `${at}:4: dns.magic_dns: "maybe" is not true or false`,
-        `${at}:5: randomize_client_port: no longer a key (it belongs in the policy, as randomizeClientPort)`,
+        `${at}:5: randomize_client_port: no longer a key (remove it: it is a setting of the policy now, randomizeClientPort)`,
         `${at}:8: node.ephemeral.inactivity_timeout: must be more than 65s`,
         `${at}:9: trusted_proxies: 0.0.0.0/0 would believe everybody: name your proxies`,
         `${at}:11: cli.timeout: "5" is not a duration such as 90s, 1h30m or 90d`,

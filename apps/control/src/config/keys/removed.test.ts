@@ -9,7 +9,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
     'no longer a key (users are told apart by what the provider calls them)',
   'oidc.map_legacy_users': 'no longer a key (users are told apart by what the provider calls them)',
   'oidc.expiry': 'no longer a key: use node.expiry',
-  randomize_client_port: 'no longer a key (it belongs in the policy, as randomizeClientPort)',
+  randomize_client_port:
+    'no longer a key (remove it: it is a setting of the policy now, randomizeClientPort)',
   acl_policy_path: 'no longer a key: use policy.path',
   'dns_config.magic_dns': 'no longer a key: use dns.magic_dns',
   'dns_config.base_domain': 'no longer a key: use dns.base_domain',
@@ -23,6 +24,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
     'deprecated (there is no gRPC: remote administration uses the REST API on listen_addr)',
   grpc_allow_insecure:
     'deprecated (there is no gRPC: remote administration uses the REST API on listen_addr)',
+  node_update_check_interval: 'deprecated (clients are told of changes at once)',
+  tls_client_auth_mode: 'no longer a key (client certificates are never asked for)',
   private_key_path: 'no longer a key: use noise.private_key_path',
   ip_prefixes: 'no longer a key: use prefixes.v4 and prefixes.v6',
   log_level: 'no longer a key: use log.level',

@@ -49,7 +49,7 @@ const REMOVED: ReadonlyMap<string, RemovedKey> = new Map<string, RemovedKey>([
     {
       severity: 'fatal',
       replacedBy: [],
-      hint: 'it belongs in the policy, as randomizeClientPort',
+      hint: 'remove it: it is a setting of the policy now, randomizeClientPort',
     },
   ],
   ['acl_policy_path', replacedBy('policy.path')],
@@ -66,6 +66,14 @@ const REMOVED: ReadonlyMap<string, RemovedKey> = new Map<string, RemovedKey>([
   ],
   ['grpc_listen_addr', NO_GRPC],
   ['grpc_allow_insecure', NO_GRPC],
+  [
+    'node_update_check_interval',
+    { severity: 'warning', replacedBy: [], hint: 'clients are told of changes at once' },
+  ],
+  [
+    'tls_client_auth_mode',
+    { severity: 'fatal', replacedBy: [], hint: 'client certificates are never asked for' },
+  ],
   ['private_key_path', replacedBy('noise.private_key_path')],
   ['ip_prefixes', replacedBy('prefixes.v4', 'prefixes.v6')],
   ['log_level', replacedBy('log.level')],

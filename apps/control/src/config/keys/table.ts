@@ -45,6 +45,3 @@ const SECTIONS: ReadonlySet<string> = new Set(
 export function isSection(name: string): boolean {
   return SECTIONS.has(name);
 }
-
-/** Every section, in order. */
-export const SECTION_NAMES: readonly string[] = [...SECTIONS];
