@@ -46,6 +46,8 @@ export class Fanout {
   readonly #sizes = new Map<ClassKey, number>();
   readonly #streams = new Map<NodeId, MapStream>();
   readonly #pending = new Set<MapStream>();
+  /** Since the start. */
+  readonly counters = { messages: 0, bytes: 0, flushes: 0 };
   #scheduled = false;
   #allDirty = false;
   #notBefore = 0;
@@ -269,6 +271,7 @@ export class Fanout {
   /** Sends everything that is pending to everyone who can take it. The schedule calls it. */
   flush(): void {
     const began = this.#options.monotonic();
+    this.counters.flushes++;
     const due = this.#allDirty ? [...this.#streams.values()] : [...this.#pending];
     this.#allDirty = false;
     this.#pending.clear();
@@ -326,6 +329,8 @@ export class Fanout {
   }
 
   #write(stream: MapStream, pieces: readonly Uint8Array[]): void {
+    this.counters.messages++;
+    for (const piece of pieces) this.counters.bytes += piece.length;
     if (!stream.sink.write(pieces)) stream.busy = true;
   }
 

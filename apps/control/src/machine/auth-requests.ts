@@ -55,8 +55,12 @@ export class AuthRequestCache {
     return this.#entries.size;
   }
 
-  /** Opens a request for a device; the same device that asks again gets the one it has. */
+  /**
+   * Opens a request for a device; the same device that asks again gets the one it has. Throws
+   * MallaError `auth.id-invalid` for a given id that is none.
+   */
   open(device: Device, id?: string): AuthRequest {
+    if (id !== undefined) checkId(id);
     this.#dropExpired();
     if (id === undefined) {
       for (const [known, entry] of this.#entries) {
@@ -80,12 +84,7 @@ export class AuthRequestCache {
 
   /** A request by id; throws what to answer for an id that is malformed or waits no longer. */
   get(id: string): AuthRequest {
-    if (!ID.test(id)) {
-      throw new MallaError(
-        'auth.id-invalid',
-        `"${id.slice(0, 80)}" is not an authentication id: it looks like ${PREFIX}…`,
-      );
-    }
+    checkId(id);
     this.#dropExpired();
     const entry = this.#entries.get(id);
     if (entry === undefined) {
@@ -128,4 +127,12 @@ export class AuthRequestCache {
     const now = this.#now();
     for (const [id, entry] of this.#entries) if (entry.request.expiresAt <= now) this.#drop(id);
   }
+}
+
+function checkId(id: string): void {
+  if (ID.test(id)) return;
+  throw new MallaError(
+    'auth.id-invalid',
+    `"${id.slice(0, 80)}" is not an authentication id: it looks like ${PREFIX}…`,
+  );
 }

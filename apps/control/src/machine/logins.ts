@@ -28,16 +28,14 @@ export function createLogins(
       cache.settle(authId, { kind: 'registered', node });
       return node;
     },
-    approve(authId) {
+    async approve(authId) {
       cache.settle(cache.get(authId).id, { kind: 'approved' });
-      return Promise.resolve();
     },
-    reject(authId) {
+    async reject(authId) {
       cache.settle(cache.get(authId).id, { kind: 'rejected' });
-      return Promise.resolve();
     },
-    simulate({ authId, name, routes }) {
-      cache.open(
+    async simulate({ authId, name, routes }) {
+      const request = cache.open(
         {
           machineKey: formatKey('mkey', random(32)),
           nodeKey: formatKey('nodekey', random(32)),
@@ -49,7 +47,7 @@ export function createLogins(
         },
         authId,
       );
-      return Promise.resolve();
+      return request.device;
     },
   };
 }

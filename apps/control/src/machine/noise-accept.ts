@@ -124,7 +124,9 @@ export class NoiseAcceptor {
       keys,
       head,
       earlyPayload: withEarlyPayload
-        ? encodeEarlyPayload(formatKey('chalpub', importPrivate(random(32)).publicBytes))
+        ? encodeEarlyPayload({
+            nodeKeyChallenge: formatKey('chalpub', importPrivate(random(32)).publicBytes),
+          })
         : new Uint8Array(),
       onExchange: (exchange) => {
         used = true;

@@ -1,0 +1,132 @@
+/**
+ * Metrics for Prometheus on a listener of their own, which is not for the public. Parts count in plain
+ * fields; this file gives them names, `malla_<part>_<what>_<unit>[_total]`, and reads them when asked.
+ */
+import { messageOf } from '@malla/base/error';
+import type { Logger } from '@malla/base/logger';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { ListenAddress } from './config/config.ts';
+import type { EmbeddedRelay } from './embedded-relay.ts';
+import { fetchListener } from './listen/fetch-adapter.ts';
+import { listenHttp } from './listen/http-server.ts';
+import type { NoiseAcceptor } from './machine/noise-accept.ts';
+import type { Tailnet } from './tailnet.ts';
+
+export interface MetricsSources {
+  readonly tailnet: Tailnet;
+  readonly acceptor: NoiseAcceptor;
+  readonly relay: EmbeddedRelay | undefined;
+  readonly log: Logger;
+}
+
+export interface MetricsListener {
+  readonly address: ListenAddress;
+  stop(): Promise<void>;
+}
+
+/** Listens for scrapes. Undefined: the port nobody asked for is taken, which is logged. */
+export async function listenMetrics(
+  listen: { readonly address: ListenAddress; readonly optional: boolean },
+  sources: MetricsSources,
+): Promise<MetricsListener | undefined> {
+  const registry = metricsRegistry(sources);
+  const answer = async (request: Request): Promise<Response> => {
+    if (new URL(request.url).pathname !== '/metrics')
+      return new Response('see /metrics', { status: 404 });
+    return new Response(await registry.metrics(), {
+      headers: { 'Content-Type': registry.contentType },
+    });
+  };
+  try {
+    const server = await listenHttp({
+      ...listen.address,
+      tls: undefined,
+      onRequest: fetchListener(answer, {
+        maxBodyBytes: 0,
+        onError: (error) => sources.log.error({ err: error }, 'metrics failed'),
+      }),
+      takesUpgrade: () => false,
+      onUpgrade: (_request, socket) => socket.destroy(),
+    });
+    return {
+      address: { host: server.address.address, port: server.address.port },
+      stop: () => server.stop(0),
+    };
+  } catch (error) {
+    if (!listen.optional) throw error;
+    sources.log.warn({ err: messageOf(error) }, 'no metrics');
+    return undefined;
+  }
+}
+
+/** Everything that is measured. */
+export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const made: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: () => made.set(read()),
+    });
+  };
+  const counter = (name: string, help: string, read: () => number): void => {
+    let last = 0;
+    const made: Counter = new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect: () => {
+        const now = read();
+        made.inc(now - last);
+        last = now;
+      },
+    });
+  };
+  const { fanout, ledger, presences, authRequests } = tailnet;
+  gauge('malla_control_nodes', 'Registered nodes.', () => ledger.state.nodeCount());
+  gauge('malla_control_nodes_online', 'Nodes with a live session.', () => presences.onlineCount);
+  gauge('malla_control_map_streams', 'Open map streams.', () => fanout.streamCount);
+  gauge(
+    'malla_control_noise_connections',
+    'Open Noise connections.',
+    () => acceptor.connectionCount,
+  );
+  gauge(
+    'malla_control_logins_waiting',
+    'Devices that wait for an administrator.',
+    () => authRequests.size,
+  );
+  gauge(
+    'malla_control_rows_unsaved',
+    'Rows changed in memory and not yet stored.',
+    () => ledger.unsaved,
+  );
+  counter('malla_control_map_messages_total', 'Map messages sent.', () => fanout.counters.messages);
+  counter(
+    'malla_control_map_bytes_total',
+    'Bytes of map messages sent.',
+    () => fanout.counters.bytes,
+  );
+  counter(
+    'malla_control_flushes_total',
+    'Rounds of sending what changed.',
+    () => fanout.counters.flushes,
+  );
+  counter(
+    'malla_control_commands_total',
+    'Commands that were run.',
+    () => ledger.counters.commands,
+  );
+  counter(
+    'malla_control_commits_total',
+    'Transactions of the store.',
+    () => ledger.counters.commits,
+  );
+  for (const metric of relay?.metrics() ?? []) {
+    if (metric.kind === 'gauge') gauge(metric.name, metric.help, metric.read);
+    else counter(metric.name, metric.help, metric.read);
+  }
+  return registry;
+}
