@@ -39,6 +39,8 @@ interface Waiting {
 
 export class Ledger {
   readonly state: State;
+  /** Since the start. */
+  readonly counters = { commands: 0, commits: 0 };
   readonly #store: Store;
   readonly #options: LedgerOptions;
   readonly #defer: (task: () => void) => void;
@@ -112,28 +114,31 @@ export class Ledger {
     const now = this.#options.now();
     const context: Context = { now, random: this.#options.random };
     const applied: Change[] = [];
-    const durable: Change[] = [];
-    const late: Change[] = [];
+    let durable = false;
     const answers: { waiting: Waiting; answer: unknown }[] = [];
+    this.counters.commands += batch.length;
     for (const waiting of batch) {
       try {
         const decision = waiting.run(context);
         for (const change of decision.changes) {
           this.state.apply(change);
           applied.push(change);
-          if (decision.durability === 'now') durable.push(change);
-          else late.push(change);
         }
+        durable ||= decision.durability === 'now' && decision.changes.length > 0;
         answers.push({ waiting, answer: decision.answer });
       } catch (error) {
         waiting.reject(error);
       }
     }
     try {
-      if (durable.length > 0) await this.#store.commit([...durable, ...late]);
-      else for (const change of late) this.#remember(change);
+      // In the order of application: a row is stored whole, so the last one written must be the newest.
+      if (durable) await this.#store.commit(applied);
+      else for (const change of applied) this.#remember(change);
     } catch (error) {
       for (const change of applied.toReversed()) this.state.revert(change);
+      // While the store was at work somebody may have been told what is not true after all.
+      const undone = applied.toReversed().map(inverse);
+      for (const listener of this.#listeners) listener(undone);
       const refusal =
         error instanceof MallaError
           ? error
@@ -141,7 +146,7 @@ export class Ledger {
       for (const { waiting } of answers) waiting.reject(refusal);
       return;
     }
-    if (durable.length > 0) for (const change of applied) this.#unsaved.delete(keyOf(change));
+    if (durable) for (const change of applied) this.#unsaved.delete(keyOf(change));
     if (applied.length > 0) for (const listener of this.#listeners) listener(applied);
     for (const { waiting, answer } of answers) waiting.resolve(answer);
   }
@@ -154,6 +159,10 @@ export class Ledger {
       earlier === undefined ? change : ({ ...change, before: earlier.before } as Change),
     );
   }
+}
+
+function inverse(change: Change): Change {
+  return { ...change, before: change.after, after: change.before } as Change;
 }
 
 function keyOf(change: Change): string {

@@ -6,19 +6,28 @@
 import type { AuditEntry, Change } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
 
+/** How many audit entries of a node are kept; a client may send any number. */
+export const MAX_AUDIT_ENTRIES = 1_000;
+
 export interface Store {
   /** Every row, for the state in memory. Throws MallaError `store.*`. */
   load(): Promise<Snapshot>;
   /**
-   * Writes all changes or none; durable, also against loss of power, when it returns. Throws MallaError
-   * `store.unavailable` (disk full, I/O) or `store.locked`.
+   * Writes all changes, in order, or none; durable, also against loss of power, when it returns. Of a
+   * node's audit entries the newest {@link MAX_AUDIT_ENTRIES} stay; they go with the node. Throws
+   * MallaError `store.unavailable` (disk full, I/O) or `store.locked`; a change that breaks a rule of
+   * the schema is our own bug, `internal`.
    */
   commit(changes: readonly Change[]): Promise<void>;
   /** Whether the database answers and can be written. Never throws. */
   healthy(): Promise<boolean>;
   /** The newest audit entries of a node, newest first, at most `limit`. */
   auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]>;
-  /** Writes a consistent copy of the database to a new file while in use. */
+  /**
+   * Writes a consistent copy of the database to a new file while in use. Throws MallaError
+   * `request.invalid` where the file exists.
+   */
   backup(path: string): Promise<void>;
+  /** Ends its use; nothing may be called afterwards. */
   close(): Promise<void>;
 }

@@ -1,0 +1,169 @@
+/**
+ * What every store must do, as a suite of tests: each implementation runs it against itself. It compares
+ * the store with the state in memory, which is what it must bring back.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MallaError } from '@malla/base/error';
+import fc from 'fast-check';
+import type { AuditEntry } from '../core/change.ts';
+import { EMPTY_SNAPSHOT, State } from '../core/state.ts';
+import { anyStep, applyAll, created, deleted, node, snapshotOf, user } from './sample-rows.ts';
+import { MAX_AUDIT_ENTRIES, type Store } from './store.ts';
+
+/** Somewhere a database can be, that outlives the stores opened on it. */
+export interface Place {
+  readonly open: () => Promise<Store>;
+  /** Called when every store is closed. */
+  readonly remove: () => Promise<void>;
+}
+
+/** Declares the suite for one implementation; `create` makes an empty place, `runs` of random changes. */
+export function storeConformance(name: string, create: () => Promise<Place>, runs = 30): void {
+  /** Runs `work` with an empty database, and a way to close and open it again. */
+  async function withStore(
+    work: (store: Store, reopen: () => Promise<Store>) => Promise<void>,
+  ): Promise<void> {
+    const place = await create();
+    let store = await place.open();
+    try {
+      await work(store, async () => {
+        await store.close();
+        store = await place.open();
+        return store;
+      });
+    } finally {
+      await store.close();
+      await place.remove();
+    }
+  }
+
+  describe(`${name} keeps the contract of stores`, () => {
+    test('a new database is empty', () =>
+      withStore(async (store) => {
+        assert.deepEqual(await store.load(), EMPTY_SNAPSHOT);
+        assert.equal(await store.healthy(), true);
+      }));
+
+    test('after any changes it loads what the state in memory has', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.array(anyStep, { maxLength: 8 }), { maxLength: 8 }),
+          (batches) =>
+            withStore(async (store, reopen) => {
+              const state = new State();
+              for (const batch of batches) await store.commit(applyAll(state, batch));
+              assert.deepEqual(await store.load(), snapshotOf(state));
+              const loaded = await (await reopen()).load();
+              assert.deepEqual(loaded, snapshotOf(state));
+              assert.deepEqual(snapshotOf(new State(loaded)), snapshotOf(state));
+            }),
+        ),
+        { numRuns: runs },
+      );
+    });
+
+    test('a refused batch leaves nothing behind, and the next one is stored', () =>
+      withStore(async (store, reopen) => {
+        await store.commit([created('user', user(1))]);
+        const refused = [created('user', user(2)), created('node', node(1, { userId: 99 }))];
+        await assert.rejects(store.commit(refused), isInternal);
+        await assert.rejects(
+          store.commit([
+            created('user', user(3)),
+            created('user', user(4, { name: user(3).name })),
+          ]),
+          isInternal,
+        );
+        assert.deepEqual((await store.load()).user, [user(1)]);
+        await store.commit([created('user', user(5))]);
+        assert.deepEqual((await (await reopen()).load()).user, [user(1), user(5)]);
+      }));
+
+    test('rows that refer to each other are stored in whatever order they come', () =>
+      withStore(async (store) => {
+        await store.commit([created('node', node(1, { userId: 1 })), created('user', user(1))]);
+        await store.commit([deleted('user', user(1)), deleted('node', node(1, { userId: 1 }))]);
+        assert.deepEqual((await store.load()).node, []);
+      }));
+
+    test('the last of several changes to a row is the one that stays', () =>
+      withStore(async (store) => {
+        const names = ['a', 'b', 'c'].map((label) => user(1, { name: label }));
+        await store.commit(names.map((row) => created('user', row)));
+        assert.deepEqual((await store.load()).user, [names[2]]);
+      }));
+
+    test('the id of a deleted newest row stays spent after opening again', () =>
+      withStore(async (store, reopen) => {
+        await store.commit([created('user', user(7)), created('node', node(9))]);
+        await store.commit([deleted('user', user(7)), deleted('node', node(9))]);
+        const { lastId } = await (await reopen()).load();
+        assert.deepEqual(lastId, { ...EMPTY_SNAPSHOT.lastId, user: 7, node: 9 });
+      }));
+
+    test('the largest ids and times come back exactly', () =>
+      withStore(async (store) => {
+        const max = Number.MAX_SAFE_INTEGER;
+        const row = node(max, { createdAt: max, expiry: -max, lastSeen: 0 });
+        await store.commit([created('node', row)]);
+        const loaded = await store.load();
+        assert.deepEqual(loaded.node, [row]);
+        assert.equal(loaded.lastId.node, max);
+      }));
+
+    test('a batch of ten thousand nodes is stored whole', () =>
+      withStore(async (store) => {
+        const rows = Array.from({ length: 10_000 }, (_, i) => node(i + 1));
+        await store.commit(rows.map((row) => created('node', row)));
+        assert.deepEqual((await store.load()).node, rows);
+      }));
+
+    test('commits that are not awaited are carried out in order', () =>
+      withStore(async (store) => {
+        const commits = Array.from({ length: 50 }, (_, i) =>
+          store.commit([created('user', user(1, { displayName: `${i}` }))]),
+        );
+        await Promise.all(commits);
+        assert.equal((await store.load()).user[0]?.displayName, '49');
+      }));
+
+    test('audit entries are told newest first, and only those of the node', () =>
+      withStore(async (store, reopen) => {
+        await store.commit([1, 2, 3, 4].map((id) => created('audit', audit(id, id % 2))));
+        const again = await reopen();
+        assert.deepEqual(await again.auditEntries(0, 10), [audit(4, 0), audit(2, 0)]);
+        assert.deepEqual(await again.auditEntries(0, 1), [audit(4, 0)]);
+        assert.deepEqual(await again.auditEntries(7, 10), []);
+      }));
+
+    test('only the newest audit entries of a node stay, and they go with it', () =>
+      withStore(async (store) => {
+        await store.commit([created('node', node(1)), created('audit', audit(1, 2))]);
+        const entries = Array.from({ length: MAX_AUDIT_ENTRIES + 5 }, (_, i) => audit(i + 2, 1));
+        await store.commit(entries.map((entry) => created('audit', entry)));
+        const kept = await store.auditEntries(1, 2 * MAX_AUDIT_ENTRIES);
+        assert.deepEqual(kept.toReversed(), entries.slice(5));
+        await store.commit([deleted('node', node(1))]);
+        assert.deepEqual(await store.auditEntries(1, 10), []);
+        assert.deepEqual(await store.auditEntries(2, 10), [audit(1, 2)]);
+      }));
+
+    test('what is closed refuses and is not healthy', async () => {
+      const place = await create();
+      const store = await place.open();
+      await store.close();
+      await assert.rejects(store.commit([created('user', user(1))]), MallaError);
+      assert.equal(await store.healthy(), false);
+      await place.remove();
+    });
+  });
+}
+
+function isInternal(error: unknown): boolean {
+  return error instanceof MallaError && error.code === 'internal';
+}
+
+function audit(id: number, nodeId: number): AuditEntry {
+  return { id, tailnet: 1, nodeId, action: 'DISCONNECT_NODE', details: `nº ${id}`, timestamp: id };
+}

@@ -1,0 +1,95 @@
+/** The schema of the first release. Released migrations are never edited: a change is a new one. */
+import type { Migration } from './migration.ts';
+
+export const firstSchema: Migration = {
+  version: 1,
+  title: 'first-schema',
+  apply: (database) => database.exec(SQL),
+};
+
+const SQL = `
+CREATE TABLE users (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tailnet INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  email TEXT NOT NULL,
+  picture_url TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  provider_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX users_name ON users (tailnet, name) WHERE provider_id = '';
+CREATE UNIQUE INDEX users_provider ON users (tailnet, provider, provider_id) WHERE provider_id <> '';
+
+CREATE TABLE nodes (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tailnet INTEGER NOT NULL,
+  machine_key TEXT NOT NULL,
+  node_key TEXT NOT NULL UNIQUE,
+  disco_key TEXT,
+  user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED,
+  tags TEXT NOT NULL,
+  hostname TEXT NOT NULL,
+  name TEXT NOT NULL,
+  name_is_fixed INTEGER NOT NULL,
+  ipv4 TEXT,
+  ipv6 TEXT,
+  hostinfo TEXT NOT NULL,
+  endpoints TEXT NOT NULL,
+  home_derp INTEGER NOT NULL,
+  cap_version INTEGER NOT NULL,
+  register_method TEXT NOT NULL,
+  pre_auth_key_id INTEGER,
+  ephemeral INTEGER NOT NULL,
+  expiry INTEGER,
+  created_at INTEGER NOT NULL,
+  last_seen INTEGER,
+  approved_routes TEXT NOT NULL,
+  UNIQUE (tailnet, name),
+  UNIQUE (tailnet, ipv4),
+  UNIQUE (tailnet, ipv6)
+) STRICT;
+
+CREATE INDEX nodes_user ON nodes (user_id);
+
+CREATE TABLE pre_auth_keys (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tailnet INTEGER NOT NULL,
+  prefix TEXT NOT NULL UNIQUE,
+  hash TEXT NOT NULL,
+  user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED,
+  tags TEXT NOT NULL,
+  reusable INTEGER NOT NULL,
+  ephemeral INTEGER NOT NULL,
+  used INTEGER NOT NULL,
+  expiration INTEGER,
+  revoked_at INTEGER,
+  description TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX pre_auth_keys_user ON pre_auth_keys (user_id);
+
+CREATE TABLE api_keys (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tailnet INTEGER NOT NULL,
+  prefix TEXT NOT NULL UNIQUE,
+  hash TEXT NOT NULL,
+  expiration INTEGER,
+  last_seen INTEGER,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE audit_entries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tailnet INTEGER NOT NULL,
+  node_id INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  details TEXT NOT NULL,
+  timestamp INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX audit_entries_node ON audit_entries (node_id);
+`;

@@ -1,0 +1,18 @@
+/** Opens the store that the configuration names. */
+import type { Logger } from '@malla/base/logger';
+import { IN_MEMORY, type SqliteOptions, SqliteStore } from './sqlite.ts';
+import type { Store } from './store.ts';
+import { ThreadedStore } from './thread.ts';
+
+/** Opens the database, migrated to this program's schema. Throws MallaError `store.*`. */
+export async function openStore(options: SqliteOptions, log: Logger): Promise<Store> {
+  const { store, migrated } = await ThreadedStore.open(options);
+  const { from, to, snapshot } = migrated;
+  if (from !== to) log.info({ path: options.path, from, to, snapshot }, 'database schema migrated');
+  return store;
+}
+
+/** A store that lasts as long as its process, for tests: the same code without a file. */
+export function openMemoryStore(): Store {
+  return SqliteStore.open({ path: IN_MEMORY, writeAheadLog: false, walAutocheckpoint: 0 });
+}

@@ -1,0 +1,282 @@
+/**
+ * The store on SQLite, working on the calling thread; in a server it runs on a thread of its own
+ * (thread.ts), since every commit waits for the disk.
+ *
+ * Durability: write-ahead log with a disk sync in every commit. SQLite goes on writing to a file that
+ * has been deleted under it, and what it then promises is lost with the process; so every commit first
+ * checks that the files it has open are still the ones at their path.
+ */
+import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { MallaError } from '@malla/base/error';
+import type { AuditEntry, Change, TableName } from '../core/change.ts';
+import type { Snapshot } from '../core/state.ts';
+import { DatabaseLock } from './lock.ts';
+import { migrate, type Migrated, schemaVersion } from './migrate.ts';
+import { createPrivate, writeSnapshot } from './snapshot.ts';
+import { storeError } from './sqlite-error.ts';
+import { MAX_AUDIT_ENTRIES, type Store } from './store.ts';
+import { type Table, TABLES } from './tables.ts';
+
+/** A database that lives as long as its store. */
+export const IN_MEMORY = ':memory:';
+
+export interface SqliteOptions {
+  /** On a local disk, since network file systems lack the locks; or {@link IN_MEMORY}. */
+  readonly path: string;
+  readonly writeAheadLog: boolean;
+  /** Pages in the write-ahead log after which it is folded into the database; 0: never. */
+  readonly walAutocheckpoint: number;
+  /** How long a commit waits for another process's lock. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** Longer than a `malla db backup` or a look with the sqlite3 shell takes. */
+const BUSY_TIMEOUT_MS = 5_000;
+/** How long a successful write proves that the disk can be written. */
+const PROOF_MS = 5_000;
+
+export class SqliteStore implements Store {
+  /** What opening did to the schema. */
+  readonly migrated: Migrated;
+  readonly #path: string;
+  readonly #database: DatabaseSync;
+  readonly #lock: DatabaseLock | undefined;
+  readonly #now: () => number;
+  /** The files that must stay in place, with their device and inode. */
+  readonly #files: ReadonlyMap<string, string>;
+  readonly #upserts: ReadonlyMap<TableName, StatementSync>;
+  readonly #deletes: ReadonlyMap<TableName, StatementSync>;
+  readonly #pruneAudit: StatementSync;
+  readonly #deleteAudit: StatementSync;
+  readonly #auditOfNode: StatementSync;
+  #provenAt = Number.NEGATIVE_INFINITY;
+
+  /**
+   * Opens or creates the database, takes its lock and brings it to this program's schema. `now` is Unix
+   * ms. Throws MallaError `store.*`.
+   */
+  static open(options: SqliteOptions, now: () => number = Date.now): SqliteStore {
+    const inMemory = options.path === IN_MEMORY;
+    let database: DatabaseSync | undefined;
+    let lock: DatabaseLock | undefined;
+    try {
+      const path = inMemory ? IN_MEMORY : prepareFile(options.path);
+      database = new DatabaseSync(path, { timeout: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS });
+      schemaVersion(database, path);
+      if (!inMemory) lock = DatabaseLock.acquire(path, now());
+      database.exec(`PRAGMA journal_mode = ${options.writeAheadLog ? 'WAL' : 'DELETE'}`);
+      database.exec(`PRAGMA wal_autocheckpoint = ${options.walAutocheckpoint}`);
+      // Without a write-ahead log FULL could lose the last commit with the power; with one it is FULL.
+      database.exec('PRAGMA synchronous = EXTRA');
+      return new SqliteStore(path, database, lock, now);
+    } catch (error) {
+      database?.close();
+      lock?.release();
+      throw storeError(error, options.path);
+    }
+  }
+
+  private constructor(
+    path: string,
+    database: DatabaseSync,
+    lock: DatabaseLock | undefined,
+    now: () => number,
+  ) {
+    this.#path = path;
+    this.#database = database;
+    this.#lock = lock;
+    this.#now = now;
+    this.migrated = migrate(database, path, now());
+    const statements = <T>(sql: (table: Table<T>) => string): Map<TableName, StatementSync> =>
+      new Map(
+        Object.entries(TABLES).map(([name, table]) => [
+          name as TableName,
+          database.prepare(sql(table as unknown as Table<T>)),
+        ]),
+      );
+    this.#upserts = statements(upsertSql);
+    this.#deletes = statements((table) => `DELETE FROM ${table.name} WHERE id = ?`);
+    this.#pruneAudit = database.prepare(
+      `DELETE FROM audit_entries WHERE node_id = ?1 AND id <=
+        (SELECT id FROM audit_entries WHERE node_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ${MAX_AUDIT_ENTRIES})`,
+    );
+    this.#deleteAudit = database.prepare('DELETE FROM audit_entries WHERE node_id = ?');
+    this.#auditOfNode = reader(
+      database,
+      `${selectSql(TABLES.audit)} WHERE node_id = ? ORDER BY id DESC LIMIT ?`,
+    );
+    this.#files = identities(path);
+  }
+
+  async load(): Promise<Snapshot> {
+    return this.#guard(() => ({
+      user: this.#all(TABLES.user),
+      node: this.#all(TABLES.node),
+      preAuthKey: this.#all(TABLES.preAuthKey),
+      apiKey: this.#all(TABLES.apiKey),
+      lastId: this.#lastIds(),
+    }));
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    this.#transaction(() => {
+      for (const change of changes) this.#write(change);
+    });
+  }
+
+  async healthy(): Promise<boolean> {
+    try {
+      this.#checkFiles();
+      if (this.#now() - this.#provenAt >= PROOF_MS) this.#transaction(() => this.#probe());
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.#guard(() =>
+      this.#auditOfNode.all(nodeId, limit).map((values) => TABLES.audit.decode(columnsOf(values))),
+    );
+  }
+
+  async backup(path: string): Promise<void> {
+    this.#guard(() => writeSnapshot(this.#database, path));
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+    this.#lock?.release();
+  }
+
+  #write(change: Change): void {
+    if (change.after === undefined) {
+      this.#deletes.get(change.table)?.run(change.id);
+      if (change.table === 'node') this.#deleteAudit.run(change.id);
+      return;
+    }
+    this.#upserts.get(change.table)?.run(...encodeRow(change));
+    if (change.table === 'audit') this.#pruneAudit.run(change.after.nodeId);
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#checkFiles();
+      this.#rollBack();
+      this.#database.exec('BEGIN IMMEDIATE');
+      work();
+      this.#database.exec('COMMIT');
+      this.#provenAt = this.#now();
+    } catch (error) {
+      this.#provenAt = Number.NEGATIVE_INFINITY;
+      try {
+        this.#rollBack();
+      } catch {
+        // the next transaction tries again
+      }
+      throw storeError(error, this.#path);
+    }
+  }
+
+  #rollBack(): void {
+    if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  /** Writes what is there already: SQLite puts the page into the log and syncs it all the same. */
+  #probe(): void {
+    const version = this.#database.prepare('PRAGMA user_version').get()?.['user_version'];
+    this.#database.exec(`PRAGMA user_version = ${Number(version)}`);
+  }
+
+  #checkFiles(): void {
+    for (const [path, identity] of this.#files) {
+      if (identityOf(path) !== identity) {
+        throw new MallaError(
+          'store.unavailable',
+          `database file ${path} was removed or replaced while in use: restart malla on the right one`,
+        );
+      }
+    }
+  }
+
+  #all<Row>(table: Table<Row>): Row[] {
+    const rows: Row[] = [];
+    const statement = reader(this.#database, `${selectSql(table)} ORDER BY id`);
+    for (const values of statement.iterate()) rows.push(table.decode(columnsOf(values)));
+    return rows;
+  }
+
+  #lastIds(): Record<TableName, number> {
+    const sequences = this.#database.prepare('SELECT name, seq FROM sqlite_sequence').all();
+    const last = (table: TableName): number =>
+      Number(sequences.find(({ name }) => name === TABLES[table].name)?.['seq'] ?? 0);
+    return {
+      user: last('user'),
+      node: last('node'),
+      preAuthKey: last('preAuthKey'),
+      apiKey: last('apiKey'),
+      audit: last('audit'),
+    };
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw storeError(error, this.#path);
+    }
+  }
+}
+
+function encodeRow(change: Change): (null | number | string)[] {
+  const table = TABLES[change.table] as Table<unknown>;
+  return table.encode(change.after);
+}
+
+/** A statement whose rows are arrays, integers as bigint: the only way to read every stored value. */
+function reader(database: DatabaseSync, sql: string): StatementSync {
+  const statement = database.prepare(sql);
+  statement.setReadBigInts(true);
+  statement.setReturnArrays(true);
+  return statement;
+}
+
+/** `setReturnArrays` is not in the types of what statements return. */
+function columnsOf(values: unknown): readonly unknown[] {
+  return values as readonly unknown[];
+}
+
+function selectSql(table: Pick<Table<unknown>, 'name' | 'columns'>): string {
+  return `SELECT ${table.columns.join(', ')} FROM ${table.name}`;
+}
+
+function upsertSql(table: Pick<Table<unknown>, 'name' | 'columns'>): string {
+  const places = table.columns.map(() => '?').join(', ');
+  const updates = table.columns.slice(1).map((column) => `${column} = excluded.${column}`);
+  return `INSERT INTO ${table.name} (${table.columns.join(', ')}) VALUES (${places})
+    ON CONFLICT (id) DO UPDATE SET ${updates.join(', ')}`;
+}
+
+/** Creates the file where there is none, private to its owner, and resolves links: locks go by file. */
+function prepareFile(path: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  createPrivate(path);
+  return realpathSync(path);
+}
+
+function identities(path: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const file of path === IN_MEMORY ? [] : [path, `${path}-wal`]) {
+    const identity = identityOf(file);
+    if (identity !== undefined) found.set(file, identity);
+  }
+  return found;
+}
+
+/** Device and inode: another file at the same path has others. */
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
+}
