@@ -306,6 +306,12 @@ describe('configuration file', () => {
     assert.match(denied.ok ? '' : denied.error.map(formatProblem).join(), /permission denied/);
   });
 
+  test('that is not YAML is said to be that and nothing else', () => {
+    const problems = problemsOf('listen_addr: [');
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? '', /^\/etc\/malla\/config\.yaml:1: not YAML: /);
+  });
+
   test('relative paths start at its folder', () => {
     const { config } = loaded(
       load(

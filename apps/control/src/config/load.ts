@@ -46,6 +46,7 @@ export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly 
   const read = readAll(options);
   if (!read.ok) return read;
   const { file, document, environment, settings, readFile } = read.value;
+  if (isUnreadable(document)) return fail(document.problems);
   const config = assembleConfig(settings, readFile);
   const problems = [...document.problems, ...environment.problems, ...settings.problems];
   if (problems.length > 0) return fail(problems.toSorted(byPlace));
@@ -67,12 +68,18 @@ export function loadClientConfig(
   const read = readAll(options);
   if (!read.ok) return read;
   const { document, environment, settings, readFile } = read.value;
+  if (isUnreadable(document)) return fail(document.problems);
   const socketPath = assembleSocketPath(settings, assembleDataDir(settings));
   const cli = assembleCli(settings, readFile);
   const all = [...document.problems, ...environment.problems, ...settings.problems];
-  const problems = all.filter(({ key }) => key === undefined || isClientKey(key));
+  const problems = all.filter(({ key }) => key !== undefined && isClientKey(key));
   if (problems.length > 0) return fail(problems.toSorted(byPlace));
   return ok(deepFreeze({ socketPath, cli }));
+}
+
+/** Nothing is known of such a file's keys, so nothing can be said about them. */
+function isUnreadable({ problems }: ReadDocument): boolean {
+  return problems.some(({ key }) => key === undefined);
 }
 
 function isClientKey(key: string): boolean {
