@@ -1,6 +1,8 @@
 /** What the administrators' API needs from the rest of the control server. */
 import type { Logger } from '@malla/base/logger';
 import type { Node, NodeId } from '@malla/netmap/node';
+import type { AddressPlan } from '../core/addresses.ts';
+import type { Device } from '../core/register.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Store } from '../store/store.ts';
 
@@ -15,12 +17,15 @@ export interface AuthRequests {
   approve(authId: string): Promise<void>;
   /** Refuses it: the client is told so. Throws like {@link approve}. */
   reject(authId: string): Promise<void>;
-  /** Makes a request as if a device had asked (`debug create-node`), for tests of the flow. */
+  /**
+   * Makes a request as if a device had asked (`debug create-node`), for tests of the flow. Throws
+   * MallaError `auth.id-invalid`.
+   */
   simulate(request: {
     readonly authId: string;
     readonly name: string;
     readonly routes: readonly string[];
-  }): Promise<void>;
+  }): Promise<Device>;
 }
 
 /** An HTTP exchange with a connected client over its map stream (c2n). */
@@ -37,9 +42,13 @@ export interface AdminDeps {
   readonly store: Store;
   readonly auth: AuthRequests;
   readonly c2n: C2n;
+  /** What `nodes backfillips` fills in. */
+  readonly addresses: AddressPlan;
   /** Whether a node has a live session. */
   readonly isOnline: (node: NodeId) => boolean;
   /** Unix ms. */
   readonly now: () => number;
   readonly log: Logger;
+  /** The server's, for the OpenAPI document. */
+  readonly version: string;
 }
