@@ -10,7 +10,7 @@
  * No bytes make `receive` throw. A handler must not throw; if it does, the exception passes through.
  */
 import { utf8 } from '@malla/base/bytes';
-import { ErrorCode, SettingId, writeGoAway, writeSettings } from './frame.ts';
+import { ErrorCode, SettingId, writeGoAway, writePing, writeSettings } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { Http2Handler } from './handler.ts';
 import type { Field } from './hpack/field.ts';
@@ -21,13 +21,16 @@ import { fieldFault } from './request.ts';
 import { Session } from './session.ts';
 import type { Stream } from './stream.ts';
 
+/** What our PINGs carry. There is at most one at a time, so it need not tell them apart. */
+const PING_BYTES = new Uint8Array(8);
+
 /** One connection. There is output from the beginning: take it after constructing. */
 export class Http2Connection {
   readonly #session: Session;
   readonly #inbound: Inbound;
   readonly #reader = new FrameReader();
   #midwaySince: number | undefined;
-  #someRefused = false;
+  #someWriterWaits = false;
   /** Inside a call that will itself see to what its callbacks caused. */
   #busy = false;
   #signalled = true;
@@ -101,8 +104,8 @@ export class Http2Connection {
 
   /**
    * Begins the response. With a body it is complete, and gets a content-length; without one `write` and
-   * `end` follow. Names are lower-case. Does nothing on a stream that is over. Resets the stream when
-   * `outputBytes` of complete responses wait already.
+   * `end` follow. Names are lower-case. Does nothing on a stream that is over, and resets it when too
+   * much output waits already, as in `write`.
    */
   respond(id: number, status: number, headers: readonly Field[], body?: Uint8Array): void {
     const session = this.#session;
@@ -113,7 +116,7 @@ export class Http2Connection {
       const fault = fieldFault(field);
       if (fault !== undefined) throw new RangeError(`header "${field[0]}": ${fault}`);
     }
-    if (body !== undefined && !this.#hasRoom(stream)) {
+    if (body !== undefined && this.#isOverfull(stream)) {
       return this.reset(id, ErrorCode.enhanceYourCalm);
     }
     const noContent = status === 204 || status === 304;
@@ -133,22 +136,24 @@ export class Http2Connection {
 
   /**
    * Adds to a response's body. The bytes are not copied and must not change until the stream is closed;
-   * one array may be given to any number of streams. False means that nothing was taken: either
-   * `streamOutputBytes` or `outputBytes` wait already, and `onWritable` will tell when to try again, or
-   * the stream is over.
+   * one array may be given to any number of streams. They are all taken, but false asks to wait for
+   * `onWritable`, as `streamOutputBytes` or `outputBytes` wait now; a writer that goes on until it is
+   * twice as many loses the stream. On a stream that is over it does nothing and is false.
    */
-  write(id: number, bytes: Uint8Array): boolean {
+  write(id: number, ...pieces: readonly Uint8Array[]): boolean {
     const stream = this.#session.find(id);
     if (stream === undefined) return false;
     if (stream.phase !== 'response') throw new Error(`stream ${id} has no open response`);
-    if (!this.#hasRoom(stream)) {
-      stream.refused = true;
-      this.#someRefused = true;
+    if (this.#isOverfull(stream)) {
+      this.reset(id, ErrorCode.enhanceYourCalm);
       return false;
     }
-    this.#enqueue(stream, bytes);
+    for (const piece of pieces) this.#enqueue(stream, piece);
     this.#signal();
-    return true;
+    if (this.#hasRoom(stream)) return true;
+    stream.writerWaits = true;
+    this.#someWriterWaits = true;
+    return false;
   }
 
   /** Ends a response begun without a body. What was written is still sent. */
@@ -157,7 +162,7 @@ export class Http2Connection {
     if (stream === undefined) return;
     if (stream.phase !== 'response') throw new Error(`stream ${id} has no open response`);
     stream.phase = 'ending';
-    stream.refused = false;
+    stream.writerWaits = false;
     this.#signal();
   }
 
@@ -183,13 +188,28 @@ export class Http2Connection {
     this.#settle();
   }
 
+  /** Asks for a sign of life, which `onPong` tells of. Does nothing while one is awaited. */
+  ping(): void {
+    const session = this.#session;
+    if (session.pinged || session.closed) return;
+    session.pinged = true;
+    writePing(session.outbox.control, PING_BYTES, false);
+    this.#signal();
+  }
+
   /** Tells that the transport is gone: ends everything, and there is no more output. */
   transportClosed(): void {
     this.#session.close({ code: ErrorCode.noError, why: 'transport closed' });
     this.#session.outbox.control.take();
   }
 
-  /** Each bound can be exceeded by one write, so that writes of any size are possible. */
+  #isOverfull(stream: Stream): boolean {
+    const { limits, outbox } = this.#session;
+    return (
+      stream.pending >= 2 * limits.streamOutputBytes || outbox.buffered >= 2 * limits.outputBytes
+    );
+  }
+
   #hasRoom(stream: Stream): boolean {
     const { limits, outbox } = this.#session;
     return stream.pending < limits.streamOutputBytes && outbox.buffered < limits.outputBytes;
@@ -214,7 +234,7 @@ export class Http2Connection {
     this.#busy = true;
     try {
       if (this.#session.outbox.someEnded) this.#removeEnded();
-      if (this.#someRefused) this.#tellWritable();
+      if (this.#someWriterWaits) this.#tellWritable();
       const { leaving, streams } = this.#session;
       if (leaving !== undefined && streams.length === 0) this.#session.close(leaving);
     } finally {
@@ -236,12 +256,12 @@ export class Http2Connection {
   #tellWritable(): void {
     const { handler, streams } = this.#session;
     for (;;) {
-      const stream = streams.find((each) => each.refused && this.#hasRoomAgain(each));
+      const stream = streams.find((each) => each.writerWaits && this.#hasRoomAgain(each));
       if (stream === undefined) break;
-      stream.refused = false;
+      stream.writerWaits = false;
       handler.onWritable(stream.id);
     }
-    this.#someRefused = streams.some((stream) => stream.refused);
+    this.#someWriterWaits = streams.some((stream) => stream.writerWaits);
   }
 
   #signal(): void {

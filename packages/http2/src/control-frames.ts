@@ -4,7 +4,7 @@
  */
 import { NuisanceCost } from './flood-budget.ts';
 import { MAX_WINDOW } from './flow.ts';
-import { ErrorCode, Flag, readU31, writePingAck, writeSettingsAck, type Frame } from './frame.ts';
+import { ErrorCode, Flag, readU31, writePing, writeSettingsAck, type Frame } from './frame.ts';
 import type { Session } from './session.ts';
 import { readSettings } from './settings.ts';
 
@@ -50,12 +50,18 @@ export function onSettings(session: Session, { stream: id, flags, payload }: Fra
   writeSettingsAck(session.outbox.control);
 }
 
-/** PING, answered unless it is itself an answer. */
+/** PING, or the answer to ours. */
 export function onPing(session: Session, { stream: id, flags, payload }: Frame): void {
   if (id !== 0) return session.fail(ErrorCode.protocolError, 'PING on a stream');
   if (payload.length !== 8) return session.fail(ErrorCode.frameSizeError, 'PING');
-  if (!session.charge(NuisanceCost.frame) || (flags & Flag.ack) !== 0) return;
-  writePingAck(session.outbox.control, payload);
+  const isAck = (flags & Flag.ack) !== 0;
+  if (isAck && session.pinged) {
+    session.pinged = false;
+    return session.handler.onPong();
+  }
+  if (session.charge(NuisanceCost.frame) && !isAck) {
+    writePing(session.outbox.control, payload, true);
+  }
 }
 
 /** GOAWAY: concerns streams that a server opens, of which there are none. */

@@ -8,21 +8,20 @@ export const DEFAULT_WINDOW = 65_535;
 /** Largest legal window (RFC 9113 §6.9.1). */
 export const MAX_WINDOW = 2 ** 31 - 1;
 
-/** A window of the default size that is refilled to it once half of it is used. */
+/**
+ * A window of the default size for what we receive. Bytes are gathered, under bounds of their own, or
+ * dropped as soon as they come, so the window opens again at once: by then no peer can exceed it, since a
+ * frame is shorter than the half that is left when the other half is given back.
+ */
 export class ReceiveWindow {
-  #left = DEFAULT_WINDOW;
+  #used = 0;
 
-  /** Takes received bytes out of the window; false when the peer sent more than it may. */
-  take(bytes: number): boolean {
-    this.#left -= bytes;
-    return this.#left >= 0;
-  }
-
-  /** The increment to announce now, or 0 while it would be too small to be worth a frame. */
-  refill(): number {
-    const used = DEFAULT_WINDOW - this.#left;
-    if (used < DEFAULT_WINDOW / 2) return 0;
-    this.#left = DEFAULT_WINDOW;
-    return used;
+  /** Counts received bytes; returns the increment to announce, 0 while it is not worth a frame. */
+  use(bytes: number): number {
+    this.#used += bytes;
+    if (this.#used < DEFAULT_WINDOW / 2) return 0;
+    const increment = this.#used;
+    this.#used = 0;
+    return increment;
   }
 }

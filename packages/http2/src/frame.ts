@@ -145,9 +145,9 @@ export function writeSettingsAck(out: ByteBuffer): void {
   frameHeader(out, 0, FrameType.settings, Flag.ack, 0);
 }
 
-/** Writes the answer to a PING, with its 8 bytes. */
-export function writePingAck(out: ByteBuffer, payload: Uint8Array): void {
-  frameHeader(out, payload.length, FrameType.ping, Flag.ack, 0);
+/** Writes PING, or the answer to one, with its 8 bytes. */
+export function writePing(out: ByteBuffer, payload: Uint8Array, ack: boolean): void {
+  frameHeader(out, payload.length, FrameType.ping, ack ? Flag.ack : 0, 0);
   out.append(payload);
 }
 

@@ -28,10 +28,12 @@ export interface ConnectionEnd {
 export interface Http2Handler {
   /** A request is complete. Answer with `respond`, now or at any later time. */
   onRequest(stream: number, request: Http2Request): void;
-  /** There is room again after a `write` that was refused. */
+  /** There is room again after a `write` that was false. */
   onWritable(stream: number): void;
   /** A stream that `onRequest` has told of is over: exactly one call for each. */
   onStreamClosed(stream: number, end: StreamEnd): void;
+  /** The peer has answered a `ping`. */
+  onPong(): void;
   /** There is something to send: `takeOutput` until it gives 0. Not told again before that. */
   onOutput(): void;
   /** No more will come: send what `takeOutput` still gives, then close the transport. */

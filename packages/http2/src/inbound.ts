@@ -111,10 +111,7 @@ export class Inbound {
     if (session.isIdle(id)) return session.fail(ErrorCode.protocolError, 'DATA on idle');
     const data = unpad(frame, 0);
     if (data === undefined) return session.fail(ErrorCode.protocolError, 'bad padding');
-    if (!this.#window.take(payload.length)) {
-      return session.fail(ErrorCode.flowControlError, 'DATA beyond the window');
-    }
-    this.#refill(0, this.#window);
+    this.#giveBack(0, this.#window, payload.length);
     const last = (frame.flags & Flag.endStream) !== 0;
     if (data.length === 0 && !last && !session.charge(NuisanceCost.frame)) return;
     const stream = session.find(id);
@@ -126,9 +123,6 @@ export class Inbound {
     const session = this.#session;
     const { id, incoming } = stream;
     if (incoming === undefined) return session.streamError(id, ErrorCode.streamClosed);
-    if (!incoming.window.take(paddedBytes)) {
-      return session.streamError(id, ErrorCode.flowControlError);
-    }
     const length = incoming.body.length + data.length;
     if (length > (incoming.head.contentLength ?? Infinity)) {
       return session.streamError(id, ErrorCode.protocolError);
@@ -137,7 +131,7 @@ export class Inbound {
     if (!this.#reserve(id, data.length)) return;
     incoming.body.append(data);
     if (last) this.#complete(stream, incoming);
-    else this.#refill(id, incoming.window);
+    else this.#giveBack(id, incoming.window, paddedBytes);
   }
 
   #onHeaders(frame: Frame): void {
@@ -253,9 +247,8 @@ export class Inbound {
     return true;
   }
 
-  /** Gives the peer window back for what was gathered or dropped. */
-  #refill(id: number, window: ReceiveWindow): void {
-    const increment = window.refill();
+  #giveBack(id: number, window: ReceiveWindow, bytes: number): void {
+    const increment = window.use(bytes);
     if (increment > 0) writeWindowUpdate(this.#session.outbox.control, id, increment);
   }
 }

@@ -15,9 +15,9 @@ export interface Http2Limits {
   readonly bodyBytes: number;
   /** Headers and bodies of all requests that are not complete yet; more are refused. */
   readonly gatheredBytes: number;
-  /** Body bytes of one response that wait to be sent; see `Http2Connection.write`. */
+  /** Body bytes of one response that wait when its writer is asked to wait, too. */
   readonly streamOutputBytes: number;
-  /** Body bytes of all responses that wait to be sent. */
+  /** The same for all responses together. */
   readonly outputBytes: number;
   /** Answers (acknowledgements, resets) that a peer provokes and does not read. */
   readonly controlBytes: number;

@@ -102,11 +102,11 @@ describe('the client of node:http2', () => {
   test('streams a long response with back-pressure and bounded memory', async () => {
     const chunk = pattern(10_000);
     let left = 500;
-    let refusals = 0;
+    let pauses = 0;
     const pump = (connection: Http2Connection, stream: number): void => {
       while (left > 0) {
-        if (!connection.write(stream, chunk)) return void refusals++;
         left--;
+        if (!connection.write(stream, chunk)) return void pauses++;
       }
       connection.end(stream);
     };
@@ -123,7 +123,7 @@ describe('the client of node:http2', () => {
     const answer = await peer.send({ ':path': '/' });
     assert.equal(answer.body.length, 5_000_000);
     assert.ok(answer.body.subarray(-10_000).equals(chunk));
-    assert.ok(refusals > 50);
+    assert.ok(pauses > 50);
   });
 
   test('cancels a response midway without harm to its neighbours', async () => {

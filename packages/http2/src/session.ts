@@ -33,6 +33,8 @@ export class Session {
   /** The end that is announced, while requests in progress are still answered. */
   leaving: ConnectionEnd | undefined;
   closed = false;
+  /** Whether an answer to a PING of ours is awaited. */
+  pinged = false;
   readonly #budget: FloodBudget;
   #resets: number[] | undefined;
   #responded = false;

@@ -43,8 +43,8 @@ export class Stream {
   sendWindow: number;
   /** Bytes that wait. */
   pending = 0;
-  /** Whether a write was refused, and the writer waits to be told. */
-  refused = false;
+  /** Whether the writer waits to be told that there is room. */
+  writerWaits = false;
   #first: Uint8Array | undefined;
   #more: Uint8Array[] | undefined;
 

@@ -12,6 +12,7 @@ export interface Http2TestApp {
   request(connection: Http2Connection, stream: number, request: Http2Request): void;
   writable?(connection: Http2Connection, stream: number): void;
   streamClosed?(connection: Http2Connection, stream: number, end: StreamEnd): void;
+  pong?(): void;
   closed?(end: ConnectionEnd): void;
 }
 
@@ -39,6 +40,7 @@ export function serveHttp2(
       onRequest: (stream, request) => app.request(connection, stream, request),
       onWritable: (stream) => app.writable?.(connection, stream),
       onStreamClosed: (stream, end) => app.streamClosed?.(connection, stream, end),
+      onPong: () => app.pong?.(),
       onOutput: flush,
       onClosed: (end) => {
         app.closed?.(end);
