@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { formatKey } from '@malla/keys/key';
+import { createTailnet, refusal, type TestTailnet } from '../testing/tailnet.ts';
+import { createPreAuthKey, expirePreAuthKey, type NewPreAuthKey } from './preauth-keys.ts';
+import {
+  type Device,
+  registerForUser,
+  type RegistrationRules,
+  registerWithAuthKey,
+  shortenExpiry,
+} from './register.ts';
+import type { Node } from '@malla/netmap/node';
+
+const HOUR_MS = 3_600_000;
+const RULES: RegistrationRules = {
+  addresses: {
+    v4: prefix('100.64.0.0/10'),
+    v6: prefix('fd7a:115c:a1e0::/48'),
+    allocation: 'sequential',
+  },
+  nodeExpiryMs: 0,
+};
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  assert.ok(parsed.ok);
+  return parsed.value;
+}
+
+/** A device by number: its machine key is that, its node key may be another. */
+function device(machine: number, fields: Partial<Device> & { readonly key?: number } = {}): Device {
+  const { key = machine, ...rest } = fields;
+  return {
+    machineKey: formatKey('mkey', new Uint8Array(32).fill(machine)),
+    nodeKey: nodeKey(key),
+    oldNodeKey: undefined,
+    hostinfo: { Hostname: `host-${machine}` },
+    capVersion: 142,
+    ephemeral: false,
+    expiry: undefined,
+    ...rest,
+  };
+}
+
+function nodeKey(n: number): Device['nodeKey'] {
+  return formatKey('nodekey', new Uint8Array(32).fill(n));
+}
+
+function authKey(tailnet: TestTailnet, fields: Partial<NewPreAuthKey> = {}): string {
+  const wanted = {
+    userId: 1,
+    tags: [],
+    reusable: false,
+    ephemeral: false,
+    expiration: undefined,
+    description: '',
+  };
+  return tailnet.run((state, context) => createPreAuthKey(state, { ...wanted, ...fields }, context))
+    .text;
+}
+
+function join(tailnet: TestTailnet, who: Device, key: string, rules = RULES): Node {
+  return tailnet.run((state, context) => registerWithAuthKey(state, who, key, rules, context));
+}
+
+function login(tailnet: TestTailnet, who: Device, userId = 1, rules = RULES): Node {
+  return tailnet.run((state, context) =>
+    registerForUser(state, who, userId, 'cli', rules, context),
+  );
+}
+
+describe('registration', () => {
+  test('a device with an auth key becomes a node of the key’s user, with addresses and a name', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const node = join(tailnet, device(1), authKey(tailnet));
+    assert.equal(node.userId, 1);
+    assert.equal(node.name, 'host-1');
+    assert.equal(node.ipv4, '100.64.0.1');
+    assert.equal(node.ipv6, 'fd7a:115c:a1e0::1');
+    assert.equal(node.registerMethod, 'authkey');
+    assert.equal(node.expiry, undefined);
+  });
+
+  test('a single-use key lets in one device, and the refusal of the next says why', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet);
+    join(tailnet, device(1), key);
+    assert.equal(refusal(() => join(tailnet, device(2), key)).message, 'authkey already used');
+    assert.equal(tailnet.state.nodeCount(), 1);
+  });
+
+  test('the node that used a key may send it again', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet);
+    const node = join(tailnet, device(1), key);
+    assert.equal(join(tailnet, device(1), key).id, node.id);
+  });
+
+  test('a reusable key lets in many devices', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet, { reusable: true });
+    for (let n = 1; n <= 5; n++) join(tailnet, device(n), key);
+    assert.equal(tailnet.state.nodeCount(), 5);
+  });
+
+  test('an expired, a revoked and an unknown key are refused, each in its own words', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const expired = authKey(tailnet, { expiration: tailnet.now });
+    assert.equal(refusal(() => join(tailnet, device(1), expired)).message, 'authkey expired');
+    const revoked = authKey(tailnet);
+    tailnet.run((state, context) => expirePreAuthKey(state, 2, context));
+    assert.equal(refusal(() => join(tailnet, device(1), revoked)).message, 'authkey revoked');
+    assert.equal(
+      refusal(() => join(tailnet, device(1), 'nonsense')).message,
+      'invalid pre auth key',
+    );
+  });
+
+  test('a key that tags makes a node without an owner that never expires', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = { ...RULES, nodeExpiryMs: HOUR_MS };
+    const node = join(tailnet, device(1), authKey(tailnet, { tags: ['tag:web', 'tag:db'] }), rules);
+    assert.equal(node.userId, undefined);
+    assert.deepEqual(node.tags, ['tag:db', 'tag:web']);
+    assert.equal(node.expiry, undefined);
+  });
+
+  test('an ephemeral key makes an ephemeral node', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    assert.equal(join(tailnet, device(1), authKey(tailnet, { ephemeral: true })).ephemeral, true);
+  });
+
+  test('a device that asks for tags is refused with their names', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const asking = device(1, { hostinfo: { Hostname: 'x', RequestTags: ['tag:a', 'tag:b'] } });
+    const { message } = refusal(() => join(tailnet, asking, authKey(tailnet)));
+    assert.equal(message, 'requested tags [tag:a, tag:b] are invalid or not permitted');
+    assert.equal(refusal(() => login(tailnet, asking)).code, 'register.refused');
+  });
+
+  test('logging in again as the same user keeps id, addresses, name and routes, and rotates the node key', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const before = login(tailnet, device(1));
+    const after = login(tailnet, device(1, { key: 9, oldNodeKey: nodeKey(1) }));
+    assert.equal(after.id, before.id);
+    assert.equal(after.ipv4, before.ipv4);
+    assert.equal(after.name, before.name);
+    assert.equal(after.nodeKey, nodeKey(9));
+    assert.equal(tailnet.state.nodeByKey(nodeKey(1)), undefined);
+  });
+
+  test('one machine may be a node of each of two users', () => {
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const first = login(tailnet, device(1), 1);
+    const second = login(tailnet, device(1, { key: 2, oldNodeKey: nodeKey(1) }), 2);
+    assert.notEqual(first.id, second.id);
+    assert.deepEqual([first.name, second.name], ['host-1', 'host-1-1']);
+    assert.notEqual(first.ipv4, second.ipv4);
+  });
+
+  test('a tagged key turns the machine’s node into a tagged one, and a login turns it back', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const owned = login(tailnet, device(1));
+    const tagged = join(
+      tailnet,
+      device(1, { key: 2, oldNodeKey: nodeKey(1) }),
+      authKey(tailnet, { tags: ['tag:web'] }),
+    );
+    assert.equal(tagged.id, owned.id);
+    assert.equal(tagged.userId, undefined);
+    const again = login(tailnet, device(1, { key: 3, oldNodeKey: nodeKey(2) }));
+    assert.equal(again.id, owned.id);
+    assert.deepEqual(again.tags, []);
+  });
+
+  test('a tagged key for a machine with several nodes and none named is refused', () => {
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    login(tailnet, device(1), 1);
+    login(tailnet, device(1, { key: 2 }), 2);
+    const key = authKey(tailnet, { tags: ['tag:web'] });
+    assert.equal(
+      refusal(() => join(tailnet, device(1, { key: 3 }), key)).code,
+      'node.ambiguous-owner',
+    );
+  });
+
+  test('a node key that another machine holds is refused', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    login(tailnet, device(1));
+    assert.equal(refusal(() => login(tailnet, device(2, { key: 1 }))).code, 'node.key-in-use');
+  });
+
+  test('duplicate hostnames get names of their own', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const named = (machine: number): Node =>
+      login(tailnet, device(machine, { hostinfo: { Hostname: 'My Laptop!' } }));
+    assert.deepEqual(
+      [1, 2, 3].map((machine) => named(machine).name),
+      ['my-laptop', 'my-laptop-1', 'my-laptop-2'],
+    );
+  });
+
+  test('a new hostname at login renames the node, unless an administrator named it', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    login(tailnet, device(1));
+    const hostinfo = { Hostname: 'other' };
+    const renamed = login(tailnet, device(1, { hostinfo }));
+    assert.equal(renamed.name, 'other');
+    tailnet.run(() => ({
+      changes: [
+        {
+          table: 'node',
+          id: 1,
+          before: renamed,
+          after: { ...renamed, name: 'fixed', nameIsFixed: true },
+        },
+      ],
+      answer: undefined,
+      durability: 'now',
+    }));
+    assert.equal(login(tailnet, device(1, { hostinfo: { Hostname: 'third' } })).name, 'fixed');
+  });
+
+  test('the configured expiry counts from each login, and a client may ask for another', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = { ...RULES, nodeExpiryMs: HOUR_MS };
+    assert.equal(login(tailnet, device(1), 1, rules).expiry, tailnet.now + HOUR_MS);
+    tailnet.now += 5 * HOUR_MS;
+    assert.equal(login(tailnet, device(1), 1, rules).expiry, tailnet.now + HOUR_MS);
+    const expiry = tailnet.now + 7 * HOUR_MS;
+    assert.equal(login(tailnet, device(1, { expiry }), 1, rules).expiry, expiry);
+  });
+
+  test('when the addresses are used up the refusal says so, and a key is not spent', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = {
+      ...RULES,
+      addresses: { v4: prefix('100.64.0.0/30'), v6: undefined, allocation: 'sequential' as const },
+    };
+    const key = authKey(tailnet, { reusable: true });
+    join(tailnet, device(1), key, rules);
+    join(tailnet, device(2), key, rules);
+    const last = authKey(tailnet);
+    const refused = refusal(() => join(tailnet, device(3), last, rules));
+    assert.equal(refused.code, 'address.exhausted');
+    assert.match(refused.message, /100\.64\.0\.0\/30/);
+    assert.equal([...tailnet.state.preAuthKeys()].at(-1)?.used, false);
+  });
+});
+
+describe('a client that shortens its key', () => {
+  test('logs out with a time in the past, and is expired from now on', () => {
+    const tailnet = createTailnet({ nodes: [{}] });
+    tailnet.run((state, context) => shortenExpiry(nodeOf(state.node(1)), 123_000, context));
+    assert.equal(tailnet.state.node(1)?.expiry, tailnet.now);
+  });
+
+  test('is deleted when it logs out and is ephemeral', () => {
+    const tailnet = createTailnet({ nodes: [{ ephemeral: true }] });
+    tailnet.run((state, context) => shortenExpiry(nodeOf(state.node(1)), 123_000, context));
+    assert.equal(tailnet.state.node(1), undefined);
+  });
+
+  test('may make it end sooner, never later', () => {
+    const tailnet = createTailnet({ nodes: [{ expiry: 5_000_000 }] });
+    const ask = (expiry: number): number | undefined => {
+      tailnet.run((state, context) => shortenExpiry(nodeOf(state.node(1)), expiry, context));
+      return tailnet.state.node(1)?.expiry;
+    };
+    assert.equal(ask(6_000_000), 5_000_000);
+    assert.equal(ask(4_000_000), 4_000_000);
+  });
+});
+
+function nodeOf(node: Node | undefined): Node {
+  assert.ok(node);
+  return node;
+}

@@ -1,0 +1,202 @@
+/**
+ * HTTP inside Noise on our own engine (@malla/http2): no stream wrappers, one copy from a message to
+ * the bytes that are sealed, and a few KiB for a connection that idles under its map stream.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Duplex } from 'node:stream';
+import { utf8 } from '@malla/base/bytes';
+import { Http2Connection } from '@malla/http2/connection';
+import type { Http2Handler, Http2Request } from '@malla/http2/handler';
+import { DEFAULT_LIMITS, type Http2Limits } from '@malla/http2/limits';
+import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import {
+  type AnswerStream,
+  type Exchange,
+  type InnerHttp,
+  type InnerHttpOptions,
+  MAX_BODY_BYTES,
+} from './inner-http.ts';
+
+const LIMITS: Http2Limits = {
+  ...DEFAULT_LIMITS,
+  bodyBytes: MAX_BODY_BYTES,
+  // What waits for a slow client is merged by the fan-out as long as it is not handed over.
+  streamOutputBytes: 32 << 10,
+  // A whole map is one write, which may be larger.
+  outputBytes: 1 << 20,
+};
+
+/** Where HTTP/2 output is put together before it is sealed; one for all, used within a call. */
+const scratch = new Uint8Array(64 << 10);
+
+/** Serves a connection by our own engine. */
+export function serveByOwn(options: InnerHttpOptions): InnerHttp {
+  return new OwnInnerHttp(options);
+}
+
+class OwnInnerHttp implements InnerHttp, Http2Handler {
+  readonly #options: InnerHttpOptions;
+  readonly #socket: Duplex;
+  readonly #sealer: RecordSealer;
+  readonly #opener: RecordOpener;
+  readonly #connection: Http2Connection;
+  /** Few: a map stream, and what is asked meanwhile. */
+  readonly #exchanges = new Map<number, OwnExchange>();
+  #blocked = false;
+  #pong: ((alive: boolean) => void) | undefined;
+
+  constructor(options: InnerHttpOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.#sealer = new RecordSealer(options.keys.serverToClient);
+    this.#opener = new RecordOpener(options.keys.clientToServer);
+    this.#connection = new Http2Connection(this, LIMITS);
+    if (options.earlyPayload.length > 0)
+      this.#socket.write(this.#sealer.seal(options.earlyPayload));
+    this.onOutput();
+    this.#socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
+    this.#socket.on('drain', () => {
+      this.#blocked = false;
+      this.onOutput();
+    });
+    this.#socket.on('close', () => this.#gone());
+    this.#socket.on('end', () => this.#socket.end());
+    if (options.head.length > 0) this.#received(options.head);
+    this.#socket.resume();
+  }
+
+  ping(): Promise<boolean> {
+    if (this.#connection.closed) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#pong?.(true);
+      this.#pong = resolve;
+      this.#connection.ping();
+    });
+  }
+
+  close(): void {
+    this.#connection.goAway();
+    this.#socket.destroy();
+  }
+
+  onRequest(id: number, request: Http2Request): void {
+    const exchange = new OwnExchange(this.#connection, id, request);
+    this.#exchanges.set(id, exchange);
+    this.#options.onExchange(exchange);
+  }
+
+  onWritable(id: number): void {
+    this.#exchanges.get(id)?.answer?.onWritable?.();
+  }
+
+  onStreamClosed(id: number): void {
+    const exchange = this.#exchanges.get(id);
+    this.#exchanges.delete(id);
+    exchange?.closed();
+  }
+
+  onPong(): void {
+    this.#pong?.(true);
+    this.#pong = undefined;
+  }
+
+  onOutput(): void {
+    while (!this.#blocked) {
+      const bytes = this.#connection.takeOutput(scratch);
+      if (bytes === 0) return;
+      this.#blocked = !this.#socket.write(this.#sealer.seal(scratch.subarray(0, bytes)));
+    }
+  }
+
+  onClosed(): void {
+    this.onOutput();
+    this.#socket.end();
+  }
+
+  #received(chunk: Uint8Array): void {
+    const opened = this.#opener.open(chunk);
+    if (!opened.ok) {
+      this.#socket.destroy();
+      return;
+    }
+    const now = performance.now();
+    for (const piece of opened.value) this.#connection.receive(piece, now);
+  }
+
+  #gone(): void {
+    this.#connection.transportClosed();
+    this.#pong?.(false);
+    this.#pong = undefined;
+    this.#options.onClosed();
+  }
+}
+
+class OwnExchange implements Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly body: Uint8Array;
+  onAborted: (() => void) | undefined;
+  answer: OwnAnswer | undefined;
+  readonly #connection: Http2Connection;
+  readonly #id: number;
+  #answered = false;
+
+  constructor(connection: Http2Connection, id: number, request: Http2Request) {
+    this.#connection = connection;
+    this.#id = id;
+    this.method = request.method;
+    this.path = request.path;
+    this.body = request.body;
+  }
+
+  respond(status: number, contentType: string, body: Uint8Array | string): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    const bytes = typeof body === 'string' ? utf8(body) : body;
+    this.#connection.respond(this.#id, status, [['content-type', contentType]], bytes);
+  }
+
+  stream(contentType: string): AnswerStream {
+    this.#answered = true;
+    this.#connection.respond(this.#id, 200, [['content-type', contentType]]);
+    this.answer = new OwnAnswer(this.#connection, this.#id);
+    return this.answer;
+  }
+
+  closed(): void {
+    if (this.answer !== undefined) this.answer.closed();
+    else if (!this.#answered) {
+      this.#answered = true;
+      this.onAborted?.();
+    }
+  }
+}
+
+class OwnAnswer implements AnswerStream {
+  onWritable: (() => void) | undefined;
+  onClosed: (() => void) | undefined;
+  readonly #connection: Http2Connection;
+  readonly #id: number;
+  #over = false;
+
+  constructor(connection: Http2Connection, id: number) {
+    this.#connection = connection;
+    this.#id = id;
+  }
+
+  write(pieces: readonly Uint8Array[]): boolean {
+    return this.#over || this.#connection.write(this.#id, ...pieces);
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#connection.end(this.#id);
+  }
+
+  closed(): void {
+    this.#over = true;
+    this.onClosed?.();
+    this.onClosed = undefined;
+  }
+}
