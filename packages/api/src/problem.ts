@@ -67,6 +67,7 @@ const TITLES: Record<(typeof ERROR_STATUS)[ErrorCode], string> = {
   409: 'Conflict',
   413: 'Content Too Large',
   500: 'Internal Server Error',
+  502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
   507: 'Insufficient Storage',

@@ -100,8 +100,8 @@ export const routes = {
     description: 'All, or those of a name, else of an e-mail address, else of an id.',
     query: z.strictObject({
       id: s.Id.optional(),
-      name: z.string().default(''),
-      email: z.string().default(''),
+      name: z.string().optional(),
+      email: z.string().optional(),
     }),
     answer: s.UsersAnswer,
   }),
@@ -178,7 +178,7 @@ export const routes = {
     tag: 'Nodes',
     summary: 'List nodes',
     description: "All, or those of one user, by the user's name.",
-    query: z.strictObject({ user: z.string().default('') }),
+    query: z.strictObject({ user: z.string().optional() }),
     answer: s.NodesAnswer,
     codes: ['user.not-found'],
   }),
@@ -305,7 +305,7 @@ export const routes = {
     summary: 'Send an HTTP request to a connected client',
     body: s.DebugC2nBody,
     answer: s.ClientResponse,
-    codes: ['node.not-found', 'node.offline', 'node.timeout'],
+    codes: ['node.not-found', 'node.offline', 'node.timeout', 'node.bad-answer'],
   }),
 
   health: route('GET', '/health', {

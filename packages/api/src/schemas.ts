@@ -19,6 +19,12 @@ export const Time = z.iso.datetime({
   error: 'must be a time like 2026-11-21T12:00:00Z',
 });
 
+/** A time in a question: of the years 1 to 9999 whatever its offset, so that it can be answered. */
+const AskedTime = Time.refine((text) => {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 1 && year <= 9999;
+}, 'must be a time of the years 1 to 9999');
+
 /** A short text that people or clients chose. */
 const Text = z.string().max(512);
 const Tags = z.array(z.string().max(256)).max(256);
@@ -131,14 +137,14 @@ export const CreatePreAuthKeyBody = z.strictObject({
   }),
   reusable: z.boolean().default(false),
   ephemeral: z.boolean().default(false),
-  expiration: Time.nullish().meta({ description: 'Absent: never.' }),
+  expiration: AskedTime.nullish().meta({ description: 'Absent: never.' }),
   aclTags: Tags.default([]),
 });
 
 export const ExpirePreAuthKeyBody = z.strictObject({ id: Id });
 
 export const CreateApiKeyBody = z.strictObject({
-  expiration: Time.nullish().meta({ description: 'Absent: never.' }),
+  expiration: AskedTime.nullish().meta({ description: 'Absent: never.' }),
 });
 
 export const ExpireApiKeyBody = z.strictObject({
@@ -150,7 +156,7 @@ export const SetTagsBody = z.strictObject({ tags: Tags.default([]) });
 export const SetApprovedRoutesBody = z.strictObject({ routes: Routes.default([]) });
 
 export const ExpireNodeBody = z.strictObject({
-  expiry: Time.nullish().meta({ description: 'Absent: now.' }),
+  expiry: AskedTime.nullish().meta({ description: 'Absent: now.' }),
   disableExpiry: z.boolean().default(false),
 });
 

@@ -29,6 +29,7 @@ export const ERROR_STATUS = {
   'node.ambiguous-owner': 409,
   'node.offline': 409,
   'node.timeout': 504,
+  'node.bad-answer': 502,
   'preauth-key.not-found': 404,
   'preauth-key.invalid': 400,
   'api-key.not-found': 404,

@@ -1,0 +1,99 @@
+/**
+ * The administrators' API as an application from Request to Response: dispatch by the route table, and
+ * a problem document for whatever goes wrong. Who listens decides whether callers must show an API key:
+ * the unix socket trusts whoever may open it.
+ */
+import { openApiDocument } from '@malla/api/openapi';
+import { problemOf, PROBLEM_TYPE } from '@malla/api/problem';
+import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
+import { MallaError, messageOf } from '@malla/base/error';
+import { type Context, Hono } from 'hono';
+import { stringify } from 'yaml';
+import { authenticate } from './authenticate.ts';
+import type { AdminDeps } from './deps.ts';
+import { docsPage } from './docs-page.ts';
+import { allHandlers } from './handlers.ts';
+import { readInput } from './input.ts';
+
+export interface AdminOptions {
+  /** Whether callers must show an API key. */
+  readonly authenticate: boolean;
+}
+
+/** Builds the application. Its own documentation is open to everybody. */
+export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
+  const app = new Hono();
+  app.use(async (context, next) => {
+    await next();
+    context.res.headers.set('X-Content-Type-Options', 'nosniff');
+    context.res.headers.set('Cache-Control', 'no-store');
+  });
+
+  const handlers = allHandlers(deps);
+  for (const name of routeNames) {
+    const route: Route = routes[name];
+    // The table ties a handler's input to the schemas that have just checked it.
+    const handle = handlers[name] as (input: unknown) => object | Promise<object>;
+    app.on(route.method, honoPath(route.path), async (context) => {
+      if (options.authenticate) authenticate(deps, context.req.header('Authorization'));
+      return context.json(await handle(await readInput(route, context)));
+    });
+  }
+
+  const document = openApiDocument(deps.version);
+  for (const path of ['/openapi', '/openapi.json']) {
+    app.get(API_PREFIX + path, (context) => context.json(document));
+  }
+  app.get(`${API_PREFIX}/openapi.yaml`, (context) =>
+    context.body(stringify(document), 200, { 'Content-Type': 'application/yaml' }),
+  );
+  app.get(`${API_PREFIX}/docs`, (context) => {
+    context.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
+    return context.html(docsPage(deps.version));
+  });
+
+  app.notFound((context) => answerProblem(unknownRoute(context)));
+  app.onError((error) => {
+    if (error instanceof MallaError) return answerProblem(error);
+    const instance = `urn:uuid:${crypto.randomUUID()}`;
+    deps.log.error({ err: messageOf(error), stack: error.stack, instance }, 'request failed');
+    const refusal = new MallaError('internal', 'an error inside the server; its log says more');
+    return answerProblem(refusal, instance);
+  });
+  return app;
+}
+
+function answerProblem(error: MallaError, instance?: string): Response {
+  const problem = problemOf(error, instance);
+  const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
+  if (problem.status === 401) headers.set('WWW-Authenticate', 'Bearer');
+  const allowed = error.details['allow'];
+  if (typeof allowed === 'string') headers.set('Allow', allowed);
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}
+
+/** Nothing at this path, or nothing for this method. */
+function unknownRoute(context: Context): MallaError {
+  const methods = routeNames
+    .map((name) => routes[name])
+    .filter((route) => pathPattern(route.path).test(context.req.path))
+    .map((route) => route.method);
+  if (methods.length === 0) {
+    return new MallaError('request.not-found', `there is nothing at ${context.req.path}`);
+  }
+  const allow = [...new Set(methods)].join(', ');
+  return new MallaError(
+    'request.method-not-allowed',
+    `${context.req.path} answers ${allow}, not ${context.req.method}`,
+    { details: { allow } },
+  );
+}
+
+/** `/node/{nodeId}` as `/node/:nodeId`. */
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+function pathPattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`);
+}

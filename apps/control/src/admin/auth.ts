@@ -1,0 +1,27 @@
+/** REST handlers: logins that wait for an administrator. */
+import type { AdminDeps } from './deps.ts';
+import type { HandlersOf } from './handlers.ts';
+import { nodeView } from './views.ts';
+
+export function authHandlers({
+  auth,
+  ledger,
+  isOnline,
+}: AdminDeps): HandlersOf<'authRegister' | 'authApprove' | 'authReject'> {
+  return {
+    async authRegister({ user, authId }) {
+      const node = await auth.register(authId, user);
+      return { node: nodeView(ledger.state, node, isOnline(node.id)) };
+    },
+
+    async authApprove({ authId }) {
+      await auth.approve(authId);
+      return {};
+    },
+
+    async authReject({ authId }) {
+      await auth.reject(authId);
+      return {};
+    },
+  };
+}

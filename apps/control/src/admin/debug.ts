@@ -1,0 +1,57 @@
+/** REST handlers for whoever tests or debugs a tailnet. */
+import { MallaError } from '@malla/base/error';
+import { parseRoutes } from '../core/routes.ts';
+import type { AdminDeps } from './deps.ts';
+import type { HandlersOf } from './handlers.ts';
+import { decodeHttpResponse } from './http-response.ts';
+import { idOf } from './input.ts';
+import { timeView, userView } from './views.ts';
+
+export function debugHandlers({
+  auth,
+  c2n,
+  ledger,
+  now,
+}: AdminDeps): HandlersOf<'debugCreateNode' | 'debugC2n'> {
+  return {
+    /** Answers with the node that it would become: until it is registered it has no id. */
+    async debugCreateNode({ user: userName, key, name, routes }) {
+      const user = ledger.state.userByName(userName);
+      if (user === undefined) {
+        throw new MallaError('user.not-found', `there is no user "${userName}"`);
+      }
+      const offered = parseRoutes(routes);
+      const device = await auth.simulate({ authId: key, name, routes: offered });
+      return {
+        node: {
+          id: '0',
+          machineKey: device.machineKey,
+          nodeKey: device.nodeKey,
+          discoKey: `discokey:${'0'.repeat(64)}`,
+          ipAddresses: [],
+          name,
+          user: userView(user),
+          lastSeen: null,
+          expiry: null,
+          preAuthKey: null,
+          createdAt: timeView(now()),
+          registerMethod: 'REGISTER_METHOD_UNSPECIFIED',
+          givenName: '',
+          online: false,
+          approvedRoutes: [],
+          availableRoutes: [...offered],
+          subnetRoutes: [],
+          tags: [],
+        },
+      };
+    },
+
+    async debugC2n({ nodeId, method, path, body }) {
+      const bytes = await c2n.request(idOf(nodeId), method, path, body);
+      const response = decodeHttpResponse(bytes);
+      if (!response.ok)
+        throw new MallaError('node.bad-answer', 'the client answered no HTTP response');
+      return response.value;
+    },
+  };
+}

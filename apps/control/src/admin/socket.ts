@@ -1,0 +1,99 @@
+/**
+ * The unix socket on which the administrators' API listens for the CLI. Its file mode is the whole
+ * access control: whoever may open it administrates the server.
+ */
+import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import http from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { MallaError, messageOf } from '@malla/base/error';
+import type { Logger } from '@malla/base/logger';
+import { fetchListener } from '../listen/fetch-adapter.ts';
+
+export interface SocketAddress {
+  readonly path: string;
+  /** File mode, such as 0o770. */
+  readonly mode: number;
+}
+
+export interface SocketListener {
+  /** Lets requests under way end, then removes the socket. */
+  stop(): Promise<void>;
+}
+
+export interface SocketApp {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+const MAX_BODY_BYTES = 4 << 20;
+/** How long requests may take to end when the server stops, ms. */
+const STOP_GRACE_MS = 1_000;
+
+/** Listens on a unix socket. Throws MallaError `listen.failed`. */
+export async function listenSocket(
+  address: SocketAddress,
+  app: SocketApp,
+  log: Logger,
+): Promise<SocketListener> {
+  const server = http.createServer(
+    fetchListener((request) => app.fetch(request), {
+      maxBodyBytes: MAX_BODY_BYTES,
+      onError: (error) => log.error({ err: messageOf(error) }, 'request failed'),
+    }),
+  );
+  try {
+    await mkdir(dirname(address.path), { recursive: true, mode: 0o700 });
+    await removeStale(address.path);
+    await listen(server, address);
+  } catch (error) {
+    throw new MallaError(
+      'listen.failed',
+      `cannot listen on the socket ${address.path}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+  return {
+    stop: () =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
+        server.close(() => {
+          clearTimeout(force);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+/** The socket is made without rights for others; only then it gets the mode that is wanted. */
+async function listen(server: http.Server, address: SocketAddress): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    const umask = process.umask(0o177);
+    server.listen(address.path, resolve);
+    process.umask(umask);
+  });
+  await chmod(address.path, address.mode);
+}
+
+/** Removes what a server that was killed left behind. A socket that answers belongs to one that runs. */
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error('there is a file that is no socket');
+  if (await answers(path)) throw new Error('another server is listening there');
+  await unlink(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (answered: boolean): void => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket.once('connect', () => done(true));
+    // EACCES: somebody else's, and perhaps alive.
+    socket.once('error', (error: NodeJS.ErrnoException) => done(error.code !== 'ECONNREFUSED'));
+  });
+}

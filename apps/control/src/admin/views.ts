@@ -1,0 +1,105 @@
+/** Rows of the state as the JSON of the API. */
+import type * as api from '@malla/api/schemas';
+import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
+import type { Node, RegisterMethod } from '@malla/netmap/node';
+import type { User, UserId } from '@malla/netmap/user';
+import type { AuditEntry } from '../core/change.ts';
+import { availableRoutes } from '../core/routes.ts';
+import type { State } from '../core/state.ts';
+
+/** A device that has reported no key yet. */
+const NO_DISCO_KEY = `discokey:${'0'.repeat(64)}`;
+
+const REGISTER_METHODS: Record<RegisterMethod, api.RegisterMethod> = {
+  authkey: 'REGISTER_METHOD_AUTH_KEY',
+  cli: 'REGISTER_METHOD_CLI',
+  oidc: 'REGISTER_METHOD_OIDC',
+};
+
+/** A time (Unix ms) as RFC 3339. */
+export function timeView(at: number): string {
+  return new Date(at).toISOString();
+}
+
+export function userView(user: User): api.User {
+  return {
+    id: String(user.id),
+    // Identity providers may give none.
+    name: user.name || user.email || user.providerId,
+    createdAt: timeView(user.createdAt),
+    displayName: user.displayName,
+    email: user.email,
+    providerId: user.providerId,
+    provider: user.provider,
+    profilePicUrl: user.pictureUrl,
+  };
+}
+
+/** `text` is the whole key, where it has just been made. */
+export function preAuthKeyView(state: State, key: PreAuthKey, text?: string): api.PreAuthKey {
+  return {
+    user: ownerView(state, key.userId),
+    id: String(key.id),
+    key: text ?? `hskey-auth-${key.prefix}-***`,
+    reusable: key.reusable,
+    ephemeral: key.ephemeral,
+    used: key.used,
+    expiration: optionalTime(key.expiration),
+    createdAt: timeView(key.createdAt),
+    aclTags: [...key.tags],
+  };
+}
+
+export function apiKeyView(key: ApiKey): api.ApiKey {
+  return {
+    id: String(key.id),
+    prefix: `hskey-api-${key.prefix}-***`,
+    expiration: optionalTime(key.expiration),
+    createdAt: timeView(key.createdAt),
+    lastSeen: optionalTime(key.lastSeen),
+  };
+}
+
+export function nodeView(state: State, node: Node, online: boolean): api.Node {
+  const preAuthKey =
+    node.preAuthKeyId === undefined ? undefined : state.preAuthKey(node.preAuthKeyId);
+  const available = availableRoutes(node);
+  return {
+    id: String(node.id),
+    machineKey: node.machineKey,
+    nodeKey: node.nodeKey,
+    discoKey: node.discoKey ?? NO_DISCO_KEY,
+    ipAddresses: [node.ipv4, node.ipv6].filter((address) => address !== undefined),
+    name: node.hostname,
+    user: ownerView(state, node.userId),
+    lastSeen: optionalTime(node.lastSeen),
+    expiry: optionalTime(node.expiry),
+    preAuthKey: preAuthKey === undefined ? null : preAuthKeyView(state, preAuthKey),
+    createdAt: timeView(node.createdAt),
+    registerMethod: REGISTER_METHODS[node.registerMethod],
+    givenName: node.name,
+    online,
+    approvedRoutes: [...node.approvedRoutes],
+    availableRoutes: [...available],
+    subnetRoutes: node.approvedRoutes.filter((route) => available.includes(route)),
+    tags: [...node.tags],
+  };
+}
+
+export function auditEntryView(entry: AuditEntry): api.AuditEntry {
+  return {
+    id: String(entry.id),
+    action: entry.action,
+    details: entry.details,
+    timestamp: timeView(entry.timestamp),
+  };
+}
+
+function ownerView(state: State, id: UserId | undefined): api.User | null {
+  const user = id === undefined ? undefined : state.user(id);
+  return user === undefined ? null : userView(user);
+}
+
+function optionalTime(at: number | undefined): string | null {
+  return at === undefined ? null : timeView(at);
+}
