@@ -96,7 +96,9 @@ export class Http2Connection {
     if (into.length < MIN_TAKE_BYTES) {
       throw new RangeError(`an output buffer of ${into.length} bytes, at least ${MIN_TAKE_BYTES}`);
     }
-    const count = this.#session.outbox.take(into);
+    const { outbox } = this.#session;
+    const count = outbox.take(into);
+    if (outbox.someEnded) this.#removeEnded();
     if (count === 0) this.#signalled = false;
     else this.#settle();
     return count;
@@ -125,8 +127,7 @@ export class Http2Connection {
     const headersOnly = noContent || stream.headOnly || body?.length === 0;
     session.writeHeaders(id, fields, headersOnly);
     if (headersOnly) {
-      stream.phase = 'ended';
-      session.outbox.someEnded = true;
+      session.remove(stream, 'done');
     } else {
       stream.phase = body === undefined ? 'response' : 'ending';
       if (body !== undefined) this.#enqueue(stream, body);
@@ -233,7 +234,6 @@ export class Http2Connection {
     if (this.#busy) return;
     this.#busy = true;
     try {
-      if (this.#session.outbox.someEnded) this.#removeEnded();
       if (this.#someWriterWaits) this.#tellWritable();
       const { leaving, streams } = this.#session;
       if (leaving !== undefined && streams.length === 0) this.#session.close(leaving);
@@ -245,12 +245,12 @@ export class Http2Connection {
 
   #removeEnded(): void {
     const { outbox, streams } = this.#session;
+    outbox.someEnded = false;
     for (;;) {
       const ended = streams.find((stream) => stream.phase === 'ended');
       if (ended === undefined) break;
       this.#session.remove(ended, 'done');
     }
-    outbox.someEnded = false;
   }
 
   #tellWritable(): void {

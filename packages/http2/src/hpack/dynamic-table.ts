@@ -12,11 +12,6 @@ export class DynamicTable {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many fields are held. */
-  get length(): number {
-    return this.#fields?.length ?? 0;
-  }
-
   /** The field with this index, 0 being the newest. */
   get(index: number): Field | undefined {
     return this.#fields?.at(-1 - index);
