@@ -16,8 +16,8 @@ export interface Http2TestApp {
   closed?(end: ConnectionEnd): void;
 }
 
-/** Bytes of output at a time, as many as a Noise record of the control protocol holds. */
-const RECORD_BYTES = 4077;
+/** Output on its way, as much as a Noise record of the control protocol holds; one for all connections. */
+const record = new Uint8Array(4077);
 
 /** Serves HTTP/2 on a stream until either side ends it. */
 export function serveHttp2(
@@ -25,7 +25,6 @@ export function serveHttp2(
   app: Http2TestApp,
   limits?: Http2Limits,
 ): Http2Connection {
-  const record = new Uint8Array(RECORD_BYTES);
   let writable = true;
   const flush = (): void => {
     while (writable) {

@@ -1,0 +1,156 @@
+/**
+ * What an HTTP/2 connection costs that idles under one long response, and what it costs to write the
+ * same 300 bytes to a thousand of them: `packages/http2` against node:http2, in memory, without sockets.
+ * Each is measured in a process of its own, prints JSON: `node bench/http2.ts`.
+ */
+import { execFileSync } from 'node:child_process';
+import { performServerHandshake, type ServerHttp2Stream } from 'node:http2';
+import { duplexPair, type Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { concat, utf8 } from '@malla/base/bytes';
+import { Http2Connection } from '@malla/http2/connection';
+import { Flag, FrameType } from '@malla/http2/frame';
+import { CLIENT_PREFACE } from '@malla/http2/frame-reader';
+import { data, frame, settings, windowUpdate } from '@malla/http2/testing/raw-client';
+import { serveHttp2 } from '@malla/testkit/http2-driver';
+
+const CONNECTIONS = 1000;
+const ROUNDS = 100;
+const MESSAGE = new Uint8Array(300).fill(0x61);
+
+/** What a Go client says before and with its long poll. It indexes fields, and its windows are large. */
+const HELLO = concat([
+  CLIENT_PREFACE,
+  settings([2, 0], [4, 4 << 20], [6, 10 << 20]),
+  windowUpdate(0, 1 << 30),
+  frame(
+    FrameType.headers,
+    Flag.endHeaders,
+    1,
+    concat([
+      Uint8Array.of(0x83, 0x87), // POST, https
+      indexed(':authority', 'control.example.com'),
+      indexed(':path', '/machine/map'),
+      indexed('content-type', 'application/json'),
+      indexed('content-length', '300'),
+      indexed('accept-encoding', 'gzip'),
+      indexed('user-agent', 'Go-http-client/2.0'),
+    ]),
+  ),
+  data(1, MESSAGE, true),
+]);
+
+/** Opens a connection with a response begun; returns what writes to it. */
+type Open = () => (bytes: Uint8Array) => void;
+
+const VARIANTS: Record<string, Open> = {
+  /** The engine alone, its output copied to one buffer that all connections share. */
+  engine() {
+    const connection: Http2Connection = new Http2Connection({
+      onRequest: (stream) => connection.respond(stream, 200, []),
+      onWritable() {},
+      onStreamClosed() {},
+      onPong() {},
+      onOutput() {
+        while (connection.takeOutput(record) > 0);
+      },
+      onClosed() {},
+    });
+    while (connection.takeOutput(record) > 0);
+    connection.receive(HELLO, 0);
+    return (bytes) => void connection.write(1, bytes);
+  },
+  /** The engine behind the same duplex stream that node:http2 is given. */
+  'engine on a duplex'() {
+    const [ours, theirs] = duplexPair();
+    const connection = serveHttp2(ours, {
+      request: (self, stream) => self.respond(stream, 200, []),
+    });
+    greet(theirs);
+    return (bytes) => void connection.write(1, bytes);
+  },
+  'node:http2 on a duplex'() {
+    const [ours, theirs] = duplexPair();
+    let response: ServerHttp2Stream | undefined;
+    performServerHandshake(ours).on('stream', (stream) => {
+      stream.respond({ ':status': 200 });
+      response = stream;
+    });
+    greet(theirs);
+    return (bytes) => void response?.write(bytes);
+  },
+};
+
+const record = new Uint8Array(4077);
+
+const [variant] = process.argv.slice(2);
+if (variant === undefined) {
+  const results = Object.keys(VARIANTS).map((name): unknown =>
+    JSON.parse(
+      execFileSync(
+        process.execPath,
+        ['--expose-gc', '--max-semi-space-size=2', import.meta.filename, name],
+        {
+          encoding: 'utf8',
+        },
+      ),
+    ),
+  );
+  console.log(JSON.stringify(results, null, 2));
+} else {
+  console.log(JSON.stringify(await measure(variant, VARIANTS[variant] ?? fail(variant))));
+}
+
+async function measure(name: string, open: Open): Promise<unknown> {
+  for (let i = 0; i < 10; i++) open(); // loads and compiles what there is
+  await settle();
+  const before = process.memoryUsage();
+  const writers: Array<(bytes: Uint8Array) => void> = [];
+  for (let i = 0; i < CONNECTIONS; i++) {
+    writers.push(open());
+    if (i % 50 === 0) await turn();
+  }
+  await settle();
+  const after = process.memoryUsage();
+  for (let i = 0; i < ROUNDS; i++) await broadcast(writers); // warms up
+  const cpu = process.cpuUsage();
+  for (let i = 0; i < ROUNDS; i++) await broadcast(writers);
+  const { user, system } = process.cpuUsage(cpu);
+  const perConnection = (bytes: number): number => Math.round(bytes / CONNECTIONS);
+  return {
+    variant: name,
+    heapBytesPerConnection: perConnection(after.heapUsed - before.heapUsed),
+    externalBytesPerConnection: perConnection(after.external - before.external),
+    residentBytesPerConnection: perConnection(after.rss - before.rss),
+    cpuMicrosecondsPerWrite: Number(((user + system) / (ROUNDS * CONNECTIONS)).toFixed(2)),
+  };
+}
+
+async function broadcast(writers: ReadonlyArray<(bytes: Uint8Array) => void>): Promise<void> {
+  for (const write of writers) write(MESSAGE);
+  await turn();
+  await turn();
+}
+
+/** Lets everything in flight arrive, and what is garbage go. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    await turn();
+    globalThis.gc?.();
+  }
+}
+
+/** A field that the decoder is to keep in its table (RFC 7541 §6.2.1). */
+function indexed(name: string, value: string): Uint8Array {
+  const nameLength = Uint8Array.of(0x40, name.length);
+  return concat([nameLength, utf8(name), Uint8Array.of(value.length), utf8(value)]);
+}
+
+function greet(client: Duplex): void {
+  client.write(HELLO);
+  client.resume();
+}
+
+function fail(name: string): never {
+  throw new RangeError(`there is no variant "${name}"`);
+}
