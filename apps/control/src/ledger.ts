@@ -97,17 +97,17 @@ export class Ledger {
   #schedule(): void {
     if (this.#draining !== undefined) return;
     this.#draining = new Promise<void>((done) => {
-      this.#defer(() => {
-        void this.#drain().finally(() => {
-          this.#draining = undefined;
-          done();
-        });
-      });
+      this.#defer(() => void this.#drain().finally(done));
     });
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#batch(this.#waiting.splice(0, MAX_BATCH));
+    try {
+      while (this.#waiting.length > 0) await this.#batch(this.#waiting.splice(0, MAX_BATCH));
+    } finally {
+      // In the same turn as the last look at the queue: what comes later must start a drain of its own.
+      this.#draining = undefined;
+    }
   }
 
   async #batch(batch: readonly Waiting[]): Promise<void> {
@@ -132,8 +132,10 @@ export class Ledger {
     }
     try {
       // In the order of application: a row is stored whole, so the last one written must be the newest.
-      if (durable) await this.#store.commit(applied);
-      else for (const change of applied) this.#remember(change);
+      if (durable) {
+        await this.#store.commit(applied);
+        this.counters.commits++;
+      } else for (const change of applied) this.#remember(change);
     } catch (error) {
       for (const change of applied.toReversed()) this.state.revert(change);
       // While the store was at work somebody may have been told what is not true after all.

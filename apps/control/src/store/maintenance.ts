@@ -114,12 +114,12 @@ function swap(staged: string, path: string, now: number): string | undefined {
   return aside;
 }
 
-/** Moves what a killed server left in the log into the database, as far as it can be read. */
+/** Lets SQLite bring what a killed server left in a log into the database, as far as it can be read. */
 function foldLog(path: string): void {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path);
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    database.exec('SELECT count(*) FROM sqlite_schema; PRAGMA wal_checkpoint(TRUNCATE)');
   } catch {
     // damaged, which may well be why a backup is restored
   } finally {

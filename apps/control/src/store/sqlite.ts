@@ -28,7 +28,7 @@ export interface SqliteOptions {
   readonly writeAheadLog: boolean;
   /** Pages in the write-ahead log after which it is folded into the database; 0: never. */
   readonly walAutocheckpoint: number;
-  /** How long a commit waits for another process's lock. */
+  /** How long a commit, and opening, wait for another process's lock. */
   readonly busyTimeoutMs?: number;
 }
 
@@ -65,7 +65,7 @@ export class SqliteStore implements Store {
       const path = inMemory ? IN_MEMORY : prepareFile(options.path);
       database = new DatabaseSync(path, { timeout: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS });
       schemaVersion(database, path);
-      if (!inMemory) lock = DatabaseLock.acquire(path, now());
+      if (!inMemory) lock = DatabaseLock.acquire(path, now(), options.busyTimeoutMs);
       database.exec(`PRAGMA journal_mode = ${options.writeAheadLog ? 'WAL' : 'DELETE'}`);
       database.exec(`PRAGMA wal_autocheckpoint = ${options.walAutocheckpoint}`);
       // Without a write-ahead log FULL could lose the last commit with the power; with one it is FULL.

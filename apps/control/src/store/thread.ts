@@ -53,6 +53,8 @@ export class ThreadedStore implements Store {
   private constructor(options: SqliteOptions) {
     this.#worker = new Worker(new URL('./thread-worker.ts', import.meta.url), {
       name: 'malla-store',
+      // The process's own options may be none for a thread (`--input-type`, `--test`).
+      execArgv: [],
       workerData: options,
     });
     this.#worker.on('message', (answer: Answer) => this.#settle(answer));

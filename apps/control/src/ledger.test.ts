@@ -1,0 +1,354 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { MallaError } from '@malla/base/error';
+import type { User } from '@malla/netmap/user';
+import fc from 'fast-check';
+import { type Change, decide, decideSoon } from './core/change.ts';
+import { State } from './core/state.ts';
+import { Ledger } from './ledger.ts';
+import { openMemoryStore } from './store/open.ts';
+import {
+  anyStep,
+  changeFor,
+  created,
+  node,
+  snapshotOf,
+  type Step,
+  user,
+} from './store/sample-rows.ts';
+import type { Store } from './store/store.ts';
+
+/** A real store in memory whose commits are counted, and can be made to fail or to wait. */
+class Disk {
+  readonly store: Store;
+  readonly batches: (readonly Change[])[] = [];
+  failing = false;
+  #gate: Promise<void> = Promise.resolve();
+
+  constructor() {
+    const real = openMemoryStore();
+    this.store = {
+      load: () => real.load(),
+      commit: async (changes) => {
+        await this.#gate;
+        if (this.failing) throw new MallaError('store.unavailable', 'no space left');
+        await real.commit(changes);
+        this.batches.push(changes);
+      },
+      healthy: () => real.healthy(),
+      auditEntries: (...args) => real.auditEntries(...args),
+      backup: (path) => real.backup(path),
+      close: () => real.close(),
+    };
+  }
+
+  /** Holds every commit back until the returned function is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    return resolve;
+  }
+}
+
+interface Bench {
+  readonly disk: Disk;
+  readonly state: State;
+  readonly ledger: Ledger;
+  /** What listeners were told. */
+  readonly told: Change[];
+}
+
+function bench(): Bench {
+  const disk = new Disk();
+  const state = new State();
+  const ledger = new Ledger({
+    state,
+    store: disk.store,
+    now: () => 1_000,
+    random: (bytes) => new Uint8Array(bytes),
+  });
+  const told: Change[] = [];
+  ledger.onChanges((changes) => told.push(...changes));
+  return { disk, state, ledger, told };
+}
+
+function createUser(ledger: Ledger, name: string): Promise<User> {
+  return ledger.execute((state) => {
+    if (state.userByName(name) !== undefined) {
+      throw new MallaError('user.name-taken', `user name "${name}" is taken`);
+    }
+    const row = user(state.nextId('user'), { name });
+    return decide([created('user', row)], row);
+  });
+}
+
+function rename(ledger: Ledger, id: number, name: string): Promise<void> {
+  return ledger.execute((state) => {
+    const before = state.node(id);
+    assert.ok(before);
+    return decide([{ table: 'node', id, before, after: { ...before, name } }], undefined);
+  });
+}
+
+function seen(ledger: Ledger, id: number, lastSeen: number): Promise<void> {
+  return ledger.execute((state) => {
+    const before = state.node(id);
+    assert.ok(before);
+    return decideSoon([{ table: 'node', id, before, after: { ...before, lastSeen } }], undefined);
+  });
+}
+
+function isCode(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof MallaError && error.code === code;
+}
+
+describe('ledger', () => {
+  test('commands that arrive together share one commit, in their order', async () => {
+    const { disk, ledger, told } = bench();
+    const names = ['ana', 'bob', 'eve'];
+    const users = await Promise.all(names.map((name) => createUser(ledger, name)));
+    assert.deepEqual(
+      users.map(({ id, name }) => [id, name]),
+      [
+        [1, 'ana'],
+        [2, 'bob'],
+        [3, 'eve'],
+      ],
+    );
+    assert.equal(disk.batches.length, 1);
+    assert.deepEqual(disk.batches[0], told);
+  });
+
+  test('commands that arrive during a commit share the next one', async () => {
+    const { disk, ledger } = bench();
+    const release = disk.hold();
+    const first = createUser(ledger, 'first');
+    await turn();
+    const others = Promise.all(['a', 'b', 'c'].map((name) => createUser(ledger, name)));
+    release();
+    await Promise.all([first, others]);
+    assert.deepEqual(
+      disk.batches.map((batch) => batch.length),
+      [1, 3],
+    );
+  });
+
+  test('a batch is bounded, so that no commit grows without end', async () => {
+    const { disk, ledger } = bench();
+    await Promise.all(Array.from({ length: 600 }, (_, i) => createUser(ledger, `user${i}`)));
+    assert.deepEqual(
+      disk.batches.map((batch) => batch.length),
+      [256, 256, 88],
+    );
+  });
+
+  test('a refused command spoils nothing for the others in its batch', async () => {
+    const { disk, ledger, state } = bench();
+    const results = await Promise.allSettled([
+      createUser(ledger, 'ana'),
+      createUser(ledger, 'ana'),
+      createUser(ledger, 'bob'),
+    ]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.equal([...state.users()].length, 2);
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+  });
+
+  test('answers and listeners wait for the store', async () => {
+    const { disk, ledger, told } = bench();
+    const release = disk.hold();
+    let answered = false;
+    const answer = createUser(ledger, 'ana').then(() => {
+      answered = true;
+    });
+    for (let turns = 0; turns < 20; turns++) await turn();
+    assert.equal(answered, false);
+    assert.deepEqual(told, []);
+    release();
+    await answer;
+    assert.equal(told.length, 1);
+  });
+
+  test('when the store fails nothing has happened, and the next try succeeds', async () => {
+    const { disk, ledger, state } = bench();
+    const before = snapshotOf(state);
+    disk.failing = true;
+    const refused = [createUser(ledger, 'ana'), createUser(ledger, 'bob')];
+    for (const answer of refused) await assert.rejects(answer, isCode('store.unavailable'));
+    assert.deepEqual({ ...snapshotOf(state), lastId: before.lastId }, before);
+    assert.equal(state.userByName('ana'), undefined);
+    disk.failing = false;
+    assert.equal((await createUser(ledger, 'ana')).id, 3);
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+  });
+
+  test('what was undone is told, newest first, since it may have been seen meanwhile', async () => {
+    const { disk, ledger, told } = bench();
+    disk.failing = true;
+    await Promise.allSettled([createUser(ledger, 'ana'), createUser(ledger, 'bob')]);
+    assert.deepEqual(told, [
+      { table: 'user', id: 2, before: user(2, { name: 'bob' }), after: undefined },
+      { table: 'user', id: 1, before: user(1, { name: 'ana' }), after: undefined },
+    ]);
+  });
+
+  test('no command is forgotten, whichever moment it comes in', async () => {
+    const { ledger } = bench();
+    for (let hops = 0; hops < 12; hops++) {
+      await createUser(ledger, `a${hops}`);
+      for (let hop = 0; hop < hops; hop++) await Promise.resolve();
+      await createUser(ledger, `b${hops}`);
+    }
+  });
+
+  test('an error of the store that is no refusal becomes one', async () => {
+    const { disk, ledger } = bench();
+    const broken: Store = { ...disk.store, commit: () => Promise.reject(new Error('odd')) };
+    const other = new Ledger({
+      state: ledger.state,
+      store: broken,
+      now: () => 0,
+      random: (bytes) => new Uint8Array(bytes),
+    });
+    await assert.rejects(createUser(other, 'ana'), (error) => {
+      assert.ok(isCode('store.unavailable')(error));
+      assert.match((error as Error).message, /odd/);
+      return true;
+    });
+  });
+
+  test('a command without changes asks nothing of the store', async () => {
+    const { disk, ledger, told } = bench();
+    disk.failing = true;
+    assert.equal(await ledger.execute(() => decide([], 'same as before')), 'same as before');
+    assert.deepEqual(told, []);
+  });
+
+  test('late changes are told at once and stored by the next save, one row each', async () => {
+    const { disk, ledger, state, told } = bench();
+    await ledger.execute(() => decide([created('node', node(1))], undefined));
+    for (const at of [10, 20, 30]) await seen(ledger, 1, at);
+    assert.equal(state.node(1)?.lastSeen, 30);
+    assert.equal(told.length, 4);
+    assert.equal(ledger.unsaved, 1);
+    assert.equal((await disk.store.load()).node[0]?.lastSeen, undefined);
+    await ledger.save();
+    assert.equal(ledger.unsaved, 0);
+    const [, saved] = disk.batches;
+    assert.equal(saved?.length, 1);
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+  });
+
+  test('a late change waits for no disk', async () => {
+    const { disk, ledger } = bench();
+    await ledger.execute(() => decide([created('node', node(1))], undefined));
+    disk.failing = true;
+    await seen(ledger, 1, 10);
+    assert.equal(ledger.unsaved, 1);
+    await assert.rejects(ledger.save(), isCode('store.unavailable'));
+    assert.equal(ledger.unsaved, 1);
+    disk.failing = false;
+    await ledger.save();
+    assert.equal((await disk.store.load()).node[0]?.lastSeen, 10);
+  });
+
+  test('a late change never overwrites a later one that was stored with it', async () => {
+    const { disk, ledger, state } = bench();
+    await ledger.execute(() => decide([created('node', node(1))], undefined));
+    await Promise.all([seen(ledger, 1, 10), rename(ledger, 1, 'renamed')]);
+    assert.equal((await disk.store.load()).node[0]?.name, 'renamed');
+    await seen(ledger, 1, 20);
+    await Promise.all([rename(ledger, 1, 'again'), ledger.save()]);
+    await ledger.save();
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+  });
+
+  test('a change that arrives while a save is under way is not forgotten', async () => {
+    const { disk, ledger, state } = bench();
+    await ledger.execute(() => decide([created('node', node(1))], undefined));
+    await seen(ledger, 1, 10);
+    await turn();
+    const release = disk.hold();
+    const save = ledger.save();
+    await seen(ledger, 1, 20);
+    release();
+    await save;
+    assert.equal(ledger.unsaved, 1);
+    await ledger.save();
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+  });
+
+  test('commands see the time of the ledger and what those before them decided', async () => {
+    const { ledger } = bench();
+    const [time, count] = await Promise.all([
+      createUser(ledger, 'ana').then(() => ledger.execute((_, context) => decide([], context.now))),
+      ledger.execute((state) => decide([], [...state.users()].length)),
+    ]);
+    assert.equal(time, 1_000);
+    assert.equal(count, 1);
+  });
+
+  test('past its bound of waiting commands it refuses', async () => {
+    const { disk, ledger } = bench();
+    const release = disk.hold();
+    const waiting = Array.from({ length: 50_000 }, () =>
+      ledger.execute(() => decide([], undefined)),
+    );
+    await assert.rejects(createUser(ledger, 'late'), isCode('store.unavailable'));
+    release();
+    await Promise.all(waiting);
+  });
+
+  test('whatever fails on the way, the state is what is stored and what is yet to be saved', async () => {
+    const anyAction = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ step: anyStep, late: fc.boolean() }) },
+      { weight: 1, arbitrary: fc.constant('save' as const) },
+      { weight: 2, arbitrary: fc.constant('toggle the disk' as const) },
+      { weight: 2, arbitrary: fc.constant('wait' as const) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyAction, { maxLength: 40 }), async (actions) => {
+        const { disk, state, ledger, told } = bench();
+        const pending: Promise<unknown>[] = [];
+        for (const action of actions) {
+          if (action === 'save') pending.push(ledger.save());
+          else if (action === 'toggle the disk') disk.failing = !disk.failing;
+          else if (action === 'wait') await Promise.allSettled(pending);
+          else pending.push(run(ledger, action.step, action.late));
+        }
+        await Promise.allSettled(pending);
+
+        const replayed = new State();
+        for (const change of told) replayed.apply(change);
+        assert.deepEqual(rows(replayed), rows(state), 'listeners were told exactly what is true');
+
+        disk.failing = false;
+        await ledger.save();
+        const loaded = await disk.store.load();
+        assert.deepEqual({ ...loaded, lastId: undefined }, rows(state));
+        assert.deepEqual(rows(new State(loaded)), rows(state));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+/** All rows; ids that were spent in vain are not stored. */
+function rows(state: State): unknown {
+  return { ...snapshotOf(state), lastId: undefined };
+}
+
+/** A command that makes the change of a step, stored now or, for a node's update, late. */
+async function run(ledger: Ledger, step: Step, late: boolean): Promise<void> {
+  await ledger.execute((state) => {
+    const change = changeFor(state, step);
+    if (change === undefined) return decide([], undefined);
+    return late && step.kind === 'update' && step.table === 'node'
+      ? decideSoon([change], undefined)
+      : decide([change], undefined);
+  });
+}

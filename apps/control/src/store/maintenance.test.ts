@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { copyFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { MallaError } from '@malla/base/error';
+import {
+  backupDatabase,
+  migrateDatabase,
+  migrationStatus,
+  restoreDatabase,
+} from './maintenance.ts';
+import { MIGRATIONS } from './migrate.ts';
+import { created, user } from './sample-rows.ts';
+import { type SqliteOptions, SqliteStore } from './sqlite.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 10, 15, 30);
+
+function refusal(code: string, message: RegExp): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof MallaError && error.code === code && message.test(error.message);
+}
+
+describe('maintenance of a database', () => {
+  let folder: string;
+  let path: string;
+  let options: SqliteOptions;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'malla-db-'));
+    path = join(folder, 'malla.db');
+    options = { path, writeAheadLog: true, walAutocheckpoint: 1000 };
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function usersOf(file: string): Promise<readonly string[]> {
+    const store = SqliteStore.open({ ...options, path: file });
+    const { user: rows } = await store.load();
+    await store.close();
+    return rows.map(({ name }) => name);
+  }
+
+  async function withUsers(...names: readonly string[]): Promise<SqliteStore> {
+    const store = SqliteStore.open(options);
+    await store.commit(names.map((name, i) => created('user', user(i + 1, { name }))));
+    return store;
+  }
+
+  test('a backup is made while a server runs, from outside and by the server itself', async () => {
+    const store = await withUsers('ana', 'bob');
+    backupDatabase(path, join(folder, 'outside.db'));
+    await store.backup(join(folder, 'inside.db'));
+    await store.commit([created('user', user(3, { name: 'late' }))]);
+    assert.deepEqual(await usersOf(join(folder, 'outside.db')), ['ana', 'bob']);
+    assert.deepEqual(await usersOf(join(folder, 'inside.db')), ['ana', 'bob']);
+    await store.close();
+  });
+
+  test('a backup is one file, and only its owner may read it', async () => {
+    const store = await withUsers('ana');
+    await store.close();
+    backupDatabase(path, join(folder, 'copy.db'));
+    const made = readdirSync(folder).filter((name) => name.startsWith('copy'));
+    assert.deepEqual(made, ['copy.db']);
+    for (const file of ['malla.db', 'copy.db']) {
+      assert.equal(statSync(join(folder, file)).mode & 0o077, 0, file);
+    }
+  });
+
+  test('a backup never overwrites a file', async () => {
+    const store = await withUsers('ana');
+    const target = join(folder, 'precious');
+    await writeFile(target, 'precious');
+    const refused = refusal('request.invalid', /precious exists already and is not overwritten$/);
+    await assert.rejects(store.backup(target), refused);
+    assert.throws(() => backupDatabase(path, target), refused);
+    await store.close();
+  });
+
+  test('a backup to where nothing can be written says so and leaves nothing', async () => {
+    const store = await withUsers('ana');
+    await assert.rejects(
+      store.backup(join(folder, 'no such folder', 'copy.db')),
+      refusal('store.unavailable', /ENOENT/),
+    );
+    await store.close();
+  });
+
+  test('restoring brings back what was, and keeps what is replaced', async () => {
+    await (await withUsers('ana')).close();
+    backupDatabase(path, join(folder, 'copy.db'));
+    await (await withUsers('ana', 'mistake')).close();
+    const aside = restoreDatabase(join(folder, 'copy.db'), path, NOW);
+    assert.equal(aside, `${path}.replaced-20261121T101530Z`);
+    assert.deepEqual(await usersOf(path), ['ana']);
+    assert.deepEqual(await usersOf(aside), ['ana', 'mistake']);
+    assert.ok(existsSync(join(folder, 'copy.db')));
+    assert.ok(!readdirSync(folder).some((name) => name.includes('restoring')));
+  });
+
+  test('restoring to an empty place makes the database', async () => {
+    await (await withUsers('ana')).close();
+    const target = join(folder, 'elsewhere.db');
+    assert.equal(restoreDatabase(path, target, NOW), undefined);
+    assert.deepEqual(await usersOf(target), ['ana']);
+  });
+
+  test('what a killed server left in its log is kept with the replaced database', async () => {
+    await (await withUsers('ana')).close();
+    backupDatabase(path, join(folder, 'copy.db'));
+    const store = await withUsers('ana', 'only in the log');
+    const crashed = join(folder, 'crashed.db');
+    await copyFile(path, crashed);
+    await copyFile(`${path}-wal`, `${crashed}-wal`);
+    await store.close();
+    const aside = restoreDatabase(join(folder, 'copy.db'), crashed, NOW);
+    assert.deepEqual(await usersOf(crashed), ['ana']);
+    assert.deepEqual(await usersOf(aside ?? ''), ['ana', 'only in the log']);
+  });
+
+  test('a database too damaged to open is replaced too, and its log is not applied to the backup', async () => {
+    await (await withUsers('ana')).close();
+    backupDatabase(path, join(folder, 'copy.db'));
+    await writeFile(path, 'garbage'.repeat(1000));
+    await writeFile(`${path}-wal`, 'garbage');
+    const aside = restoreDatabase(join(folder, 'copy.db'), path, NOW);
+    assert.deepEqual(await usersOf(path), ['ana']);
+    assert.equal(readFileSync(aside ?? '', 'utf8'), 'garbage'.repeat(1000));
+  });
+
+  test('restoring is refused while a server runs', async () => {
+    const store = await withUsers('ana');
+    await store.backup(join(folder, 'copy.db'));
+    assert.throws(
+      () => restoreDatabase(join(folder, 'copy.db'), path, NOW),
+      refusal('store.locked', new RegExp(`process ${process.pid} on `)),
+    );
+    await store.close();
+  });
+
+  test('what is no whole backup of malla is refused and the database stays', async () => {
+    await (await withUsers('ana')).close();
+    const bad = join(folder, 'bad.db');
+    const restore = (): unknown => restoreDatabase(bad, path, NOW);
+    assert.throws(restore, refusal('store.unavailable', /there is no database .*bad\.db$/));
+    await writeFile(bad, '');
+    assert.throws(restore, refusal('store.corrupt', /is an empty database, not a backup$/));
+    await writeFile(bad, 'garbage'.repeat(1000));
+    assert.throws(restore, refusal('store.corrupt', /bad\.db is damaged/));
+    await rm(bad);
+    new DatabaseSync(bad).exec('CREATE TABLE other (id)');
+    assert.throws(restore, refusal('store.corrupt', /another program/));
+    await rm(bad);
+    backupDatabase(path, bad);
+    const newer = new DatabaseSync(bad);
+    newer.exec('PRAGMA user_version = 99');
+    newer.close();
+    assert.throws(restore, refusal('store.too-new', /has schema version 99/));
+    assert.deepEqual(await usersOf(path), ['ana']);
+  });
+
+  test('a backup with a damaged page is refused', async () => {
+    const store = await withUsers('ana');
+    await store.commit(
+      Array.from({ length: 500 }, (_, i) =>
+        created('user', user(i + 2, { email: 'x'.repeat(200) })),
+      ),
+    );
+    const bad = join(folder, 'bad.db');
+    await store.backup(bad);
+    await store.close();
+    const file = await open(bad, 'r+');
+    const { size } = await file.stat();
+    await file.write(new Uint8Array(4096).fill(0xff), 0, 4096, Math.floor(size / 2 / 4096) * 4096);
+    await file.close();
+    assert.throws(
+      () => restoreDatabase(bad, path, NOW),
+      refusal('store.corrupt', /bad\.db is damaged/),
+    );
+    assert.equal((await usersOf(path)).length, 501);
+  });
+
+  test('the status of migrations names each, and changes nothing', async () => {
+    assert.throws(
+      () => migrationStatus(path),
+      refusal('store.unavailable', /there is no database/),
+    );
+    assert.equal(existsSync(path), false);
+    await writeFile(path, '');
+    const titles = MIGRATIONS.map(({ version, title }) => ({ version, title }));
+    assert.deepEqual(
+      migrationStatus(path),
+      titles.map((each) => ({ ...each, applied: false })),
+    );
+    const to = MIGRATIONS.length;
+    assert.deepEqual(await migrateDatabase(options), { from: 0, to, snapshot: undefined });
+    assert.deepEqual(
+      migrationStatus(path),
+      titles.map((each) => ({ ...each, applied: true })),
+    );
+  });
+});
