@@ -118,8 +118,14 @@ export function timestamp(value: string, flags: string): string {
   return new Date(time).toISOString();
 }
 
-/** One of the formats for programs; empty text is the text for people. */
-export function outputFormat(value: string, flags: string): OutputFormat | undefined {
+/** `-o`: one of the formats for programs; empty text is the text for people. */
+export function outputOption(): Option {
+  const made = option('-o, --output <FORMAT>', 'format of the output, for programs', outputFormat);
+  made.argChoices = [...OUTPUT_FORMATS];
+  return made;
+}
+
+function outputFormat(value: string, flags: string): OutputFormat | undefined {
   if (value === '') return undefined;
   const found = OUTPUT_FORMATS.find((format) => format === value);
   if (found === undefined) throw invalid(value, flags, `expected ${OUTPUT_FORMATS.join(', ')}`);

@@ -1,13 +1,20 @@
 /** Finds the server that a command is meant for: its address and key, or the socket of this machine. */
 import type { Client } from '@malla/api/client';
+import type { Config } from '@malla/control/config/config';
 import type { GlobalOptions } from './command.ts';
 import { readConfig, type Surroundings } from './configuration.ts';
 import { CommandError } from './failure.ts';
 
-/** A client for it. Loads what it needs only now: most of the time of a short command is loading. */
+/** A client for the server that options, environment and configuration name. */
 export async function connect(options: GlobalOptions, surroundings: Surroundings): Promise<Client> {
-  const [{ config }, { createClient }, { remoteTransport, socketTransport }] = await Promise.all([
-    readConfig(options, surroundings),
+  const { config } = await readConfig(options, surroundings);
+  return connectTo(config);
+}
+
+/** A client for the server of a configuration. */
+export async function connectTo(config: Pick<Config, 'cli' | 'listen'>): Promise<Client> {
+  // Loaded only now: most of the time of a short command is loading.
+  const [{ createClient }, { remoteTransport, socketTransport }] = await Promise.all([
     import('@malla/api/client'),
     import('./transport.ts'),
   ]);

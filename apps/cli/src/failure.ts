@@ -1,6 +1,7 @@
 /** How failures look: `Error: <message>` on stderr, or `{"error": ...}` in the format asked for. */
 import { MallaError, messageOf } from '@malla/base/error';
 import { formatValue, type OutputFormat } from './output/format.ts';
+import { printable } from './output/table.ts';
 
 /** The command line cannot be understood, or lacks something. */
 export class UsageError extends Error {
@@ -39,14 +40,22 @@ export async function formatFailure(
   format: OutputFormat | undefined,
   debug: boolean,
 ): Promise<string> {
-  if (format !== undefined) return formatValue({ error: messageOf(thrown) }, format);
-  if (thrown instanceof CommandErrors) {
-    return thrown.messages.map((message) => `Error: ${message}\n`).join('');
-  }
-  if (thrown instanceof UsageError) {
-    return `Error: ${thrown.message}\n${thrown.usage === undefined ? '' : `${thrown.usage}\n`}`;
-  }
-  const isExpected = thrown instanceof CommandError || thrown instanceof MallaError;
-  if (isExpected || !debug) return `Error: ${messageOf(thrown)}\n`;
-  return `Error: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`;
+  const message = describe(thrown);
+  if (format !== undefined) return formatValue({ error: message }, format);
+  const lines = thrown instanceof CommandErrors ? thrown.messages : [message];
+  const text = lines.map((line) => `Error: ${printable(line)}\n`).join('');
+  if (thrown instanceof UsageError && thrown.usage !== undefined) return `${text}${thrown.usage}\n`;
+  return debug && isUnexpected(thrown) ? `${text}${thrown.stack ?? ''}\n` : text;
+}
+
+/** What a server refused is told apart from what this program did. */
+function describe(thrown: unknown): string {
+  const status = thrown instanceof MallaError ? thrown.details['status'] : undefined;
+  const isRefusal = typeof status === 'number' && status > 299;
+  return isRefusal ? `unexpected response status: ${messageOf(thrown)}` : messageOf(thrown);
+}
+
+function isUnexpected(thrown: unknown): thrown is Error {
+  const expected = [UsageError, CommandError, CommandErrors, MallaError];
+  return thrown instanceof Error && !expected.some((kind) => thrown instanceof kind);
 }

@@ -17,6 +17,8 @@ export interface Cli {
   readonly now: () => number;
   /** A client of the server that options and environment name. */
   readonly connect: (options: GlobalOptions) => Promise<Client>;
+  /** Calls the listener at every such signal, which then no longer ends the process by itself. */
+  readonly onSignal: (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void) => void;
 }
 
 export class Invocation<Options extends object = object> {

@@ -12,6 +12,7 @@ const cli: Cli = {
   cwd,
   now: Date.now,
   connect: (options) => connect(options, { env, cwd }),
+  onSignal: (signal, listener) => void process.on(signal, listener),
 };
 
 // Whoever reads our output may go away early, as `head` does.
@@ -20,4 +21,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
-process.exitCode = await run(process.argv.slice(2), cli);
+const exitCode = await run(process.argv.slice(2), cli);
+// Output that is still being read goes out first; nothing else that is open keeps the process.
+process.stdout.write('', () => process.exit(exitCode));

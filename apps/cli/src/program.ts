@@ -1,20 +1,22 @@
 /** The whole command tree, and how one run of it ends. */
 import { CommanderError, type Command } from 'commander';
 import { normalizeArguments } from './argv.ts';
-import { type GlobalOptions, MallaCommand, option, outputFormat } from './command.ts';
+import { type GlobalOptions, MallaCommand, outputOption } from './command.ts';
 import { apiKeysCommand } from './commands/apikeys.ts';
 import { authCommand } from './commands/auth.ts';
 import { completionCommand } from './commands/completion.ts';
+import { configTestCommand } from './commands/configtest.ts';
+import { dbCommand } from './commands/db.ts';
 import { debugCommand } from './commands/debug.ts';
 import { generateCommand } from './commands/generate.ts';
 import { healthCommand } from './commands/health.ts';
 import { nodesCommand } from './commands/nodes.ts';
 import { preAuthKeysCommand } from './commands/preauthkeys.ts';
+import { serveCommand } from './commands/serve.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
 import { formatFailure } from './failure.ts';
 import type { Cli } from './invocation.ts';
-import { OUTPUT_FORMATS } from './output/format.ts';
 
 /** Builds the tree. */
 export function createProgram(cli: Cli): MallaCommand {
@@ -24,13 +26,7 @@ export function createProgram(cli: Cli): MallaCommand {
       '-c, --config <FILE>',
       'configuration file (default: config.yaml in /etc/malla, ~/.malla or here)',
     )
-    .addOption(
-      option(
-        '-o, --output <FORMAT>',
-        `format of the output: ${OUTPUT_FORMATS.join(', ')}`,
-        outputFormat,
-      ),
-    )
+    .addOption(outputOption())
     .option('--force', 'answer yes to every question')
     .option('--debug', 'show where an unexpected error comes from');
   program
@@ -43,16 +39,19 @@ export function createProgram(cli: Cli): MallaCommand {
       getErrHasColors: () => cli.terminal.err.color,
     });
   const groups = [
+    serveCommand(cli),
     usersCommand(cli),
     nodesCommand(cli),
     preAuthKeysCommand(cli),
     apiKeysCommand(cli),
     authCommand(cli),
     healthCommand(cli),
-    versionCommand(cli),
-    generateCommand(cli),
+    configTestCommand(cli),
+    dbCommand(cli),
     debugCommand(cli),
+    generateCommand(cli),
     completionCommand(cli, program),
+    versionCommand(cli),
   ];
   for (const group of groups) adopt(program, group);
   return program;

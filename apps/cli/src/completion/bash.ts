@@ -68,6 +68,7 @@ _${name}() {
   [[ $current != = ]] || current=''
 
   COMPREPLY=()
+  values=''
   if [[ $pending ]]; then
     _${name}_values "$pending"
     case $values in

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { NOW, runMalla } from '../testing/cli.ts';
+import { node, preAuthKey, user } from '../testing/fixtures.ts';
+
+process.env['TZ'] = 'UTC';
+
+/** Lines without the margin of the source. */
+function lines(...text: readonly string[]): string {
+  return `${text.join('\n')}\n`;
+}
+
+describe('tables', () => {
+  test('users', async () => {
+    const users = [user(), user({ id: '12', name: 'ann', displayName: 'Ann', email: 'a@b.c' })];
+    const { stdout } = await runMalla(['users', 'list'], { answers: { 'GET /user': { users } } });
+    assert.equal(
+      stdout,
+      lines(
+        'ID | Name | Username | Email | Created',
+        '1  |      | vpn1     |       | 2026-11-20 08:00:00',
+        '12 | Ann  | ann      | a@b.c | 2026-11-20 08:00:00',
+      ),
+    );
+  });
+
+  test('no users are a header', async () => {
+    const { stdout } = await runMalla(['users', 'list'], {
+      answers: { 'GET /user': { users: [] } },
+    });
+    assert.equal(stdout, 'ID | Name | Username | Email | Created\n');
+  });
+
+  test('nodes: addresses and tags below each other, keys short, N/A for no expiry', async () => {
+    const nodes = [
+      node(),
+      node({
+        id: '8',
+        name: 'web',
+        givenName: 'web-1',
+        user: null,
+        tags: ['tag:a', 'tag:b'],
+        ipAddresses: ['100.64.0.2'],
+        expiry: '2026-11-21T11:00:00Z',
+        lastSeen: null,
+        online: false,
+        preAuthKey: preAuthKey(NOW, { ephemeral: true }),
+      }),
+    ];
+    const { stdout } = await runMalla(['nodes', 'ls'], { answers: { 'GET /node': { nodes } } });
+    assert.equal(
+      stdout,
+      lines(
+        'ID | Hostname | Name  | MachineKey | NodeKey | User           | Tags  | IP addresses      | Ephemeral | Last seen           | Expiration          | Connected | Expired',
+        '7  | Nodo1    | nodo1 | [AQEBA]    | [/v7+/] | vpn1           |       | 100.64.0.1        | false     | 2026-11-21 11:59:58 | N/A                 | online    | no',
+        '   |          |       |            |         |                |       | fd7a:115c:a1e0::1 |           |                     |                     |           |',
+        '8  | web      | web-1 | [AQEBA]    | [/v7+/] | tagged-devices | tag:a | 100.64.0.2        | true      |                     | 2026-11-21 11:00:00 | offline   | yes',
+        '   |          |       |            |         |                | tag:b |                   |           |                     |                     |           |',
+      ),
+    );
+  });
+
+  test('routes of the nodes that have any', async () => {
+    const nodes = [
+      node(),
+      node({
+        id: '8',
+        approvedRoutes: ['10.0.0.0/24'],
+        availableRoutes: ['10.0.0.0/24', '10.1.0.0/24'],
+        subnetRoutes: ['10.0.0.0/24'],
+      }),
+    ];
+    const { stdout } = await runMalla(['nodes', 'lsr'], { answers: { 'GET /node': { nodes } } });
+    assert.equal(
+      stdout,
+      lines(
+        'ID | Hostname | Approved    | Available   | Serving (Primary)',
+        '8  | nodo1    | 10.0.0.0/24 | 10.0.0.0/24 | 10.0.0.0/24',
+        '   |          |             | 10.1.0.0/24 |',
+      ),
+    );
+  });
+
+  test('pre-auth keys: owner or tags, green while they are good and red after', async () => {
+    const preAuthKeys = [
+      preAuthKey(NOW, { reusable: true }),
+      preAuthKey(NOW - 7_200_000, { id: '4', user: null, aclTags: ['tag:web'], used: true }),
+      preAuthKey(NOW, { id: '5', user: null, expiration: null, ephemeral: true }),
+    ];
+    const answers = { 'GET /preauthkey': { preAuthKeys } };
+    const plain = await runMalla(['preauthkeys', 'list'], { answers });
+    assert.equal(
+      plain.stdout,
+      lines(
+        'ID | Key/Prefix                  | Reusable | Ephemeral | Used  | Expiration          | Created             | Owner',
+        '3  | hskey-auth-abcdefghijkl-*** | true     | false     | false | 2026-11-21 13:00:00 | 2026-11-21 11:00:00 | vpn1',
+        '4  | hskey-auth-abcdefghijkl-*** | false    | false     | true  | 2026-11-21 11:00:00 | 2026-11-21 11:00:00 | tag:web',
+        '5  | hskey-auth-abcdefghijkl-*** | false    | true      | false | -                   | 2026-11-21 11:00:00 | -',
+      ),
+    );
+    const colored = await runMalla(['preauthkeys', 'list'], { answers, color: true });
+    assert.ok(colored.stdout.includes('\x1b[92m2026-11-21 13:00:00\x1b[0m'));
+    assert.ok(colored.stdout.includes('\x1b[91m2026-11-21 11:00:00\x1b[0m'));
+  });
+
+  test('API keys', async () => {
+    const key = { id: '1', prefix: 'abc', createdAt: '2026-11-21T11:00:00Z', lastSeen: null };
+    const apiKeys = [
+      { ...key, expiration: null },
+      { ...key, id: '2', expiration: '2027-02-19T12:00:00Z' },
+    ];
+    const { stdout } = await runMalla(['apikeys', 'show'], {
+      answers: { 'GET /apikey': { apiKeys } },
+    });
+    assert.equal(
+      stdout,
+      lines(
+        'ID | Prefix | Expiration          | Created',
+        '1  | abc    | -                   | 2026-11-21 11:00:00',
+        '2  | abc    | 2027-02-19 12:00:00 | 2026-11-21 11:00:00',
+      ),
+    );
+  });
+});
+
+describe('output for programs', () => {
+  const answers = {
+    'GET /user': { users: [user()] },
+    'GET /health': { databaseConnectivity: true },
+  };
+
+  test('json is indented by tabs and has the names of the API', async () => {
+    const { stdout } = await runMalla(['users', 'list', '-o', 'json'], { answers });
+    assert.equal(stdout, `${JSON.stringify([user()], undefined, '\t')}\n`);
+    assert.match(stdout, /^\[\n\t\{\n\t\t"id": "1",\n/);
+  });
+
+  test('json-line is one line', async () => {
+    const { stdout } = await runMalla(['users', 'list', '-o', 'json-line'], { answers });
+    assert.equal(stdout, `${JSON.stringify([user()])}\n`);
+  });
+
+  test('yaml keeps ids as text', async () => {
+    const { stdout } = await runMalla(['users', 'list', '-o', 'yaml'], { answers });
+    assert.equal(
+      stdout,
+      lines(
+        '- id: "1"',
+        '  name: vpn1',
+        '  createdAt: 2026-11-20T08:00:00Z',
+        '  displayName: ""',
+        '  email: ""',
+        '  providerId: ""',
+        '  provider: ""',
+        '  profilePicUrl: ""',
+      ),
+    );
+  });
+
+  test('health is silent for people and prints its answer for programs', async () => {
+    assert.equal((await runMalla(['health'], { answers })).stdout, '');
+    const { stdout } = await runMalla(['health', '-o', 'json-line'], { answers });
+    assert.equal(stdout, '{"databaseConnectivity":true}\n');
+  });
+
+  test('a new API key is a JSON string', async () => {
+    const { stdout } = await runMalla(['apikeys', 'create', '-o', 'json'], {
+      answers: { 'POST /apikey': { apiKey: 'hskey-api-x-y' } },
+    });
+    assert.equal(stdout, '"hskey-api-x-y"\n');
+  });
+
+  test('a private key has headscale\u2019s name for it', async () => {
+    const { stdout } = await runMalla(['generate', 'private-key', '-o', 'json-line']);
+    assert.match(stdout, /^\{"private_key":"privkey:[0-9a-f]{64}"\}\n$/);
+    assert.match((await runMalla(['gen', 'private-key'])).stdout, /^privkey:[0-9a-f]{64}\n$/);
+  });
+
+  test('the version names package, commit and Node', async () => {
+    const { stdout } = await runMalla(['version', '-o', 'json']);
+    const info = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(info), ['version', 'commit', 'buildTime', 'node', 'dirty']);
+    assert.deepEqual(info['node'], {
+      version: process.version,
+      os: process.platform,
+      arch: process.arch,
+    });
+    const text = (await runMalla(['version'])).stdout;
+    assert.match(
+      text,
+      /^malla version \S+\ncommit: \S+\nbuild time: \S+\nbuilt with: node v26\S+ \w+\/\w+\n$/,
+    );
+  });
+});

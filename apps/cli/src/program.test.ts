@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { flatten, readTree } from './completion/tree.ts';
+import { createProgram } from './program.ts';
+import { runMalla, silentCli } from './testing/cli.ts';
+
+/** headscale's commands, aliases and flags (its command line, 0.30), and below them our own. */
+const COMMANDS: Readonly<
+  Record<string, { readonly aliases?: readonly string[]; readonly flags?: string }>
+> = {
+  malla: { flags: '-c/--config -o/--output --force --debug' },
+  'malla serve': { flags: '--url --listen --data-dir --first-run' },
+  'malla configtest': {},
+  'malla version': {},
+  'malla health': {},
+  'malla generate': { aliases: ['gen'] },
+  'malla generate private-key': {},
+  'malla completion': {},
+  'malla users': { aliases: ['user'] },
+  'malla users create': {
+    aliases: ['c', 'new'],
+    flags: '-d/--display-name -e/--email -p/--picture-url',
+  },
+  'malla users list': { aliases: ['ls', 'show'], flags: '-i/--identifier -n/--name -e/--email' },
+  'malla users destroy': { aliases: ['delete'], flags: '-i/--identifier -n/--name' },
+  'malla users rename': { aliases: ['mv'], flags: '-i/--identifier -n/--name -r/--new-name' },
+  'malla nodes': { aliases: ['node'] },
+  'malla nodes list': { aliases: ['ls', 'show'], flags: '-u/--user' },
+  'malla nodes list-routes': { aliases: ['lsr', 'routes'], flags: '-i/--identifier' },
+  'malla nodes register': { flags: '-u/--user -k/--key' },
+  'malla nodes expire': {
+    aliases: ['logout', 'exp', 'e'],
+    flags: '-i/--identifier -e/--expiry -d/--disable',
+  },
+  'malla nodes rename': { flags: '-i/--identifier' },
+  'malla nodes delete': { aliases: ['del'], flags: '-i/--identifier' },
+  'malla nodes tag': { aliases: ['tags', 't'], flags: '-i/--identifier -t/--tags' },
+  'malla nodes approve-routes': { flags: '-i/--identifier -r/--routes' },
+  'malla nodes backfillips': {},
+  'malla preauthkeys': { aliases: ['preauthkey', 'authkey', 'pre'] },
+  'malla preauthkeys list': { aliases: ['ls', 'show'] },
+  'malla preauthkeys create': {
+    aliases: ['c', 'new'],
+    flags: '--reusable --ephemeral -e/--expiration --tags -u/--user',
+  },
+  'malla preauthkeys expire': { aliases: ['revoke', 'exp', 'e'], flags: '-i/--id' },
+  'malla preauthkeys delete': { aliases: ['del', 'rm', 'd'], flags: '-i/--id' },
+  'malla apikeys': { aliases: ['apikey', 'api'] },
+  'malla apikeys list': { aliases: ['ls', 'show'] },
+  'malla apikeys create': { aliases: ['c', 'new'], flags: '-e/--expiration' },
+  'malla apikeys expire': { aliases: ['revoke', 'exp', 'e'], flags: '-p/--prefix -i/--id' },
+  'malla apikeys delete': { aliases: ['remove', 'del'], flags: '-p/--prefix -i/--id' },
+  'malla auth': {},
+  'malla auth register': { flags: '-u/--user --auth-id' },
+  'malla auth approve': { flags: '--auth-id' },
+  'malla auth reject': { flags: '--auth-id' },
+  'malla debug': {},
+  'malla debug create-node': { flags: '--name -u/--user -k/--key -r/--route' },
+  'malla debug c2n': { flags: '-d/--data' },
+  'malla db': {},
+  'malla db backup': {},
+  'malla db restore': {},
+  'malla db migrate': { flags: '--status' },
+  'malla relay': { flags: '' },
+};
+
+describe('the command tree', () => {
+  const tree = flatten(readTree(createProgram(silentCli)));
+
+  test('has the commands, aliases and flags of the table and no others', () => {
+    const found = Object.fromEntries(
+      tree.map(({ path, aliases, flags }) => [
+        path,
+        {
+          aliases,
+          flags: flags.map(({ short, long }) => (short ? `${short}/${long}` : long)).join(' '),
+        },
+      ]),
+    );
+    const wanted = Object.fromEntries(
+      Object.entries(COMMANDS).map(([path, { aliases = [], flags = '' }]) => [
+        path,
+        { aliases, flags },
+      ]),
+    );
+    assert.deepEqual(found, wanted);
+  });
+
+  test('explains every command and flag, in one line for a list', () => {
+    for (const { path, summary, flags } of tree) {
+      assert.match(summary, /^\S.{3,78}$/, path);
+      for (const { long, description } of flags)
+        assert.notEqual(description, '', `${path} ${long}`);
+    }
+  });
+
+  test('uses no letter of a global flag for another flag', () => {
+    const [root, ...others] = tree;
+    const taken = new Set(root?.flags.flatMap(({ short, long }) => [short, long]));
+    for (const { path, flags } of others) {
+      for (const { short, long } of flags) {
+        assert.ok(short === undefined || !taken.has(short), `${path} ${short}`);
+        assert.ok(!taken.has(long), `${path} ${long}`);
+      }
+    }
+  });
+});
+
+describe('a command line that is wrong', () => {
+  const WRONG: readonly (readonly [string, RegExp])[] = [
+    ['users create', /^Error: missing parameters\nUsage: malla users create/],
+    ['users list --nam x', /^Error: unknown flag: --nam \(Did you mean --name\?\)\n/],
+    ['users lst', /^Error: unknown command "lst" for "malla users" \(Did you mean/],
+    ['frobnicate', /^Error: unknown command "frobnicate" for "malla"\n/],
+    ['nodes register', /^Error: required flag\(s\) "key", "user" not set\n/],
+    ['nodes expire', /^Error: required flag\(s\) "identifier" not set\n/],
+    ['nodes expire -i', /^Error: flag needs an argument: -i, --identifier\n/],
+    ['nodes expire -i x', /^Error: invalid argument "x" for "-i, --identifier" flag: expected a/],
+    ['nodes expire -i 0', /^Error: invalid argument "0" for "-i, --identifier" flag/],
+    ['nodes expire -i 1 -e soon', /^Error: invalid argument "soon" for "-e, --expiry" flag/],
+    ['preauthkeys create -e soon', /^Error: invalid argument "soon" for "-e, --expiration" flag/],
+    ['users list -o xml', /^Error: invalid argument "xml" for "-o, --output" flag: expected json/],
+    ['users list extra', /^Error: too many arguments for 'list'/],
+    ['completion tcsh', /^Error: .*tcsh.*bash, zsh, fish, powershell/],
+  ];
+
+  for (const [line, message] of WRONG) {
+    test(`malla ${line}: says what is wrong, asks the server nothing and exits with 1`, async () => {
+      const { code, stdout, stderr, requests } = await runMalla(line.split(' '));
+      assert.match(stderr, message);
+      assert.equal(stdout, '');
+      assert.equal(code, 1);
+      assert.deepEqual(requests, []);
+    });
+  }
+
+  test('is reported in the format asked for', async () => {
+    const { code, stderr } = await runMalla(['users', 'create', '-o', 'json-line']);
+    assert.equal(stderr, '{"error":"missing parameters"}\n');
+    assert.equal(code, 1);
+  });
+});
+
+describe('help', () => {
+  for (const line of ['', 'users', '--help', 'users list --help', 'help nodes']) {
+    test(`malla ${line}: goes to stdout and exits with 0`, async () => {
+      const { code, stdout, stderr } = await runMalla(
+        line.split(' ').filter((word) => word !== ''),
+      );
+      assert.match(stdout, /^Usage: malla/);
+      assert.equal(stderr, '');
+      assert.equal(code, 0);
+    });
+  }
+});
+
+describe('global flags', () => {
+  const USERS = { answers: { 'GET /user': { users: [] } } };
+
+  for (const line of [
+    '-o json-line users list',
+    'users list -o json-line',
+    'users -o json-line list',
+    'users list -o=json-line',
+    'users list --output=json-line',
+    'user ls --force=false --output json-line',
+  ]) {
+    test(`malla ${line}: are taken anywhere and in Go's spellings`, async () => {
+      const { code, stdout, stderr } = await runMalla(line.split(' '), USERS);
+      assert.deepEqual([code, stdout, stderr], [0, '[]\n', '']);
+    });
+  }
+});

@@ -1,0 +1,41 @@
+/** Brings the control server up with this process's store, log, clock and randomness. */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from '@malla/base/logger';
+import type { Config } from '@malla/control/config/config';
+import { startControl } from '@malla/control/control';
+import { serveByOwn } from '@malla/control/machine/inner-own';
+import { openStore } from '@malla/control/store/open';
+import { readVersion } from '../version.ts';
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Reads certificates and relay maps again. */
+  reload(): Promise<void>;
+  /** Ends everything and stores what is not stored yet. */
+  stop(): Promise<void>;
+}
+
+/** Starts it. Throws MallaError with one sentence when something is in the way. */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const { version } = await readVersion();
+  const store = await openStore(config.database, log);
+  try {
+    const control = await startControl(config, {
+      store,
+      log,
+      version,
+      random: randomBytes,
+      serveInner: serveByOwn,
+    });
+    return {
+      reload: () => control.reload(),
+      async stop() {
+        await control.stop();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

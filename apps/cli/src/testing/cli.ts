@@ -1,0 +1,83 @@
+/** Surroundings for tests of commands: output is collected, requests are recorded and answered from a table. */
+import { type ApiRequest, type ApiResponse, createClient } from '@malla/api/client';
+import type { Cli } from '../invocation.ts';
+import { run } from '../program.ts';
+
+/** 2026-11-21 12:00:00 UTC. */
+export const NOW = Date.UTC(2026, 10, 21, 12);
+
+export interface Scenario {
+  /** Bodies by `METHOD /path?query` below `/api/v1`; a number is a status with a problem document. */
+  readonly answers?: Readonly<Record<string, unknown>>;
+  readonly isTerminal?: boolean;
+  readonly color?: boolean;
+  /** What somebody types or pipes; absent: the input is at its end. */
+  readonly typed?: string;
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** `METHOD /path`, and the body where there is one. */
+  readonly requests: readonly (string | readonly [string, unknown])[];
+}
+
+/** An answer of the server that refuses. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** For building the tree only. */
+export const silentCli: Cli = {
+  terminal: {
+    out: { color: false, write() {} },
+    err: { color: false, write() {} },
+    in: { isTerminal: false, readLine: () => Promise.resolve(undefined) },
+  },
+  env: {},
+  cwd: '/nowhere',
+  now: () => NOW,
+  connect: () => Promise.reject(new Error('nothing to connect to')),
+  onSignal() {},
+};
+
+/** Runs `malla <argv>` in these surroundings. */
+export async function runMalla(argv: readonly string[], scenario: Scenario = {}): Promise<Outcome> {
+  let stdout = '';
+  let stderr = '';
+  const requests: (string | readonly [string, unknown])[] = [];
+  const color = scenario.color ?? false;
+  const cli: Cli = {
+    ...silentCli,
+    terminal: {
+      out: { color, write: (text) => void (stdout += text) },
+      err: { color, write: (text) => void (stderr += text) },
+      in: {
+        isTerminal: scenario.isTerminal ?? false,
+        readLine: () => Promise.resolve(scenario.typed),
+      },
+    },
+    connect: () => Promise.resolve(createClient({ request: answer })),
+  };
+
+  function answer({ method, path, body }: ApiRequest): Promise<ApiResponse> {
+    const asked = `${method} ${path.replace('/api/v1', '')}`;
+    requests.push(body === undefined ? asked : [asked, JSON.parse(body)]);
+    const found = scenario.answers?.[asked] ?? {};
+    return Promise.resolve(
+      isRefusal(found)
+        ? { status: found.status, body: JSON.stringify({ type: '', title: 'Refused', ...found }) }
+        : { status: 200, body: JSON.stringify(found) },
+    );
+  }
+
+  const code = await run(argv, cli);
+  return { code, stdout, stderr, requests };
+}
+
+function isRefusal(value: unknown): value is Refusal {
+  return typeof value === 'object' && value !== null && 'detail' in value;
+}
