@@ -92,6 +92,13 @@ describe('derp handshake', () => {
     );
   });
 
+  test('a key that was read from a reused Buffer stays what it was', () => {
+    const body = Buffer.from(encodeServerKey(server.publicBytes).subarray(FRAME_HEADER_BYTES));
+    const decoded = decodeServerKey(body);
+    body.fill(0);
+    assert.deepEqual(decoded, { ok: true, value: server.publicBytes });
+  });
+
   test('no input makes a decoder throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 128 }), (body) => {

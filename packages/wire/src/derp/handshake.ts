@@ -58,7 +58,7 @@ export function encodeServerKey(serverPublic: Uint8Array): Uint8Array {
 export function decodeServerKey(body: Uint8Array): Result<Uint8Array, HandshakeFault> {
   if (body.length < DERP_MAGIC.length + KEY_BYTES) return fail('short');
   if (DERP_MAGIC.some((byte, i) => body[i] !== byte)) return fail('bad-magic');
-  return ok(body.slice(DERP_MAGIC.length, DERP_MAGIC.length + KEY_BYTES));
+  return ok(new Uint8Array(body.subarray(DERP_MAGIC.length, DERP_MAGIC.length + KEY_BYTES)));
 }
 
 /** The ClientInfo frame, sealed with 24 fresh random bytes. */
@@ -86,7 +86,7 @@ export function decodeClientInfo(
 ): Result<{ readonly publicKey: Uint8Array; readonly info: ClientInfo }, HandshakeFault> {
   if (body.length > MAX_CLIENT_INFO_BYTES) return fail('too-long');
   if (body.length < KEY_BYTES) return fail('short');
-  const publicKey = body.slice(0, KEY_BYTES);
+  const publicKey = new Uint8Array(body.subarray(0, KEY_BYTES));
   const opened = boxOpen(server, publicKey, body.subarray(KEY_BYTES));
   if (!opened.ok) return opened;
   const json = parseObject(opened.value);

@@ -81,7 +81,7 @@ export function encodePeerGone(peer: Uint8Array, reason: GoneReason): Uint8Array
 /** Reads the body of a PeerGone frame; without a reason byte it is 0. Never throws. */
 export function decodePeerGone(body: Uint8Array): Result<PeerGone, NoticeFault> {
   if (body.length < KEY_BYTES) return fail('short');
-  return ok({ peer: body.slice(0, KEY_BYTES), reason: body[KEY_BYTES] ?? 0 });
+  return ok({ peer: new Uint8Array(body.subarray(0, KEY_BYTES)), reason: body[KEY_BYTES] ?? 0 });
 }
 
 /** The frame that tells a mesh peer of a client. */
@@ -97,7 +97,7 @@ export function decodePeerPresent(body: Uint8Array): Result<PeerPresent, NoticeF
   const rest = new Uint8Array(19);
   rest.set(body.subarray(KEY_BYTES, KEY_BYTES + 19));
   return ok({
-    peer: body.slice(0, KEY_BYTES),
+    peer: new Uint8Array(body.subarray(0, KEY_BYTES)),
     address: rest.subarray(0, 16),
     port: ((rest[16] ?? 0) << 8) | (rest[17] ?? 0),
     flags: rest[18] ?? 0,
@@ -116,7 +116,7 @@ export function encodeClosePeer(peer: Uint8Array): Uint8Array {
 
 /** The public key in the body of a ClosePeer frame. Never throws. */
 export function decodeClosePeer(body: Uint8Array): Result<Uint8Array, NoticeFault> {
-  return body.length < KEY_BYTES ? fail('short') : ok(body.slice(0, KEY_BYTES));
+  return body.length < KEY_BYTES ? fail('short') : ok(new Uint8Array(body.subarray(0, KEY_BYTES)));
 }
 
 /** A Ping frame of 8 bytes. */
@@ -133,7 +133,7 @@ export function encodePong(payload: Uint8Array): Uint8Array {
 export function decodePing(body: Uint8Array): Result<Uint8Array, NoticeFault> {
   if (body.length < PING_BYTES) return fail('short');
   if (body.length > MAX_PING_BYTES) return fail('too-long');
-  return ok(body.slice(0, PING_BYTES));
+  return ok(new Uint8Array(body.subarray(0, PING_BYTES)));
 }
 
 /** The frame that shows a problem to the client's user; empty text takes it back. */

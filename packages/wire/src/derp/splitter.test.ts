@@ -87,15 +87,25 @@ describe('derp frame splitter', () => {
     assert.equal(collecting().splitter.push(header), 'body-too-long');
   });
 
-  test('a listener that returns false ends the stream', () => {
-    let calls = 0;
-    const splitter = new FrameSplitter(limit, () => {
-      calls++;
-      return false;
+  test('a listener that returns false stops the stream, which goes on where it was', () => {
+    const frames: number[] = [];
+    const splitter = new FrameSplitter(limit, (bytes, start) => {
+      frames.push(bytes[start + 5] ?? 0);
+      return frames.length > 1;
     });
-    const ping = encodeFrame(FrameType.ping);
-    assert.equal(splitter.push(concat([ping, ping])), 'stopped');
-    assert.equal(calls, 1);
+    const chunk = concat([1, 2, 3].map((n) => encodeFrame(FrameType.ping, Uint8Array.of(n))));
+    assert.equal(splitter.push(chunk), 'stopped');
+    assert.deepEqual(frames, [1]);
+    assert.equal(splitter.push(chunk.subarray(splitter.consumed)), undefined);
+    assert.deepEqual(frames, [1, 2, 3]);
+  });
+
+  test('a stop in a frame that was cut in two knows where it was, too', () => {
+    const splitter = new FrameSplitter(limit, () => false);
+    const chunk = encodeFrame(FrameType.ping, Uint8Array.of(1));
+    assert.equal(splitter.push(chunk.subarray(0, 3)), undefined);
+    assert.equal(splitter.push(concat([chunk.subarray(3), chunk])), 'stopped');
+    assert.equal(splitter.consumed, 3);
   });
 
   test('no input makes the splitter throw', () => {

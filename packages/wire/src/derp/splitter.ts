@@ -28,6 +28,7 @@ export class FrameSplitter {
   #have = 0;
   /** Bytes of an unwanted frame that are yet to come. */
   #skip = 0;
+  #consumed = 0;
 
   constructor(limit: BodyLimit, onFrame: OnFrame) {
     this.#limit = limit;
@@ -39,11 +40,17 @@ export class FrameSplitter {
     return this.#partial?.length ?? 0;
   }
 
+  /** How much of the chunk last pushed has been dealt with: all of it unless `onFrame` stopped. */
+  get consumed(): number {
+    return this.#consumed;
+  }
+
   /**
-   * Hands out every frame that `chunk` completes, in order. The chunk is not kept. A fault, or an
-   * `onFrame` that returned false, ends the stream: nothing may be pushed afterwards.
+   * Hands out every frame that `chunk` completes, in order. The chunk is not kept. After `stopped` the
+   * bytes from {@link consumed} on may be pushed again to go on; after a fault the stream is over.
    */
   push(chunk: Uint8Array): FrameFault | 'stopped' | undefined {
+    this.#consumed = chunk.length;
     let at = 0;
     while (at < chunk.length) {
       if (this.#skip > 0) {
@@ -54,7 +61,10 @@ export class FrameSplitter {
         const copied = this.#fill(this.#partial, chunk, at);
         at += copied;
         const fault = this.#settlePartial(this.#partial);
-        if (fault !== undefined) return fault;
+        if (fault !== undefined) {
+          this.#consumed = at;
+          return fault;
+        }
       } else if (chunk.length - at < FRAME_HEADER_BYTES) {
         this.#partial = new Uint8Array(FRAME_HEADER_BYTES);
       } else {
@@ -69,8 +79,11 @@ export class FrameSplitter {
         } else if (end > chunk.length) {
           this.#partial = new Uint8Array(FRAME_HEADER_BYTES + bodyBytes);
         } else {
-          if (!this.#onFrame(chunk, at, end)) return 'stopped';
           at = end;
+          if (!this.#onFrame(chunk, end - FRAME_HEADER_BYTES - bodyBytes, end)) {
+            this.#consumed = end;
+            return 'stopped';
+          }
         }
       }
     }

@@ -160,7 +160,7 @@ function readHeader(
   if (view.getUint16(0) !== type) return fail('not-binding');
   const end = HEADER_BYTES + view.getUint16(2);
   if (end > bytes.length) return fail('short');
-  return ok({ txId: bytes.slice(8, HEADER_BYTES), end });
+  return ok({ txId: new Uint8Array(bytes.subarray(8, HEADER_BYTES)), end });
 }
 
 /** Calls `visit` with each attribute's value; false where it says so or the layout is broken. */
@@ -195,7 +195,7 @@ function readAddress(
   const family = bytes[at + 1];
   const size = family === 1 ? 4 : family === 2 ? 16 : 0;
   if (size === 0 || length < 4 + size) return undefined;
-  const raw = bytes.slice(at + 4, at + 4 + size);
+  const raw = new Uint8Array(bytes.subarray(at + 4, at + 4 + size));
   let port = viewOf(bytes).getUint16(at + 2);
   if (xored) {
     port ^= COOKIE >>> 16;
