@@ -1,0 +1,107 @@
+/**
+ * From HTTP to DERP: answers the upgrade of `GET /derp` and hands the connection to the relay.
+ *
+ * Source: docs/protocol/derp.md §1.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { utf8 } from '@malla/base/bytes';
+import { DERP_VERSION } from '@malla/wire/derp/frame';
+import { WebSocketServer } from 'ws';
+import type { Source } from '../hub.ts';
+import { StreamLink } from '../link/stream-link.ts';
+import { WebSocketLink } from '../link/websocket-link.ts';
+import type { RelayServer } from '../server.ts';
+
+export const DERP_PATH = '/derp';
+/** What `GET /derp` without an upgrade is answered, with status 426. */
+export const UPGRADE_REQUIRED = 'DERP requires connection upgrade\n';
+
+const SUBPROTOCOL = 'derp';
+/** Longest WebSocket message: many frames may share one. */
+const MAX_MESSAGE_BYTES = 256 * 1024;
+const NOTHING = new Uint8Array(0);
+
+export interface UpgradeOptions {
+  readonly relay: RelayServer;
+  /** Whether sockets may be read directly (link/direct-read.ts). */
+  readonly directReads: boolean;
+  /**
+   * Where the client is, as far as a proxy is trusted to tell. Default: the other end of the socket.
+   */
+  readonly sourceOf?: (request: IncomingMessage) => { address: string; port: number };
+}
+
+export class DerpUpgrade {
+  readonly #options: UpgradeOptions;
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+    handleProtocols: () => SUBPROTOCOL,
+  });
+  readonly #response: Uint8Array;
+
+  constructor(options: UpgradeOptions) {
+    this.#options = options;
+    this.#response = utf8(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n' +
+        `Derp-Version: ${DERP_VERSION}\r\nDerp-Public-Key: ${options.relay.key.publicBytes.toHex()}\r\n\r\n`,
+    );
+  }
+
+  /**
+   * For a server's `upgrade` event. False: the path is not DERP's, and nothing was done. Otherwise the
+   * socket has a new owner.
+   */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const path = request.url?.split('?', 1)[0];
+    if (path !== DERP_PATH) return false;
+    const { relay, directReads } = this.#options;
+    const source = this.#sourceOf(request);
+    const upgrade = request.headers.upgrade?.toLowerCase();
+    if (request.method !== 'GET' || (upgrade !== 'derp' && upgrade !== 'websocket')) {
+      refuse(socket);
+      return true;
+    }
+    // Very old clients say `websocket` and mean DERP; the subprotocol tells.
+    if (upgrade === 'websocket' && offersSubprotocol(request)) {
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        relay.accept(new WebSocketLink(webSocket), source, NOTHING, Buffer.alloc(0));
+      });
+      return true;
+    }
+    const fastStart = request.headers['derp-fast-start'] === '1';
+    const preamble = fastStart ? NOTHING : this.#response;
+    relay.accept(new StreamLink(socket, directReads), source, preamble, head);
+    return true;
+  }
+
+  #sourceOf(request: IncomingMessage): Source {
+    const { remoteAddress: address = '', remotePort: port = 0 } = request.socket;
+    const { sourceOf } = this.#options;
+    return {
+      ...(sourceOf === undefined ? { address: plain(address), port } : sourceOf(request)),
+      notIdeal: request.headers['ideal-node'] !== undefined,
+    };
+  }
+}
+
+/** IPv4 clients of a dual-stack socket have mapped addresses. */
+function plain(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
+function offersSubprotocol(request: IncomingMessage): boolean {
+  const offered = request.headers['sec-websocket-protocol'] ?? '';
+  return offered.split(',').some((name) => name.trim() === SUBPROTOCOL);
+}
+
+function refuse(socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(
+    'HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nUpgrade: DERP\r\n' +
+      `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${UPGRADE_REQUIRED.length}\r\n\r\n${UPGRADE_REQUIRED}`,
+  );
+}
