@@ -124,9 +124,12 @@ export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): R
     'Transactions of the store.',
     () => ledger.counters.commits,
   );
-  for (const metric of relay?.metrics() ?? []) {
-    if (metric.kind === 'gauge') gauge(metric.name, metric.help, metric.read);
-    else counter(metric.name, metric.help, metric.read);
+  if (relay !== undefined) {
+    const { counters } = relay.server;
+    gauge('malla_relay_clients', 'Clients of the relay.', () => counters.clients);
+    counter('malla_relay_packets_total', 'Packets passed on.', () => counters.packetsOut);
+    counter('malla_relay_bytes_total', 'Bytes of packets passed on.', () => counters.bytesOut);
+    counter('malla_stun_answers_total', 'STUN requests answered.', () => relay.stunAnswered);
   }
   return registry;
 }

@@ -44,7 +44,7 @@ export class TlsFiles {
     }
   }
 
-  get context(): PemPair {
+  get pair(): PemPair {
     return this.#pair;
   }
 
