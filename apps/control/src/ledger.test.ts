@@ -8,15 +8,8 @@ import { type Change, decide, decideSoon } from './core/change.ts';
 import { State } from './core/state.ts';
 import { Ledger } from './ledger.ts';
 import { openMemoryStore } from './store/open.ts';
-import {
-  anyStep,
-  changeFor,
-  created,
-  node,
-  snapshotOf,
-  type Step,
-  user,
-} from './store/sample-rows.ts';
+import { anyStep, changeFor, type Step } from './store/random-changes.ts';
+import { created, node, snapshotOf, user } from './store/sample-rows.ts';
 import type { Store } from './store/store.ts';
 
 /** A real store in memory whose commits are counted, and can be made to fail or to wait. */

@@ -8,7 +8,8 @@ import { MallaError } from '@malla/base/error';
 import fc from 'fast-check';
 import type { AuditEntry } from '../core/change.ts';
 import { EMPTY_SNAPSHOT, State } from '../core/state.ts';
-import { anyStep, applyAll, created, deleted, node, snapshotOf, user } from './sample-rows.ts';
+import { anyStep, applyAll } from './random-changes.ts';
+import { created, deleted, node, snapshotOf, user } from './sample-rows.ts';
 import { MAX_AUDIT_ENTRIES, type Store } from './store.ts';
 
 /** Somewhere a database can be, that outlives the stores opened on it. */
