@@ -1,6 +1,6 @@
 /** The configuration for a command, with its problems as lines for people. */
-import type { LoadedConfig } from '@malla/control/config/config';
-import type { Overrides } from '@malla/control/config/load';
+import type { ConfigProblem, LoadedConfig } from '@malla/control/config/config';
+import type { ClientConfig, Overrides } from '@malla/control/config/load';
 import type { GlobalOptions } from './command.ts';
 import { CommandErrors } from './failure.ts';
 
@@ -10,18 +10,35 @@ export interface Surroundings {
   readonly cwd: string;
 }
 
-/** Loads it. Throws CommandErrors, one line a problem, each after `prefix`. */
-export async function readConfig(
-  options: Pick<GlobalOptions, 'config'>,
+type Named = Pick<GlobalOptions, 'config'>;
+
+/** What a server needs. Throws CommandErrors, one line a problem, each after `prefix`. */
+export async function readServerConfig(
+  { config: path }: Named,
   { env, cwd }: Surroundings,
   overrides: Overrides = {},
-  prefix: string = 'configuration: ',
+  prefix: string = PREFIX,
 ): Promise<LoadedConfig> {
-  const [{ loadConfig }, { formatProblem }] = await Promise.all([
-    import('@malla/control/config/load'),
-    import('@malla/control/config/report'),
-  ]);
-  const loaded = loadConfig({ path: options.config, env, cwd, overrides });
+  const { loadConfig } = await import('@malla/control/config/load');
+  const loaded = loadConfig({ path, env, cwd, overrides });
   if (loaded.ok) return loaded.value;
-  throw new CommandErrors(loaded.error.map((problem) => prefix + formatProblem(problem)));
+  throw await problems(loaded.error, prefix);
+}
+
+/** What a command needs to reach a server. Throws CommandErrors. */
+export async function readClientConfig(
+  { config: path }: Named,
+  { env, cwd }: Surroundings,
+): Promise<ClientConfig> {
+  const { loadClientConfig } = await import('@malla/control/config/load');
+  const loaded = loadClientConfig({ path, env, cwd });
+  if (loaded.ok) return loaded.value;
+  throw await problems(loaded.error, PREFIX);
+}
+
+const PREFIX = 'loading configuration: ';
+
+async function problems(found: readonly ConfigProblem[], prefix: string): Promise<CommandErrors> {
+  const { formatProblem } = await import('@malla/control/config/report');
+  return new CommandErrors(found.map((problem) => prefix + formatProblem(problem)));
 }

@@ -1,27 +1,24 @@
 /** Finds the server that a command is meant for: its address and key, or the socket of this machine. */
 import type { Client } from '@malla/api/client';
-import type { Config } from '@malla/control/config/config';
+import type { ClientConfig } from '@malla/control/config/load';
 import type { GlobalOptions } from './command.ts';
-import { readConfig, type Surroundings } from './configuration.ts';
+import { readClientConfig, type Surroundings } from './configuration.ts';
 import { CommandError } from './failure.ts';
 
 /** A client for the server that options, environment and configuration name. */
 export async function connect(options: GlobalOptions, surroundings: Surroundings): Promise<Client> {
-  const { config } = await readConfig(options, surroundings);
-  return connectTo(config);
+  return connectTo(await readClientConfig(options, surroundings));
 }
 
 /** A client for the server of a configuration. */
-export async function connectTo(config: Pick<Config, 'cli' | 'listen'>): Promise<Client> {
+export async function connectTo({ cli, socketPath: path }: ClientConfig): Promise<Client> {
   // Loaded only now: most of the time of a short command is loading.
   const [{ createClient }, { remoteTransport, socketTransport }] = await Promise.all([
     import('@malla/api/client'),
     import('./transport.ts'),
   ]);
-  const { address, apiKey, insecure, timeoutMs } = config.cli;
-  if (address === undefined) {
-    return createClient(socketTransport({ path: config.listen.unixSocket.path, timeoutMs }));
-  }
+  const { address, apiKey, insecure, timeoutMs } = cli;
+  if (address === undefined) return createClient(socketTransport({ path, timeoutMs }));
   if (apiKey === undefined) {
     throw new CommandError('MALLA_CLI_API_KEY environment variable needs to be set');
   }

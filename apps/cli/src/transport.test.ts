@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import {
@@ -9,11 +8,10 @@ import {
   type Server,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { X509CertificateGenerator } from '@peculiar/x509';
+import { createSelfSigned } from '@malla/relay/tls/self-signed';
 import { remoteTransport, socketTransport } from './transport.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'malla-transport-'));
@@ -95,7 +93,9 @@ describe('a server elsewhere', () => {
 
   test('is reached over HTTPS when its address is a bare host', async () => {
     const seen: Seen[] = [];
-    await using server = await listen(createTlsServer(await selfSigned(), recorder(seen)));
+    await using server = await listen(
+      createTlsServer(await createSelfSigned('localhost', Date.now()), recorder(seen)),
+    );
     const address = `localhost:${server.port}`;
     await assert.rejects(remoteTransport({ ...target, address }).request(GET), {
       message: /^connecting to malla at https:\/\/localhost:\d+: .*self.signed certificate/,
@@ -130,20 +130,6 @@ describe('a server elsewhere', () => {
   }
 });
 
-async function selfSigned(): Promise<{ readonly key: string; readonly cert: string }> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const cert = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=localhost',
-    notBefore: new Date(Date.now() - 60_000),
-    notAfter: new Date(Date.now() + 3_600_000),
-    keys,
-    signingAlgorithm: { ...algorithm, hash: 'SHA-256' },
-  });
-  const key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' });
-  return { key: key.toString(), cert: cert.toString('pem') };
-}
-
 interface Seen {
   readonly line: string;
   readonly headers: IncomingHttpHeaders;
@@ -167,7 +153,7 @@ async function listen(server: Server, path?: string): Promise<AsyncDisposable & 
   await once(server, 'listening');
   const address = server.address();
   return {
-    port: typeof address === 'string' ? 0 : ((address as AddressInfo | null)?.port ?? 0),
+    port: typeof address === 'string' ? 0 : (address?.port ?? 0),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

@@ -1,6 +1,6 @@
 /** `malla configtest`: whether a server could start with this configuration. */
 import { MallaCommand } from '../command.ts';
-import { readConfig } from '../configuration.ts';
+import { readServerConfig } from '../configuration.ts';
 import { action, type Cli } from '../invocation.ts';
 
 /** The command. */
@@ -12,7 +12,7 @@ export function configTestCommand(cli: Cli): MallaCommand {
     );
   configTest.action(
     action(cli, async (it) => {
-      const { warnings } = await readConfig(it.options, cli, {}, 'configuration error: ');
+      const { warnings } = await readServerConfig(it.options, cli, {}, 'configuration error: ');
       const { formatNote } = await import('@malla/control/config/report');
       for (const warning of warnings) cli.terminal.err.write(`${formatNote(warning)}\n`);
     }),

@@ -1,7 +1,7 @@
 /** `malla db`: the database file of this machine's server. */
 import { resolve } from 'node:path';
 import { MallaCommand } from '../command.ts';
-import { readConfig } from '../configuration.ts';
+import { readServerConfig } from '../configuration.ts';
 import { action, type Cli } from '../invocation.ts';
 
 /** The group. */
@@ -82,7 +82,7 @@ export function dbCommand(cli: Cli): MallaCommand {
   return db;
 
   async function databaseOf(config: string | undefined) {
-    const loaded = await readConfig(config === undefined ? {} : { config }, cli);
+    const loaded = await readServerConfig(config === undefined ? {} : { config }, cli);
     return loaded.config.database;
   }
 }

@@ -2,8 +2,8 @@
 import { flushCompileCache } from 'node:module';
 import type { Logger } from '@malla/base/logger';
 import type { Config, ConfigNote } from '@malla/control/config/config';
-import type { Overrides } from '@malla/control/config/load';
-import { readConfig } from '../configuration.ts';
+import type { ClientConfig, Overrides } from '@malla/control/config/load';
+import { readServerConfig } from '../configuration.ts';
 import { connectTo } from '../connect.ts';
 import { CommandError } from '../failure.ts';
 import type { Cli } from '../invocation.ts';
@@ -20,7 +20,7 @@ export interface ServeOptions {
 
 /** Runs until a signal ends it. Throws when the server cannot start or cannot stop in good order. */
 export async function serve(cli: Cli, options: ServeOptions): Promise<void> {
-  const { config, warnings, source } = await readConfig(options, cli, options.overrides);
+  const { config, warnings, source } = await readServerConfig(options, cli, options.overrides);
   const log = createLogger({
     ...config.log,
     write: (line) => cli.terminal.err.write(line),
@@ -57,7 +57,7 @@ async function reload(server: RunningServer, log: Logger): Promise<void> {
 }
 
 async function printFirstRun(cli: Cli, options: ServeOptions, config: Config): Promise<void> {
-  const text = await prepareFirstRun(await connectTo(config), {
+  const text = await prepareFirstRun(await connectTo(ownSocket(config)), {
     config,
     configPath: options.config,
     dataDir: options.overrides.dataDir,
@@ -65,6 +65,11 @@ async function printFirstRun(cli: Cli, options: ServeOptions, config: Config): P
     now: cli.now(),
   });
   cli.terminal.out.write(text);
+}
+
+/** This server, whatever server the command line is set to administer. */
+function ownSocket({ listen, cli }: Config): ClientConfig {
+  return { socketPath: listen.unixSocket.path, cli: { ...cli, address: undefined } };
 }
 
 function logNote(log: Logger, note: ConfigNote): void {

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { user } from './testing/fixtures.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const MALLA = join(ROOT, 'bin', 'malla');
+const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
+
+const dir = mkdtempSync(join(tmpdir(), 'malla-main-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the program, with a server behind its socket', () => {
+  const socket = join(dir, 'malla.sock');
+  const env = { MALLA_UNIX_SOCKET: socket };
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '').replace('/api/v1', '');
+    if (path === '/health') return response.end('{"databaseConnectivity":true}');
+    if (path.startsWith('/user')) return response.end(JSON.stringify({ users: [user()] }));
+    return response.writeHead(404).end();
+  });
+  before(async () => {
+    server.listen(socket);
+    await once(server, 'listening');
+  });
+  after(() => server.close());
+
+  test('exits with 0 when the server is healthy', async () => {
+    assert.deepEqual(await malla(['health'], { env }), { code: 0, stdout: '', stderr: '' });
+  });
+
+  test('exits with 1 when nobody answers', async () => {
+    const absent = { MALLA_UNIX_SOCKET: join(dir, 'absent.sock'), MALLA_CLI_TIMEOUT: '100ms' };
+    const { code, stderr } = await malla(['health'], { env: absent });
+    assert.equal(code, 1);
+    assert.match(stderr, /^Error: connecting to malla: nothing listens on socket .*\n$/);
+  });
+
+  test('wants a key for a server elsewhere', async () => {
+    for (const name of ['MALLA_CLI_ADDRESS', 'HEADSCALE_CLI_ADDRESS']) {
+      const { code, stderr } = await malla(['users', 'list'], {
+        env: { [name]: 'vpn.example.org' },
+      });
+      assert.equal(stderr, 'Error: MALLA_CLI_API_KEY environment variable needs to be set\n');
+      assert.equal(code, 1);
+    }
+  });
+
+  test('takes an answer from a pipe', async () => {
+    const destroyed = await malla(['users', 'destroy', 'vpn1'], { env, input: 'y\n' });
+    assert.equal(destroyed.stdout, 'User destroyed\n');
+    const kept = await malla(['users', 'destroy', 'vpn1'], { env, input: '' });
+    assert.equal(kept.stdout, 'User not destroyed\n');
+    assert.match(kept.stderr, /\[y\/n\] \n$/);
+  });
+
+  test('takes silence for a no', async () => {
+    const child = start(['users', 'destroy', 'vpn1'], env);
+    assert.equal((await outcome(child)).stdout, 'User not destroyed\n');
+  });
+
+  test('shows every problem of a configuration in a line of its own', async () => {
+    const file = join(dir, 'wrong.yaml');
+    writeFileSync(file, 'server_url: nowhere\nlisten_addr: 1\nfrobnicate: true\n');
+    const { code, stdout, stderr } = await malla(['configtest', '-c', file]);
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    const lines = stderr.trimEnd().split('\n');
+    assert.ok(lines.length >= 2);
+    for (const line of lines) assert.match(line, /^Error: configuration error: .*wrong\.yaml/);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  });
+
+  test('ends quietly when its reader goes away', async () => {
+    const child = start(['completion', 'bash']);
+    child.stdin?.end();
+    child.stdout?.destroy();
+    const { code, stderr } = await outcome(child);
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+});
+
+describe('bin/malla', () => {
+  test('runs through symbolic links, from anywhere, whatever Node the machine has', async () => {
+    const old = fakeNode('v20.20.2', 'exit 3');
+    const links = mkdtempSync(join(dir, 'links-'));
+    symlinkSync(MALLA, join(links, 'absolute'));
+    symlinkSync('absolute', join(links, 'malla'));
+    const { code, stdout, stderr } = await malla(['version'], {
+      program: join(links, 'malla'),
+      cwd: '/',
+      env: { PATH: `${old}:${SYSTEM_PATH}` },
+    });
+    assert.equal(stderr, '');
+    assert.match(stdout, /\nbuilt with: node v(2[6-9]|[3-9]\d)\./);
+    assert.equal(code, 0);
+  });
+
+  test('is replaced by the program, which so gets its signals', async () => {
+    const path = fakeNode('v26.1.0', 'echo $$');
+    const child = start([], { PATH: `${path}:${SYSTEM_PATH}` }, bareCheckout());
+    assert.equal((await outcome(child)).stdout, `${child.pid}\n`);
+  });
+
+  test('passes the exit code on', async () => {
+    assert.equal((await malla(['frobnicate'])).code, 1);
+  });
+
+  test('takes a new enough Node of the system, with its arguments as they are', async () => {
+    const path = fakeNode('v26.1.0', 'shift; printf "<%s>" "$@"');
+    const { code, stdout } = await malla(['a b', '', "c'd"], {
+      program: bareCheckout(),
+      env: { PATH: `${path}:${SYSTEM_PATH}` },
+    });
+    assert.equal(stdout, "<a b><><c'd>");
+    assert.equal(code, 0);
+  });
+
+  test('says in one line how to get Node when there is none that is new enough', async () => {
+    const path = fakeNode('v20.20.2', 'exit 3');
+    const { code, stdout, stderr } = await malla(['version'], {
+      program: bareCheckout(),
+      env: { PATH: `${path}:${SYSTEM_PATH}` },
+    });
+    assert.match(
+      stderr,
+      /^Error: malla needs Node\.js 26 or newer \(found: v20\.20\.2\): run 'npm install' in .*\n$/,
+    );
+    assert.equal(stdout, '');
+    assert.equal(code, 1);
+  });
+});
+
+interface RunOptions {
+  readonly program?: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function malla(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = start(argv, options.env, options.program, options.cwd);
+  child.stdin?.end(options.input ?? '');
+  return outcome(child);
+}
+
+function start(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  program: string = MALLA,
+  cwd: string = dir,
+): ChildProcess {
+  return spawn(program, argv, { cwd, env: { PATH: SYSTEM_PATH, HOME: dir, ...env } });
+}
+
+async function outcome(child: ChildProcess): Promise<Outcome> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  await once(child, 'close');
+  return { code: child.exitCode, stdout, stderr };
+}
+
+/** A folder with a `node` that claims to be this version, and does `body` when it is run. */
+function fakeNode(version: string, body: string): string {
+  const folder = mkdtempSync(join(dir, 'node-'));
+  const file = join(folder, 'node');
+  writeFileSync(file, `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\n${body}\n`);
+  chmodSync(file, 0o755);
+  return folder;
+}
+
+/** `bin/malla` in a checkout without `npm install`. */
+function bareCheckout(): string {
+  const folder = mkdtempSync(join(dir, 'checkout-'));
+  mkdirSync(join(folder, 'bin'));
+  cpSync(MALLA, join(folder, 'bin', 'malla'));
+  return join(folder, 'bin', 'malla');
+}
