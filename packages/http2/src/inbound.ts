@@ -29,9 +29,10 @@ import { IncomingRequest, Stream } from './stream.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
-/** A header block whose END_HEADERS has not come. */
+/** A header block, from its HEADERS frame until END_HEADERS. */
 interface OpenBlock {
-  readonly headers: Frame;
+  readonly stream: number;
+  readonly endStream: boolean;
   readonly selfDependent: boolean;
   readonly bytes: ByteBuffer;
   readonly since: number;
@@ -67,7 +68,7 @@ export class Inbound {
     const block = this.#block;
     if (block === undefined) {
       this.#dispatch(frame);
-    } else if (frame.type === FrameType.continuation && frame.stream === block.headers.stream) {
+    } else if (frame.type === FrameType.continuation && frame.stream === block.stream) {
       this.#onContinuation(frame, block);
     } else {
       session.fail(ErrorCode.protocolError, 'header block interrupted');
@@ -143,13 +144,17 @@ export class Inbound {
     const fragment = unpad(frame, withPriority ? 5 : 0);
     if (fragment === undefined) return session.fail(ErrorCode.protocolError, 'bad padding');
     const dependency = readU31(frame.payload, (frame.flags & Flag.padded) === 0 ? 0 : 1);
-    const selfDependent = withPriority && dependency === frame.stream;
-    if ((frame.flags & Flag.endHeaders) !== 0) {
-      return this.#onHeaderBlock(frame, fragment, selfDependent);
-    }
-    const bytes = new ByteBuffer();
-    bytes.append(fragment);
-    this.#block = { headers: frame, selfDependent, bytes, since: session.now, continuations: 0 };
+    const block: OpenBlock = {
+      stream: frame.stream,
+      endStream: (frame.flags & Flag.endStream) !== 0,
+      selfDependent: withPriority && dependency === frame.stream,
+      bytes: new ByteBuffer(),
+      since: session.now,
+      continuations: 0,
+    };
+    if ((frame.flags & Flag.endHeaders) !== 0) return this.#onHeaderBlock(block, fragment);
+    block.bytes.append(fragment);
+    this.#block = block;
   }
 
   #onContinuation(frame: Frame, block: OpenBlock): void {
@@ -164,15 +169,15 @@ export class Inbound {
     }
     if ((frame.flags & Flag.endHeaders) === 0) return;
     this.#block = undefined;
-    this.#onHeaderBlock(block.headers, block.bytes.take(), block.selfDependent);
+    this.#onHeaderBlock(block, block.bytes.take());
   }
 
   /** Every block must be decoded, whatever becomes of its stream, to keep the tables in step. */
-  #onHeaderBlock({ stream: id, flags }: Frame, block: Uint8Array, selfDependent: boolean): void {
+  #onHeaderBlock(block: OpenBlock, bytes: Uint8Array): void {
     const session = this.#session;
-    const decoded = this.#decoder.decode(block, session.limits.headerListBytes);
+    const { stream: id, endStream: last } = block;
+    const decoded = this.#decoder.decode(bytes, session.limits.headerListBytes);
     if (!decoded.ok) return session.fail(ErrorCode.compressionError, decoded.error);
-    const last = (flags & Flag.endStream) !== 0;
     const stream = session.find(id);
     if (stream !== undefined) return this.#onTrailers(stream, decoded.value, last);
     if (id <= session.lastStream) return this.#onLateHeaders(id);
@@ -183,7 +188,7 @@ export class Inbound {
     ) {
       return session.streamError(id, ErrorCode.refusedStream);
     }
-    if (selfDependent) return session.streamError(id, ErrorCode.protocolError);
+    if (block.selfDependent) return session.streamError(id, ErrorCode.protocolError);
     this.#onRequestHead(id, decoded.value, last);
   }
 
