@@ -5,9 +5,12 @@
  */
 import assert from 'node:assert/strict';
 
+/** In place of a value that may not be there. */
+const REFUSED = Symbol('refused');
+
 interface Row {
   /** In order of application; undefined: deleted, or not yet made. */
-  readonly values: (string | undefined)[];
+  readonly values: (string | undefined | typeof REFUSED)[];
   /** Index of the last value that was acknowledged. */
   acknowledged: number;
 }
@@ -40,9 +43,12 @@ export class LedgerHistory {
         this.acknowledged++;
         return;
       }
-      case 'failed':
+      case 'failed': {
+        const tried = this.#tried.get(Number(nth));
+        if (tried !== undefined) tried.row.values[tried.index] = REFUSED;
         this.failures.push(rest.join(' '));
         return;
+      }
       default:
         assert.fail(`the workload said: ${line}`);
     }
@@ -54,7 +60,7 @@ export class LedgerHistory {
       const allowed = values.slice(acknowledged);
       assert.ok(
         allowed.includes(loaded[key]),
-        `${key} is ${loaded[key]}, and should be one of ${allowed.join(', ')}`,
+        `${key} is ${loaded[key]}, and should be one of ${allowed.map(String).join(', ')}`,
       );
     }
     this.#rows = new Map(
