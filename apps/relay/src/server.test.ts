@@ -18,45 +18,14 @@ import {
   GoneReason,
 } from '@malla/wire/derp/notice';
 import { encodeForwardPacket, encodeSendPacket } from '@malla/wire/derp/packet';
-import type { Clock } from './clock.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
 import { MIN_BURST_BYTES, type RelayOptions, RelayServer } from './server.ts';
-import { portOf, TestClient, testKey } from './test-client.ts';
+import { HandClock } from './testing/hand-clock.ts';
+import { portOf, TestClient, testKey } from './testing/test-client.ts';
 
 const MESH_KEY = new Uint8Array(32).fill(0x77);
 const EIGHT = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const [A, B, C, D] = [testKey(1), testKey(2), testKey(3), testKey(4)];
-
-/** A clock that stands still until it is moved. */
-class HandClock implements Clock {
-  #now = 1_000_000;
-  #timers: { at: number; callback: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const due = this.#timers.filter(({ at }) => at <= end);
-      const next = due.toSorted((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== next);
-      this.#now = next.at;
-      next.callback();
-    }
-    this.#now = end;
-  }
-}
 
 /** Resolves when the relay has read all that the client sent before. */
 async function settle(client: TestClient): Promise<void> {

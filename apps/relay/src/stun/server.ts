@@ -1,15 +1,17 @@
 /**
  * STUN over UDP: tells whoever asks what address it is seen from. IPv4 and IPv6 each have a socket, so
- * that answers to IPv4 are never of the mapped kind. Nothing is kept about anyone; an answer is as long
- * as a request, so it amplifies nothing.
+ * that answers to IPv4 are never of the mapped kind. An answer is hardly longer than a request, and one
+ * address gets a limited number of them, so nobody can be flooded through this server.
  *
  * Source: RFC 8489 §14.2; docs/protocol/stun.md.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { MallaError } from '@malla/base/error';
+import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { parseAddress } from '@malla/ip/address';
 import { decodeBindingRequest, encodeBindingResponse } from '@malla/wire/stun/binding';
+import { type Clock, systemClock } from '../clock.ts';
+import { SourceLimit } from './source-limit.ts';
 
 export interface StunAddress {
   /** Name or IP literal; absent: all addresses of both families. */
@@ -20,17 +22,26 @@ export interface StunAddress {
 /** Since the start. */
 export interface StunCounters {
   answered: number;
+  /** Of those answered, requests as Tailscale nodes send them. */
+  fromNodes: number;
   /** Datagrams that are no binding request. */
   ignored: number;
+  /** Requests of an address that had asked too often. */
+  limited: number;
 }
 
 export class StunServer {
-  readonly counters: StunCounters = { answered: 0, ignored: 0 };
+  readonly counters: StunCounters = { answered: 0, fromNodes: 0, ignored: 0, limited: 0 };
   readonly #sockets: Socket[] = [];
+  readonly #limit: SourceLimit;
+
+  private constructor(clock: Clock) {
+    this.#limit = new SourceLimit(clock);
+  }
 
   /** Listens. Throws MallaError `listen.failed`. A machine without IPv6 is served on IPv4 alone. */
-  static async listen(at: StunAddress, log: Logger): Promise<StunServer> {
-    const server = new StunServer();
+  static async listen(at: StunAddress, log: Logger, clock = systemClock): Promise<StunServer> {
+    const server = new StunServer(clock);
     const six = at.host?.includes(':') === true;
     try {
       if (!six) await server.#open('udp4', at.host ?? '0.0.0.0', at.port);
@@ -38,13 +49,13 @@ export class StunServer {
       if (six) await server.#open('udp6', at.host ?? '::', at.port);
       else if (at.host === undefined || at.host === '0.0.0.0') {
         await server.#open('udp6', '::', port).catch((error: unknown) => {
-          log.info({ err: error }, 'STUN on IPv4 only');
+          log.info({ err: messageOf(error) }, 'STUN on IPv4 only');
         });
       }
     } catch (error) {
       await server.stop();
       const { code = '' } = error as NodeJS.ErrnoException;
-      const reason = code === 'EADDRINUSE' ? 'another program uses it already' : String(error);
+      const reason = code === 'EADDRINUSE' ? 'another program uses it already' : messageOf(error);
       throw new MallaError(
         'listen.failed',
         `cannot listen for STUN on ${at.host ?? 'all addresses'} UDP port ${at.port}: ${reason}`,
@@ -76,7 +87,7 @@ export class StunServer {
         resolve();
       });
     });
-    socket.on('error', () => {});
+    socket.on('error', () => {}); // of one answer: the asker will ask again
     socket.on('message', (message, from) => this.#answer(socket, message, from));
     this.#sockets.push(socket);
   }
@@ -84,11 +95,16 @@ export class StunServer {
   #answer(socket: Socket, message: Uint8Array, from: RemoteInfo): void {
     const request = decodeBindingRequest(message);
     const address = parseAddress(from.address.replace(/%.*$/, ''));
-    if (!request.ok || !address.ok) {
+    if (!request.ok || !address.ok || from.port === 0) {
       this.counters.ignored++;
       return;
     }
+    if (!this.#limit.allows(from.address)) {
+      this.counters.limited++;
+      return;
+    }
     this.counters.answered++;
+    if (request.value.strict) this.counters.fromNodes++;
     socket.send(
       encodeBindingResponse(request.value.txId, address.value, from.port),
       from.port,

@@ -2,7 +2,7 @@
  * A certificate of the relay's own making: ECDSA P-256, for one host name or address. Nobody vouches
  * for it; clients know it by its pin, so it is kept as long as it is valid.
  *
- * Source: RFC 5280; docs/protocol/derp.md §TLS.
+ * Source: RFC 5280; docs/protocol/derp.md §8 (CertName).
  */
 import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { createSecureContext } from 'node:tls';
+import { createMetaCertificate } from './meta-certificate.ts';
+import { certificatePin } from './pin.ts';
+import { createSelfSigned, ensureSelfSigned } from './self-signed.ts';
+
+describe('self-signed certificate', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'relay-tls-'));
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+
+  test('it names its host, and its key fits', async () => {
+    const { cert, key } = await createSelfSigned('derp.example.org', Date.now());
+    const parsed = new X509Certificate(cert);
+    assert.equal(parsed.checkHost('derp.example.org'), 'derp.example.org');
+    assert.equal(parsed.checkHost('other.example.org'), undefined);
+    createSecureContext({ cert, key });
+  });
+
+  test('for an address it names the address', async () => {
+    for (const address of ['192.0.2.1', '2001:db8::1']) {
+      const { cert } = await createSelfSigned(address, Date.now());
+      assert.equal(new X509Certificate(cert).checkIP(address), address);
+    }
+  });
+
+  test('it is made once, for its owner only, and kept', async () => {
+    const paths = { certPath: join(dir, 'new', 'cert.pem'), keyPath: join(dir, 'new', 'key.pem') };
+    await ensureSelfSigned(paths, 'a.example.org');
+    const first = await readFile(paths.certPath, 'utf8');
+    assert.equal((await stat(paths.keyPath)).mode & 0o777, 0o600);
+    await ensureSelfSigned(paths, 'a.example.org');
+    assert.equal(await readFile(paths.certPath, 'utf8'), first);
+  });
+
+  test('for another host it is made anew', async () => {
+    const paths = { certPath: join(dir, 'cert.pem'), keyPath: join(dir, 'key.pem') };
+    await ensureSelfSigned(paths, 'a.example.org');
+    await ensureSelfSigned(paths, 'b.example.org');
+    const parsed = new X509Certificate(await readFile(paths.certPath));
+    assert.equal(parsed.checkHost('b.example.org'), 'b.example.org');
+  });
+
+  test('its pin is the hash of the whole certificate', async () => {
+    const { cert } = await createSelfSigned('a.example.org', Date.now());
+    const hash = new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase();
+    assert.equal(certificatePin(cert), `sha256-raw:${hash}`);
+  });
+});
+
+describe('meta certificate', () => {
+  test('it carries key and version, and is valid for 30 days to both sides', async () => {
+    const now = Date.parse('2026-11-21T12:00:00Z');
+    const pem = await createMetaCertificate(new Uint8Array(32).fill(0xab), now);
+    const meta = new X509Certificate(pem);
+    assert.equal(meta.subject, `CN=derpkey${'ab'.repeat(32)}`);
+    assert.equal(meta.serialNumber, '02');
+    assert.equal(Date.parse(meta.validFrom), Date.parse('2026-10-22T12:00:00Z'));
+    assert.equal(Date.parse(meta.validTo), Date.parse('2026-12-21T12:00:00Z'));
+    assert.equal(meta.publicKey.asymmetricKeyType, 'ed25519');
+    assert.equal(meta.verify(meta.publicKey), true);
+  });
+});
