@@ -30,7 +30,7 @@ export function nodeTable(nodes: readonly Node[], now: number): Table {
       shortKey('nodekey', node.nodeKey),
       ownerOf(node),
       node.tags.join('\n'),
-      node.ipAddresses.join('\n'),
+      node.ipAddresses.join(', '),
       String(node.preAuthKey?.ephemeral ?? false),
       node.lastSeen === null ? '' : formatTime(node.lastSeen),
       node.expiry === null ? 'N/A' : formatTime(node.expiry),
