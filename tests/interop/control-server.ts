@@ -49,9 +49,16 @@ export class ControlServer {
   ): Promise<ControlServer> {
     const server = new ControlServer(host, env);
     mkdirSync(server.dataDir, { recursive: true });
-    writeFileSync(server.configFile, stringify({ data_dir: server.dataDir, ...config }));
+    server.#configure(config);
     await server.startProcess();
     return server;
+  }
+
+  /** Restarts the server with another configuration and the same data. */
+  async reconfigure(config: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.stopProcess();
+    this.#configure(config);
+    await this.startProcess();
   }
 
   /** Starts the server again with what it left behind, and waits until it is healthy. */
@@ -78,6 +85,10 @@ export class ControlServer {
   async restart(): Promise<void> {
     await this.stopProcess();
     await this.startProcess();
+  }
+
+  #configure(config: Readonly<Record<string, unknown>>): void {
+    writeFileSync(this.configFile, stringify({ data_dir: this.dataDir, ...config }));
   }
 
   /** Runs `malla` with the server's configuration. */

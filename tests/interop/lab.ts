@@ -10,6 +10,7 @@
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   closeSync,
   mkdirSync,
   mkdtempSync,
@@ -101,6 +102,11 @@ export class Host {
   fork(script: string, args: readonly string[] = []): ChildProcess {
     const [file, ...rest] = this.#inside([process.execPath, script, ...args]);
     return spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  }
+
+  /** Makes a name known here, as a line in `/etc/hosts`. */
+  addName(name: string, address: string): void {
+    appendFileSync(join(this.dir, 'etc', 'hosts'), `${address} ${name}\n`);
   }
 
   /** Drops every UDP packet in and out of the host's network card, from now on. */
