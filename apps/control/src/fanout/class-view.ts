@@ -30,6 +30,33 @@ export interface Facts {
   readonly compress: Compress;
 }
 
+/** The JSON of nodes as peers, encoded once per version for all who see them. */
+export class PeerTexts {
+  readonly #facts: Facts;
+  readonly #texts = new Map<NodeId, string>();
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  of(id: NodeId): string {
+    let text = this.#texts.get(id);
+    if (text === undefined) {
+      const node = this.#facts.node(id);
+      // Views hold only nodes that exist: gone() comes with the deletion.
+      if (node === undefined) throw new Error(`node ${id} is in a view and not in the state`);
+      text = encodePeer(node, this.#facts.presence(id), this.#facts.naming, this.#facts.now());
+      this.#texts.set(id, text);
+    }
+    return text;
+  }
+
+  /** The node, or whether it is online, has changed. */
+  drop(id: NodeId): void {
+    this.#texts.delete(id);
+  }
+}
+
 /** A pending change, encoded for everyone at the same cursor who is not in it. */
 export interface Delta {
   readonly merged: Merged;
@@ -44,15 +71,17 @@ export class ClassView {
   readonly log = new ChangeLog();
   readonly peers: Peers;
   readonly #facts: Facts;
+  readonly #texts: PeerTexts;
   readonly #deltas = new Map<number, Delta | undefined>();
   /** Owners that viewers were told of; told anew to each in its first map. */
   readonly #owners = new Set<UserId>();
   #deltasHead = 0;
   #opening: { readonly head: number; readonly piece: Piece } | undefined;
 
-  constructor(facts: Facts) {
+  constructor(facts: Facts, texts: PeerTexts) {
     this.#facts = facts;
-    this.peers = new Peers((id) => this.#encode(id), facts.compress);
+    this.#texts = texts;
+    this.peers = new Peers((id) => texts.of(id), facts.compress);
   }
 
   /** A node comes to be seen, and with the first of its owner the owner. */
@@ -108,7 +137,7 @@ export class ClassView {
       if (id === except) continue;
       const node = this.#facts.node(id);
       if (node === undefined || !this.peers.has(id)) removed.push(id);
-      else if (fields & WHOLE_NODE) changed.push(this.#encode(id));
+      else if (fields & WHOLE_NODE) changed.push(this.#texts.of(id));
       else patches.push(encodePatch(node, this.#facts.presence(id), fields));
     }
     const out = [...this.#facts.commonMembers(merged.common)];
@@ -149,13 +178,6 @@ export class ClassView {
       this.#opening = { head: this.log.head, piece: new Piece(text, this.#facts.compress) };
     }
     return this.#opening.piece;
-  }
-
-  #encode(id: NodeId): string {
-    const node = this.#facts.node(id);
-    // Peers holds only nodes that exist: gone() comes with the deletion.
-    if (node === undefined) throw new Error(`node ${id} is in a class view and not in the state`);
-    return encodePeer(node, this.#facts.presence(id), this.#facts.naming, this.#facts.now());
   }
 }
 

@@ -54,6 +54,7 @@ class World {
   readonly online = new Set<number>();
   readonly fanout: Fanout;
   readonly tasks: { task: () => void; delayMs: number }[] = [];
+  now = 0;
   compressions = 0;
 
   constructor(visibility: Visibility, users: number, nodes: readonly Partial<Node>[]) {
@@ -88,7 +89,7 @@ class World {
         capMap: () => ({ 'cache-network-maps': null }),
         firstMembers: () => ['"Domain":"tailnet.test"'],
         schedule: (task, delayMs) => this.tasks.push({ task, delayMs }),
-        monotonic: () => 0,
+        monotonic: () => this.now,
       },
       this.state.nodes(),
     );
@@ -122,7 +123,10 @@ class World {
 
   /** Runs what is scheduled until nothing is. */
   settle(): void {
-    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) task.task();
+    for (let next = this.tasks.shift(); next !== undefined; next = this.tasks.shift()) {
+      this.now += next.delayMs;
+      next.task();
+    }
   }
 }
 
@@ -280,6 +284,29 @@ describe('fan-out', () => {
     world.settle();
     assert.deepEqual(one.netmap.pings, [{ URL: 'https://unused/x' }]);
     assert.deepEqual(two.netmap.pings, []);
+  });
+
+  test('a message for a node whose first map has not left yet comes after it', () => {
+    const world = new World(allowAll, 1, [{}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    assert.ok(world.fanout.send(1, '"PingRequest":{"URL":"https://unused/x"}'));
+    world.settle();
+    assert.equal(client.netmap.pings.length, 1);
+  });
+
+  test('a change reaches open streams while new ones are still gathered', () => {
+    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const [old, late] = [new Client('plain'), new Client('plain')];
+    world.open(1, old);
+    world.settle();
+    world.open(2, late);
+    world.change(3, { endpoints: ['192.0.2.1:1'] });
+    world.fanout.flush();
+    assert.deepEqual(old.netmap.peers.get(3)?.['Endpoints'], ['192.0.2.1:1']);
+    assert.equal(late.netmap.messages, 0);
+    world.settle();
+    assert.deepEqual(late.netmap.peers.get(3)?.['Endpoints'], ['192.0.2.1:1']);
   });
 
   test('what waits for one node is bounded', () => {

@@ -16,13 +16,15 @@ import {
 import { TAGGED_DEVICES } from '@malla/netmap/user';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import type { Change } from '../core/change.ts';
-import { ClassView, type Facts, fieldsOf } from './class-view.ts';
+import { ClassView, type Facts, fieldsOf, PeerTexts } from './class-view.ts';
 import { type Encoding, frame, Message, Piece } from './message.ts';
 import { MapStream, type StreamSink } from './map-stream.ts';
 import type { ClassKey, Visibility } from './visibility.ts';
 
 /** How long new streams are gathered, ms. */
 export const GATHER_MS = 15;
+/** And for this many times as long as the last flush took: each first map spoils blocks of peers. */
+const GATHER_FACTOR = 2;
 /** Longest wait between two flushes, ms. */
 export const MAX_GAP_MS = 250;
 
@@ -41,20 +43,27 @@ export interface FanoutOptions {
 
 export class Fanout {
   readonly #options: FanoutOptions;
+  readonly #texts: PeerTexts;
   readonly #views = new Map<ClassKey, ClassView>();
   readonly #classOf = new Map<NodeId, ClassKey>();
   readonly #sizes = new Map<ClassKey, number>();
   readonly #streams = new Map<NodeId, MapStream>();
   readonly #pending = new Set<MapStream>();
+  /** Streams that wait for their first map. */
+  readonly #newcomers = new Set<MapStream>();
+  #gatherUntil = 0;
   /** Since the start. */
   readonly counters = { messages: 0, bytes: 0, flushes: 0 };
-  #scheduled = false;
+  /** Monotonic ms of the earliest call that is scheduled. */
+  #scheduledAt = Infinity;
   #allDirty = false;
   #notBefore = 0;
+  #lastFlushMs = 0;
   readonly #keepAlive: Message;
 
   constructor(options: FanoutOptions, nodes: Iterable<Node>) {
     this.#options = options;
+    this.#texts = new PeerTexts(options.facts);
     this.#keepAlive = new Message('{"KeepAlive":true}', options.facts.compress);
     for (const node of nodes) this.#appear(node);
   }
@@ -76,8 +85,12 @@ export class Fanout {
     this.close(this.#streams.get(node.id));
     const stream = new MapStream(node.id, encoding, sink, this.#viewOf(this.#classKey(node)));
     this.#streams.set(node.id, stream);
-    this.#pending.add(stream);
-    this.#wake(GATHER_MS);
+    if (this.#newcomers.size === 0) {
+      const gather = Math.min(GATHER_MS + this.#lastFlushMs * GATHER_FACTOR, MAX_GAP_MS);
+      this.#gatherUntil = this.#options.monotonic() + gather;
+    }
+    this.#newcomers.add(stream);
+    this.#wakeAt(this.#gatherUntil);
     return stream;
   }
 
@@ -86,6 +99,7 @@ export class Fanout {
     if (stream === undefined || stream.ended) return;
     stream.ended = true;
     this.#pending.delete(stream);
+    this.#newcomers.delete(stream);
     if (this.#streams.get(stream.nodeId) === stream) this.#streams.delete(stream.nodeId);
     stream.sink.end();
   }
@@ -95,7 +109,7 @@ export class Fanout {
     if (!stream.busy || stream.ended) return;
     stream.busy = false;
     this.#pending.add(stream);
-    this.#wake(0);
+    this.#wake();
   }
 
   /** Rows have changed. */
@@ -115,6 +129,7 @@ export class Fanout {
 
   /** A node came online, went offline, or its key expired by time: its row is as before. */
   presenceChanged(node: Node, whole = false): void {
+    this.#texts.drop(node.id);
     this.#tellViewers(this.#classKey(node), node.id, whole ? WHOLE_NODE : PatchField.online);
     if (whole) this.#selfChanged(node.id);
   }
@@ -130,7 +145,7 @@ export class Fanout {
     const stream = this.#streams.get(id);
     if (stream === undefined || !stream.push(member)) return false;
     this.#pending.add(stream);
-    this.#wake(0);
+    this.#wake();
     return true;
   }
 
@@ -152,6 +167,8 @@ export class Fanout {
   }
 
   #nodeChanged(before: Node | undefined, after: Node | undefined): void {
+    const id = after?.id ?? before?.id;
+    if (id !== undefined) this.#texts.drop(id);
     if (after === undefined) {
       if (before !== undefined) this.#deleted(before);
       return;
@@ -228,7 +245,7 @@ export class Fanout {
     if (stream === undefined) return;
     stream.selfChanged = true;
     this.#pending.add(stream);
-    this.#wake(0);
+    this.#wake();
   }
 
   #classKey(node: Node): ClassKey {
@@ -238,7 +255,7 @@ export class Fanout {
   #viewOf(key: ClassKey): ClassView {
     let view = this.#views.get(key);
     if (view === undefined) {
-      view = new ClassView(this.#options.facts);
+      view = new ClassView(this.#options.facts, this.#texts);
       this.#views.set(key, view);
       for (const [id, of] of this.#classOf) {
         if (this.#options.visibility.sees(key, of)) {
@@ -252,19 +269,23 @@ export class Fanout {
   #everyone(): void {
     if (this.#streams.size === 0) return;
     this.#allDirty = true;
-    this.#wake(0);
+    this.#wake();
   }
 
-  #wake(delayMs: number): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const wait = Math.max(delayMs, this.#notBefore - this.#options.monotonic());
+  #wake(): void {
+    this.#wakeAt(this.#options.monotonic());
+  }
+
+  /** A call that was scheduled for later finds nothing to do. */
+  #wakeAt(wanted: number): void {
+    const at = Math.max(wanted, this.#notBefore);
+    if (at >= this.#scheduledAt) return;
+    this.#scheduledAt = at;
     this.#options.schedule(
       () => {
-        this.#scheduled = false;
-        this.flush();
+        if (this.#scheduledAt === at) this.flush();
       },
-      Math.max(0, wait),
+      Math.max(0, at - this.#options.monotonic()),
     );
   }
 
@@ -272,25 +293,39 @@ export class Fanout {
   flush(): void {
     const began = this.#options.monotonic();
     this.counters.flushes++;
+    this.#scheduledAt = Infinity;
     const due = this.#allDirty ? [...this.#streams.values()] : [...this.#pending];
     this.#allDirty = false;
     this.#pending.clear();
-    for (const stream of due) if (!stream.busy && !stream.ended) this.#serve(stream);
+    for (const stream of due)
+      if (stream.started && !stream.busy && !stream.ended) this.#serve(stream);
+    if (began >= this.#gatherUntil) {
+      for (const stream of this.#newcomers) this.#begin(stream);
+      this.#newcomers.clear();
+    }
     this.#trim();
     const ended = this.#options.monotonic();
-    this.#notBefore = ended + Math.min((ended - began) / 2, MAX_GAP_MS);
+    this.#lastFlushMs = ended - began;
+    this.#notBefore = ended + Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
+    if (this.#newcomers.size > 0) this.#wakeAt(this.#gatherUntil);
+    if (this.#pending.size > 0) this.#wake();
+  }
+
+  /** The first map of a stream. */
+  #begin(stream: MapStream): void {
+    const node = this.#options.facts.node(stream.nodeId);
+    if (node === undefined) return this.close(stream);
+    stream.started = true;
+    stream.cursor = stream.view.log.head;
+    stream.selfChanged = false;
+    this.#write(stream, frame(this.#whole(stream.view, node), stream.encoding));
+    if (stream.waiting.length > 0) this.#pending.add(stream);
   }
 
   #serve(stream: MapStream): void {
     const { facts } = this.#options;
     const node = facts.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
-    if (!stream.started) {
-      stream.started = true;
-      stream.cursor = stream.view.log.head;
-      stream.selfChanged = false;
-      return this.#write(stream, frame(this.#whole(stream.view, node), stream.encoding));
-    }
     const delta = stream.view.since(stream.cursor);
     // Too far behind to be told what changed: it comes back and gets the whole map.
     if (delta === undefined) return this.close(stream);
@@ -305,10 +340,7 @@ export class Fanout {
     stream.selfChanged = false;
     const own = stream.waiting.shift();
     if (own !== undefined) members.push(own);
-    if (stream.waiting.length > 0) {
-      this.#pending.add(stream);
-      this.#wake(0);
-    }
+    if (stream.waiting.length > 0) this.#pending.add(stream);
     if (members.length === 0) return;
     const message = new Message(`{${members.join(',')}}`, facts.compress);
     this.#write(stream, [message.bytes(stream.encoding)]);
