@@ -26,6 +26,7 @@ const HANDSHAKE_HEADER = 'x-tailscale-handshake';
 const MAX_HANDSHAKE_CHARS = 256;
 /** How long a connection may stay without a first request or open stream, ms. */
 const IDLE_MS = 120_000;
+const NOTHING = new Uint8Array();
 
 export interface NoiseAcceptOptions {
   readonly deps: MachineDeps;
@@ -40,6 +41,8 @@ export interface NoiseAcceptOptions {
 export class NoiseAcceptor {
   readonly #options: NoiseAcceptOptions;
   readonly #open = new Set<InnerHttp>();
+  /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
+  readonly #earlyPayload: Uint8Array;
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -49,6 +52,8 @@ export class NoiseAcceptor {
 
   constructor(options: NoiseAcceptOptions) {
     this.#options = options;
+    const challenge = importPrivate(options.random(32)).publicBytes;
+    this.#earlyPayload = encodeEarlyPayload({ nodeKeyChallenge: formatKey('chalpub', challenge) });
   }
 
   get connectionCount(): number {
@@ -69,6 +74,9 @@ export class NoiseAcceptor {
     }
     const initiation = decodeHandshake(request.headers[HANDSHAKE_HEADER]);
     if (initiation === undefined) return refuse(socket, 400, `missing or bad ${HANDSHAKE_HEADER}`);
+    // The switch, the handshake and the first HTTP/2 frames leave as one packet.
+    socket.cork();
+    process.nextTick(() => socket.uncork());
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${UPGRADE}\r\nConnection: upgrade\r\n\r\n`,
     );
@@ -123,11 +131,7 @@ export class NoiseAcceptor {
       socket,
       keys,
       head,
-      earlyPayload: withEarlyPayload
-        ? encodeEarlyPayload({
-            nodeKeyChallenge: formatKey('chalpub', importPrivate(random(32)).publicBytes),
-          })
-        : new Uint8Array(),
+      earlyPayload: withEarlyPayload ? this.#earlyPayload : NOTHING,
       onExchange: (exchange) => {
         used = true;
         void serveMachine(deps, { connection, http: () => http }, exchange);
