@@ -6,6 +6,7 @@ import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { adminApp } from '../admin/app.ts';
 import type { AdminDeps, C2n } from '../admin/deps.ts';
+import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
 import { State } from '../core/state.ts';
@@ -34,18 +35,20 @@ export interface TestAdmin {
   close(): Promise<void>;
 }
 
-/** Starts one. `c2n` and `log` are for the tests that look at them. */
-export function createAdmin(given: { readonly c2n?: C2n; readonly log?: Logger } = {}): TestAdmin {
+/** Starts one. What is given replaces clients that answer nothing, a silent log, the usual prefixes. */
+export function createAdmin(
+  given: { readonly c2n?: C2n; readonly log?: Logger; readonly addresses?: AddressPlan } = {},
+): TestAdmin {
   const store = openMemoryStore();
   const random = countingRandom();
   const online = new Set<NodeId>();
   const now = (): number => admin.now;
   const ledger = new Ledger({ state: new State(), store, now, random });
-  const addresses = {
+  const addresses = given.addresses ?? {
     v4: prefix('100.64.0.0/10'),
     v6: prefix('fd7a:115c:a1e0::/48'),
     allocation: 'sequential',
-  } as const;
+  };
   const logins = new AuthRequestCache({ maxEntries: 16, lifetimeMs: 900_000 }, now, random);
   const deps: AdminDeps = {
     ledger,
