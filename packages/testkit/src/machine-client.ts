@@ -18,10 +18,12 @@ import {
 } from '@malla/keys/key';
 import { importPrivate, type X25519Private } from '@malla/keys/x25519';
 import { begin, finish, type RecordKeys } from '@malla/noise/handshake';
+import { decodeError } from '@malla/noise/frame';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
 import { ClientNetmap, type Json, MapMessageReader } from './client-netmap.ts';
 
 const RESPONSE_FRAME_BYTES = 51;
+const NOTHING = new Uint8Array();
 
 export interface MachineClientOptions {
   /** `http://127.0.0.1:PORT`. */
@@ -79,7 +81,10 @@ export class MachineClient {
     const { socket, head } = await upgrade(url, begun.value.initiation);
     const { frame, rest } = await readResponse(socket, head);
     const keys = finish(begun.value.state, frame);
-    if (!keys.ok) throw new Error(`handshake: ${keys.error}`);
+    if (!keys.ok) {
+      const refusal = decodeError(frame);
+      throw new Error(refusal.ok ? refusal.value : `handshake: ${keys.error}`);
+    }
     const channel = new ClientChannel(socket, keys.value, rest);
     this.#session = http2.connect('https://control', { createConnection: () => channel });
     this.#session.on('error', () => {});
@@ -271,8 +276,10 @@ async function readResponse(
     });
     socket.pause();
     bytes = Buffer.concat([bytes, chunk]);
-    if (bytes[0] === 3) throw new Error(bytes.subarray(3).toString());
+    if (bytes[0] === 3 && bytes.length >= 3 + bytes.readUInt16BE(1))
+      return { frame: bytes, rest: NOTHING };
   }
+  if (bytes[0] === 3) return { frame: bytes, rest: NOTHING };
   return {
     frame: bytes.subarray(0, RESPONSE_FRAME_BYTES),
     rest: bytes.subarray(RESPONSE_FRAME_BYTES),

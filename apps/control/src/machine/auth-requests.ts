@@ -28,6 +28,8 @@ export interface AuthRequest {
 interface Entry {
   readonly request: AuthRequest;
   readonly waiters: Set<(outcome: AuthOutcome | undefined) => void>;
+  /** Decided, and kept for a client that comes to ask later. */
+  readonly outcome: AuthOutcome | undefined;
 }
 
 export interface AuthRequestLimits {
@@ -65,9 +67,10 @@ export class AuthRequestCache {
     if (id === undefined) {
       for (const [known, entry] of this.#entries) {
         const same = entry.request.device;
+        if (entry.outcome !== undefined) continue;
         if (same.nodeKey !== device.nodeKey || same.machineKey !== device.machineKey) continue;
         const request = { ...entry.request, device };
-        this.#entries.set(known, { request, waiters: entry.waiters });
+        this.#entries.set(known, { ...entry, request });
         return request;
       }
     }
@@ -78,7 +81,7 @@ export class AuthRequestCache {
     };
     const oldest = this.#entries.keys().next();
     if (this.#entries.size >= this.#limits.maxEntries && !oldest.done) this.#drop(oldest.value);
-    this.#entries.set(request.id, { request, waiters: new Set() });
+    this.#entries.set(request.id, { request, waiters: new Set(), outcome: undefined });
     return request;
   }
 
@@ -87,7 +90,7 @@ export class AuthRequestCache {
     checkId(id);
     this.#dropExpired();
     const entry = this.#entries.get(id);
-    if (entry === undefined) {
+    if (entry === undefined || entry.outcome !== undefined) {
       throw new MallaError(
         'auth.not-found',
         `no device waits with the id ${id}: it has been used, has expired, or the server was restarted; run tailscale up again for a new one`,
@@ -96,9 +99,16 @@ export class AuthRequestCache {
     return entry.request;
   }
 
+  /** Whose login it is, decided or not. */
+  deviceOf(id: string): Device | undefined {
+    this.#dropExpired();
+    return this.#entries.get(id)?.request.device;
+  }
+
   /** Waits for the outcome; undefined when the request is dropped, or too many wait already. */
   wait(id: string, signal: AbortSignal): Promise<AuthOutcome | undefined> {
     const entry = this.#entries.get(id);
+    if (entry?.outcome !== undefined) return Promise.resolve(entry.outcome);
     if (entry === undefined || entry.waiters.size >= MAX_WAITERS) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const done = (outcome: AuthOutcome | undefined): void => {
@@ -113,8 +123,9 @@ export class AuthRequestCache {
   /** Ends a request and releases who waits for it. */
   settle(id: string, outcome: AuthOutcome): void {
     const entry = this.#entries.get(id);
-    this.#entries.delete(id);
-    for (const done of entry?.waiters ?? []) done(outcome);
+    if (entry === undefined) return;
+    this.#entries.set(id, { ...entry, outcome });
+    for (const done of entry.waiters) done(outcome);
   }
 
   #drop(id: string): void {

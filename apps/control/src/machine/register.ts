@@ -97,17 +97,10 @@ async function followUp(
   signal: AbortSignal,
 ): Promise<RegisterAnswer> {
   const id = followup.slice(followup.lastIndexOf('/') + 1);
-  let request: AuthRequest;
-  try {
-    request = deps.authRequests.get(id);
-  } catch {
-    // Expired, or from before a restart: a new URL replaces the old one at the client.
-    return visit(deps, deps.authRequests.open(device));
-  }
-  if (
-    request.device.machineKey !== device.machineKey ||
-    request.device.nodeKey !== device.nodeKey
-  ) {
+  const asked = deps.authRequests.deviceOf(id);
+  // Expired, or from before a restart: a new URL replaces the old one at the client.
+  if (asked === undefined) return visit(deps, deps.authRequests.open(device));
+  if (asked.machineKey !== device.machineKey || asked.nodeKey !== device.nodeKey) {
     throw new MallaError('request.forbidden', 'this login belongs to another machine');
   }
   const outcome = await deps.authRequests.wait(id, signal);
