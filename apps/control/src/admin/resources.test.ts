@@ -63,6 +63,23 @@ describe('pre-auth keys', () => {
     assert.deepEqual(listed, [{ ...preAuthKey, key: preAuthKey.key.slice(0, 24) + '***' }]);
   });
 
+  test('can be deleted while devices live that used them', async () => {
+    const { client } = admin;
+    await client.createUser({ name: 'ann' });
+    await client.createPreAuthKey({ user: '1', aclTags: ['tag:web'] });
+    await client.createPreAuthKey({ user: '1' });
+    await admin.addNode({ userId: undefined, tags: ['tag:web'], preAuthKeyId: 1 });
+    await admin.addNode({ userId: 1, preAuthKeyId: 2 });
+    await client.deletePreAuthKey({ id: '2' });
+    assert.equal((await client.getNode({ nodeId: '2' })).node.preAuthKey, null);
+    await client.deleteUser({ id: '1' });
+    const { nodes } = await client.listNodes();
+    assert.deepEqual(
+      nodes.map(({ id, preAuthKey }) => [id, preAuthKey]),
+      [['1', null]],
+    );
+  });
+
   test('without expiration never expire, and say so with null', async () => {
     const { preAuthKey } = await admin.client.createPreAuthKey({ aclTags: ['tag:web'] });
     assert.deepEqual([preAuthKey.expiration, preAuthKey.user], [null, null]);
