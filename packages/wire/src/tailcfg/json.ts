@@ -1,13 +1,18 @@
 /**
  * Reading foreign JSON leniently: a field of the wrong type counts as absent, because clients of many
- * versions send these messages and a single odd field must not lock one out.
+ * versions send these messages and a single odd field must not lock one out. What is read here may be
+ * copied into what other clients decode, and their decoders are strict: so text comes out well-formed,
+ * numbers and times within what a Go client can read.
  */
 import { fromUtf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 
 export type JsonObject = { readonly [field: string]: unknown };
 
-/** Parses a JSON object. Never throws. */
+/** Deepest nesting that is read; real messages have 5. Deeper ones exhaust the stack of what walks them. */
+export const MAX_DEPTH = 32;
+
+/** Parses a JSON object nested at most {@link MAX_DEPTH} deep. Never throws. */
 export function parseObject(bytes: Uint8Array): Result<JsonObject, 'not-json-object'> {
   let value: unknown;
   try {
@@ -15,7 +20,7 @@ export function parseObject(bytes: Uint8Array): Result<JsonObject, 'not-json-obj
   } catch {
     return fail('not-json-object');
   }
-  return isObject(value) ? ok(value) : fail('not-json-object');
+  return isObject(value) && !isDeeper(value, MAX_DEPTH) ? ok(value) : fail('not-json-object');
 }
 
 export function isObject(value: unknown): value is JsonObject {
@@ -27,11 +32,22 @@ export function stringOf(value: unknown, maxLength = 1024): string {
   return typeof value === 'string' && value.length <= maxLength ? value : '';
 }
 
-/** A safe integer of at least `min`; otherwise `otherwise`. */
-export function integerOf(value: unknown, otherwise = 0, min = 0): number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= min
-    ? value
-    : otherwise;
+/**
+ * Text that other people's screens will show: one line of well-formed Unicode without control
+ * characters, cut to `maxLength` UTF-16 units. The empty string for what is no string.
+ */
+export function lineOf(value: unknown, maxLength: number): string {
+  if (typeof value !== 'string') return '';
+  return value
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '')
+    .slice(0, maxLength)
+    .toWellFormed();
+}
+
+/** An integer from 0 to 65535; otherwise undefined. Ports, regions and versions are such. */
+export function uint16Of(value: unknown): number | undefined {
+  const fits = typeof value === 'number' && Number.isInteger(value) && value >= 0;
+  return fits && value <= 0xffff ? value : undefined;
 }
 
 /** The strings of an array, at most `maxItems`, each of at most `maxLength`. */
@@ -45,12 +61,15 @@ export function stringsOf(value: unknown, maxItems: number, maxLength = 1024): r
   return out;
 }
 
+/** RFC 3339 §5.6 with a year of four digits, as Go writes it. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+
 /**
  * Unix ms of an RFC 3339 time; undefined for Go's zero time `0001-01-01T00:00:00Z`, and for what is no
  * time at all.
  */
 export function timeOf(value: unknown): number | undefined {
-  if (typeof value !== 'string' || value.length > 40 || value.startsWith('0001-01-01')) {
+  if (typeof value !== 'string' || !TIME.test(value) || value.startsWith('0001-01-01')) {
     return undefined;
   }
   const ms = Date.parse(value);
@@ -60,7 +79,20 @@ export function timeOf(value: unknown): number | undefined {
 /** Go's zero time, which stands for "never". */
 export const ZERO_TIME = '0001-01-01T00:00:00Z';
 
-/** RFC 3339 of Unix ms; Go's zero time for undefined. */
+/** The first and the last second that RFC 3339 can say and that is not {@link ZERO_TIME}. */
+const FIRST_TIME = Date.parse('0001-01-01T00:00:01Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59Z');
+
+/**
+ * RFC 3339 of Unix ms; Go's zero time for undefined. A time beyond the years that RFC 3339 has becomes
+ * the nearest within: Go refuses a message with any other in it.
+ */
 export function formatTime(ms: number | undefined): string {
-  return ms === undefined ? ZERO_TIME : new Date(ms).toISOString();
+  if (ms === undefined) return ZERO_TIME;
+  return new Date(Math.min(Math.max(ms, FIRST_TIME), LAST_TIME)).toISOString();
+}
+
+function isDeeper(value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return limit === 0 || Object.values(value).some((each) => isDeeper(each, limit - 1));
 }

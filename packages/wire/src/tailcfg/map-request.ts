@@ -6,13 +6,15 @@
  */
 import { fail, ok, type Result } from '@malla/base/result';
 import { type DiscoPublic, isZeroKey, type NodePublic, parseKey } from '@malla/keys/key';
+import { canonicalEndpoint } from './endpoint.ts';
 import { decodeHostinfo, type Hostinfo } from './hostinfo.ts';
-import { integerOf, parseObject, stringOf, stringsOf } from './json.ts';
+import { parseObject, stringsOf, uint16Of } from './json.ts';
 
 /** Endpoints that one node may report; real ones report under 20. */
 export const MAX_ENDPOINTS = 128;
 
 export interface MapRequest {
+  /** Capability version of the client; 0 where it tells none. */
   readonly version: number;
   readonly nodeKey: NodePublic;
   readonly discoKey: DiscoPublic | undefined;
@@ -25,7 +27,7 @@ export interface MapRequest {
   readonly readOnly: boolean;
   /** Absent: the client said nothing about its machine. */
   readonly hostinfo: Hostinfo | undefined;
-  /** `ip:port`, unchecked but bounded. */
+  /** Canonical `ip:port`, each once, in the client's order. */
   readonly endpoints: readonly string[];
 }
 
@@ -40,20 +42,24 @@ export function decodeMapRequest(body: Uint8Array): Result<MapRequest, MapReques
   if (!nodeKey.ok || isZeroKey(nodeKey.value)) return fail('bad-node-key');
   const discoKey = parseKey('discokey', fields['DiscoKey']);
   return ok({
-    version: integerOf(fields['Version']),
+    version: uint16Of(fields['Version']) ?? 0,
     nodeKey: nodeKey.value,
     discoKey: discoKey.ok && !isZeroKey(discoKey.value) ? discoKey.value : undefined,
-    compress: stringOf(fields['Compress']) === 'zstd' ? 'zstd' : '',
+    compress: fields['Compress'] === 'zstd' ? 'zstd' : '',
     keepAlive: fields['KeepAlive'] === true,
     stream: fields['Stream'] === true,
     omitPeers: fields['OmitPeers'] === true,
     readOnly: fields['ReadOnly'] === true,
     hostinfo: decodeHostinfo(fields['Hostinfo']),
-    endpoints: stringsOf(fields['Endpoints'], MAX_ENDPOINTS, 64).filter(isEndpoint),
+    endpoints: endpointsOf(fields['Endpoints']),
   });
 }
 
-/** `ip:port` or `[ip]:port`: what official clients decode with netip.ParseAddrPort. */
-function isEndpoint(text: string): boolean {
-  return /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.%a-z]{2,}\]):\d{1,5}$/.test(text);
+function endpointsOf(value: unknown): readonly string[] {
+  const out = new Set<string>();
+  for (const text of stringsOf(value, MAX_ENDPOINTS, 64)) {
+    const endpoint = canonicalEndpoint(text);
+    if (endpoint !== undefined) out.add(endpoint);
+  }
+  return [...out];
 }

@@ -6,10 +6,10 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import { isZeroKey, type NodePublic, parseKey } from '@malla/keys/key';
 import { decodeHostinfo, type Hostinfo } from './hostinfo.ts';
-import { integerOf, isObject, parseObject, stringOf, timeOf, ZERO_TIME } from './json.ts';
+import { isObject, parseObject, stringOf, timeOf, uint16Of, ZERO_TIME } from './json.ts';
 
 export interface RegisterRequest {
-  /** Capability version of the client. */
+  /** Capability version of the client; 0 where it tells none. */
   readonly version: number;
   readonly nodeKey: NodePublic;
   /** The key this one replaces; absent when the client sent zeros. */
@@ -21,8 +21,6 @@ export interface RegisterRequest {
   readonly followup: string;
   readonly ephemeral: boolean;
   readonly hostinfo: Hostinfo;
-  /** `required:<name>` where a client insists on a tailnet. */
-  readonly tailnet: string;
 }
 
 export type RegisterFault = 'not-json-object' | 'bad-node-key';
@@ -37,7 +35,7 @@ export function decodeRegisterRequest(body: Uint8Array): Result<RegisterRequest,
   const oldNodeKey = parseKey('nodekey', fields['OldNodeKey']);
   const auth = fields['Auth'];
   return ok({
-    version: integerOf(fields['Version']),
+    version: uint16Of(fields['Version']) ?? 0,
     nodeKey: nodeKey.value,
     oldNodeKey: oldNodeKey.ok && !isZeroKey(oldNodeKey.value) ? oldNodeKey.value : undefined,
     authKey: isObject(auth) ? stringOf(auth['AuthKey']).trim() : '',
@@ -45,7 +43,6 @@ export function decodeRegisterRequest(body: Uint8Array): Result<RegisterRequest,
     followup: stringOf(fields['Followup']),
     ephemeral: fields['Ephemeral'] === true,
     hostinfo: decodeHostinfo(fields['Hostinfo']) ?? {},
-    tailnet: stringOf(fields['Tailnet'], 256),
   });
 }
 
