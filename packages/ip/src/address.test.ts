@@ -6,9 +6,7 @@ import {
   type Address,
   addressBytes,
   addressFromBytes,
-  canonicalAddress,
   compareAddresses,
-  equalAddresses,
   formatAddress,
   parseAddress,
   unmap,
@@ -55,7 +53,8 @@ describe('IP address', () => {
     };
     for (const [canonical, texts] of Object.entries(spellings)) {
       for (const text of texts) {
-        assert.deepEqual(canonicalAddress(text), { ok: true, value: canonical }, text);
+        const address = parseAddress(text);
+        assert.equal(address.ok && formatAddress(address.value), canonical, text);
       }
     }
   });
@@ -124,7 +123,7 @@ describe('IP address', () => {
     assert.equal(unmapped('192.0.2.1'), '192.0.2.1');
   });
 
-  test('order is IPv4 first, then by number, and agrees with equality', () => {
+  test('order is IPv4 first, then by number, and only the same address is equal', () => {
     const order = ['0.0.0.9', '100.64.0.2', '100.64.0.10', '::', '::2', '::10', 'fd7a::'];
     const addresses = order.map((text) => {
       const parsed = parseAddress(text);
@@ -134,7 +133,7 @@ describe('IP address', () => {
     assert.deepEqual(addresses.toReversed().toSorted(compareAddresses).map(formatAddress), order);
     for (const a of addresses) {
       for (const b of addresses) {
-        assert.equal(equalAddresses(a, b), compareAddresses(a, b) === 0);
+        assert.equal(compareAddresses(a, b) === 0, a === b);
       }
     }
   });

@@ -41,21 +41,10 @@ export function formatAddress(address: Address): string {
   return address.family === 4 ? format4(address.value) : format6(address.value);
 }
 
-/** The canonical text of an address in any spelling. Never throws. */
-export function canonicalAddress(text: string): Result<string, AddressFault> {
-  const address = parseAddress(text);
-  return address.ok ? ok(formatAddress(address.value)) : address;
-}
-
 /** The IPv4 address that an IPv4-mapped one stands for; any other address as it is. */
 export function unmap(address: Address): Address {
   if (address.family === 4 || address.value >> 32n !== MAPPED_PREFIX >> 32n) return address;
   return { family: 4, value: address.value & 0xffffffffn };
-}
-
-/** Whether both are the same address; a mapped one is not the one it stands for. */
-export function equalAddresses(a: Address, b: Address): boolean {
-  return a.family === b.family && a.value === b.value;
 }
 
 /** Orders IPv4 before IPv6, then by number: for `sort`. */

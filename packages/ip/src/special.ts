@@ -5,7 +5,7 @@
  * Source: docs/protocol/control.md §Addresses.
  */
 import { type Address, parseAddress } from './address.ts';
-import { contains, parsePrefix, type Prefix } from './prefix.ts';
+import { parsePrefix, type Prefix, singlePrefix } from './prefix.ts';
 
 /** Shared address space (RFC 6598), from which nodes get their IPv4 address. */
 export const CGNAT: Prefix = prefix('100.64.0.0/10');
@@ -27,19 +27,11 @@ export const SERVICE_IPV6: Address = address('fd7a:115c:a1e0::53');
 /** What no node may be given, in order of address. */
 export const RESERVED: readonly Prefix[] = [
   SERVICE_RANGE,
-  prefix('100.100.100.100/32'),
+  singlePrefix(SERVICE_IPV4),
   CHROMEOS_RANGE,
-  prefix('fd7a:115c:a1e0::53/128'),
+  singlePrefix(SERVICE_IPV6),
   FOUR_VIA_SIX_RANGE,
 ];
-
-/** Whether clients take this for an address of a tailnet: in CGNAT or the ULA, and not ChromeOS's. */
-export function isTailnetAddress(candidate: Address): boolean {
-  return (
-    contains(TAILNET_ULA, candidate) ||
-    (contains(CGNAT, candidate) && !contains(CHROMEOS_RANGE, candidate))
-  );
-}
 
 function prefix(text: string): Prefix {
   const parsed = parsePrefix(text);

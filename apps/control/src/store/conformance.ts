@@ -19,8 +19,11 @@ export interface Place {
   readonly remove: () => Promise<void>;
 }
 
-/** Declares the suite for one implementation; `create` makes an empty place, `runs` of random changes. */
-export function storeConformance(name: string, create: () => Promise<Place>, runs = 30): void {
+/**
+ * Declares the suite for one implementation. `create` makes an empty place; `runs` is how many random
+ * histories are tried, each of which opens the store twice.
+ */
+export function storeConformance(name: string, create: () => Promise<Place>, runs: number): void {
   /** Runs `work` with an empty database, and a way to close and open it again. */
   async function withStore(
     work: (store: Store, reopen: () => Promise<Store>) => Promise<void>,

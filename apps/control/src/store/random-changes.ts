@@ -1,6 +1,7 @@
 /** Random changes, as commands might decide them, for the tests of what keeps rows. */
 import { formatKey } from '@malla/keys/key';
 import { RegisterMethod } from '@malla/netmap/node';
+import { decodeHostinfo, type Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import fc from 'fast-check';
 import type { Change, TableName, Tables } from '../core/change.ts';
 import type { State } from '../core/state.ts';
@@ -117,7 +118,7 @@ function rowFor(state: State, step: Step, id: number): Tables[Step['table']] {
         nameIsFixed: flag(2),
         ipv4: maybe(3, `100.64.0.${id}`),
         ipv6: maybe(4, `fd7a:115c:a1e0::${id}`),
-        hostinfo: { Hostname: word(1), NetInfo: { PreferredDERP: 3 }, [word(3)]: step.words },
+        hostinfo: hostinfoFrom(step),
         endpoints: step.words.slice(4),
         homeDerp: step.pick,
         capVersion: step.pick % 200,
@@ -130,4 +131,10 @@ function rowFor(state: State, step: Step, id: number): Tables[Step['table']] {
         approvedRoutes: step.words.slice(6),
       });
   }
+}
+
+/** As the wire's decoder gives it, which is all that state ever holds. */
+function hostinfoFrom({ words }: Step): Hostinfo {
+  const [name = '', field = ''] = words;
+  return decodeHostinfo({ Hostname: name, NetInfo: { PreferredDERP: 3 }, [field]: words }) ?? {};
 }

@@ -7,15 +7,17 @@ import type { Store } from './store.ts';
 import { ThreadedStore } from './thread.ts';
 
 for (const writeAheadLog of [true, false]) {
-  storeConformance(`SQLite ${writeAheadLog ? 'with' : 'without'} a write-ahead log`, () =>
-    folderFor(writeAheadLog, async (options) => SqliteStore.open(options)),
+  storeConformance(
+    `SQLite ${writeAheadLog ? 'with' : 'without'} a write-ahead log`,
+    () => folderFor(writeAheadLog, async (options) => SqliteStore.open(options)),
+    20,
   );
 }
 
 storeConformance(
   'SQLite on a thread',
   () => folderFor(true, async (options) => (await ThreadedStore.open(options)).store),
-  5,
+  3,
 );
 
 async function folderFor(

@@ -40,7 +40,7 @@ describe('store on a thread', () => {
 
   test('refusals cross with code, message and details', async () => {
     const { store } = await ThreadedStore.open(options);
-    await assert.rejects(ThreadedStore.open(options), (error) => {
+    await assert.rejects(ThreadedStore.open({ ...options, busyTimeoutMs: 0 }), (error) => {
       assert.ok(error instanceof MallaError);
       assert.equal(error.code, 'store.locked');
       assert.equal(error.details['pid'], process.pid);
