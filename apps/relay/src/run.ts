@@ -1,0 +1,249 @@
+/**
+ * A relay by itself, as `malla relay` runs it: DERP over TLS, plain HTTP for captive portal checks,
+ * STUN, metrics.
+ *
+ * Without an operator's certificate it makes one. Clients then know it by the pin in
+ * {@link RunningRelay.mapFile}, which is to be put among the control server's map files.
+ */
+import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from '@malla/base/logger';
+import type { DerpNode } from '@malla/wire/tailcfg/derp-map';
+import { Registry } from 'prom-client';
+import { stringify } from 'yaml';
+import { verifyByUrl } from './admission.ts';
+import { systemClock } from './clock.ts';
+import { type Rate, TokenBucket } from './forward/token-bucket.ts';
+import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
+import { type Listener, listenRelay } from './http/listener.ts';
+import { generate204, standAloneRoutes } from './http/routes.ts';
+import { DerpUpgrade } from './http/upgrade.ts';
+import type { Admit } from './hub.ts';
+import { loadOrCreateKey } from './key-file.ts';
+import { directReadsWork } from './link/direct-read.ts';
+import { registerRelayMetrics } from './metrics.ts';
+import { RelayServer } from './server.ts';
+import { StunServer } from './stun/server.ts';
+import { RelayCertificate } from './tls/relay-certificate.ts';
+import type { CertificatePaths } from './tls/self-signed.ts';
+
+export interface ListenAddress {
+  /** Name or IP literal; absent: all addresses of both families. */
+  readonly host: string | undefined;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface RunRelayOptions {
+  /** Name or IP literal by which clients reach it. */
+  readonly hostname: string;
+  /** Keeps `derp_private.key`, and a certificate of its own making. */
+  readonly dataDir: string;
+  /** DERP over TLS. derper: `-a`. */
+  readonly listen: ListenAddress;
+  /** Plain HTTP, for `/generate_204`; on the host of `listen`. derper: `-http-port`. */
+  readonly httpPort?: number;
+  /** UDP port of STUN; on the host of `listen`. derper: `-stun-port`. */
+  readonly stunPort?: number;
+  /** Where Prometheus finds metrics. Not for the public. */
+  readonly metrics?: ListenAddress;
+  /** The operator's certificate, read again when it changes. Absent: one of its own making. */
+  readonly certificate?: CertificatePaths;
+  /** Who may use the relay: asked for every client. Absent: everybody. derper: `-verify-client-url`. */
+  readonly verifyUrl?: string;
+  /** Serve everybody while `verifyUrl` does not answer. derper: `-verify-client-url-fail-open`. */
+  readonly verifyFailOpen?: boolean;
+  readonly maxClients: number;
+  /** What one client may send, in bytes. */
+  readonly clientRate?: Rate;
+  /** New connections. derper: `-accept-connection-limit`, `-accept-connection-burst`. */
+  readonly acceptRate?: Rate;
+  /** Names beside `hostname` that clients may ask for. derper: `-bootstrap-dns-names`. */
+  readonly bootstrapDnsNames?: readonly string[];
+  /** Its region in the map file. */
+  readonly region: { readonly id: number; readonly code: string; readonly name: string };
+  readonly log: Logger;
+}
+
+export interface RunningRelay {
+  readonly derp: ListenAddress;
+  readonly http: ListenAddress | undefined;
+  readonly stun: ListenAddress | undefined;
+  readonly metrics: ListenAddress | undefined;
+  /** YAML for the control server's `derp.paths`, with the certificate's pin where it is needed. */
+  readonly mapFile: string;
+  /** Reads the certificate again. */
+  reload(): Promise<void>;
+  /** Tells clients to come back, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** How often certificates are looked at, ms. */
+const REFRESH_MS = 3_600_000;
+/** Connections that are in TLS or HTTP, beside clients. */
+const SPARE_CONNECTIONS = 1_000;
+/** What clients are told when the relay stops: it is probably a restart. */
+const COME_BACK = { reconnectInMs: 1_000, tryForMs: 30_000 } as const;
+
+/** Starts a relay. Throws MallaError when it cannot; then nothing is left running. */
+export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> {
+  const { log, listen, hostname, dataDir } = options;
+  const key = await loadOrCreateKey(join(dataDir, 'derp_private.key'), random);
+  const certificate = await RelayCertificate.open({
+    files: options.certificate ?? {
+      certPath: join(dataDir, 'derp_cert.pem'),
+      keyPath: join(dataDir, 'derp_key.pem'),
+    },
+    selfMade: options.certificate === undefined,
+    hostname,
+    serverPublic: key.publicBytes,
+    log,
+    wallClock: Date.now,
+  });
+  const directReads = await directReadsWork();
+  const relay = new RelayServer({
+    key,
+    random,
+    clock: systemClock,
+    log,
+    admit: admission(options),
+    maxConnections: options.maxClients,
+    rate: options.clientRate,
+  });
+  const running: { stop(): Promise<void> }[] = [];
+  const started = <T extends { stop(): Promise<void> }>(part: T): T => {
+    running.push(part);
+    return part;
+  };
+  const stop = async (): Promise<void> => {
+    await relay.stop(COME_BACK);
+    await Promise.all(running.map((part) => part.stop()));
+  };
+  try {
+    const names = [hostname, ...(options.bootstrapDnsNames ?? [])];
+    const rate = options.acceptRate && new TokenBucket(options.acceptRate, systemClock.now());
+    const common = {
+      host: listen.host,
+      maxConnections: options.maxClients + SPARE_CONNECTIONS,
+      accepts: () => rate?.trySpend(1, systemClock.now()) ?? true,
+      log,
+    };
+    const derp = started(
+      await listenRelay({
+        ...common,
+        port: listen.port,
+        tls: certificate.chain,
+        route: standAloneRoutes(new BootstrapDns(() => names, systemResolve, systemClock)),
+        upgrade: new DerpUpgrade({ relay, directReads }),
+      }),
+    );
+    const { httpPort, stunPort } = options;
+    const http =
+      httpPort === undefined
+        ? undefined
+        : started(await listenRelay({ ...common, port: httpPort, route: plainRoute }));
+    const stun =
+      stunPort === undefined
+        ? undefined
+        : started(await StunServer.listen({ host: listen.host, port: stunPort }, log));
+    const metrics =
+      options.metrics && started(await listenMetrics(options.metrics, relay, stun, log));
+    const reload = async (): Promise<void> => {
+      if (await certificate.refresh()) derp.setTls(certificate.chain);
+    };
+    const refresh = setInterval(() => void reload(), REFRESH_MS).unref();
+    return {
+      derp: addressOf(derp, listen.host),
+      http: http && addressOf(http, listen.host),
+      stun: stun && { host: listen.host, port: stun.port ?? 0 },
+      metrics: metrics && addressOf(metrics, options.metrics?.host),
+      mapFile: mapFile(options, derp.address.port, stun?.port, certificate.pin),
+      reload,
+      async stop() {
+        clearInterval(refresh);
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function admission({ verifyUrl, verifyFailOpen, log }: RunRelayOptions): Admit {
+  if (verifyUrl === undefined) {
+    log.warn({}, 'the relay serves everybody who finds it');
+    return () => true;
+  }
+  return verifyByUrl({
+    url: verifyUrl,
+    failOpen: verifyFailOpen === true,
+    clock: systemClock,
+    log,
+  });
+}
+
+function random(bytes: number): Uint8Array {
+  return Uint8Array.from(randomBytes(bytes));
+}
+
+/** On port 80 there is the captive portal check, and nothing else. */
+async function plainRoute(request: Request): Promise<Response | undefined> {
+  return new URL(request.url).pathname === '/generate_204' ? generate204(request) : undefined;
+}
+
+function listenMetrics(
+  at: ListenAddress,
+  relay: RelayServer,
+  stun: StunServer | undefined,
+  log: Logger,
+): Promise<Listener> {
+  const registry = new Registry();
+  registerRelayMetrics(registry, relay, stun?.counters);
+  return listenRelay({
+    ...at,
+    maxConnections: 100,
+    log,
+    route: async (request) => {
+      if (new URL(request.url).pathname !== '/metrics') return undefined;
+      return new Response(await registry.metrics(), {
+        headers: { 'Content-Type': registry.contentType },
+      });
+    },
+  });
+}
+
+function addressOf({ address }: Listener, host: string | undefined): ListenAddress {
+  return { host, port: address.port };
+}
+
+/** What the control server's operator adds to `derp.paths`. */
+function mapFile(
+  { hostname, region, certificate, httpPort }: RunRelayOptions,
+  port: number,
+  stunPort: number | undefined,
+  pin: string,
+): string {
+  const family = isIP(hostname);
+  const node: DerpNode = {
+    Name: `${region.id}a`,
+    RegionID: region.id,
+    HostName: hostname,
+    ...(certificate === undefined && { CertName: pin }),
+    ...(family !== 0 && {
+      IPv4: family === 4 ? hostname : 'none',
+      IPv6: family === 6 ? hostname : 'none',
+    }),
+    STUNPort: stunPort ?? -1,
+    DERPPort: port,
+    ...(httpPort === 80 && { CanPort80: true }),
+  };
+  const entry = {
+    RegionID: region.id,
+    RegionCode: region.code,
+    RegionName: region.name,
+    Nodes: [node],
+  };
+  return stringify({ Regions: { [region.id]: entry } });
+}
