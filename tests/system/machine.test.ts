@@ -116,7 +116,7 @@ for (const [name, serveInner] of INNER_HTTP) {
     test('a client that logs out is expired, and comes back with a new key as the same node', async () => {
       const { a, b, key } = await pair();
       const id = idOf(b);
-      await b.register({ expiry: '1970-01-01T00:02:03Z' });
+      await b.register({ expiry: '1970-01-01T00:02:03Z', authKey: key });
       await a.until(() => peerOf(a)?.['Expired'] === true);
       b.rotateNodeKey();
       await b.register({ authKey: key });

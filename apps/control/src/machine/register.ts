@@ -62,9 +62,11 @@ async function answerFor(
     throw new MallaError('request.forbidden', 'this node key belongs to another machine');
   }
   const now = deps.now();
-  if (known !== undefined && request.expiry !== undefined && request.authKey === '') {
+  if (known !== undefined && request.expiry !== undefined) {
     const wish = request.expiry;
-    if (wish <= now || (request.followup === '' && !isExpired(known, now))) {
+    const isLogin = request.authKey !== '' || request.followup !== '';
+    // A client that logs out sends the auth key along that it once logged in with.
+    if (wish <= now || (!isLogin && !isExpired(known, now))) {
       const ended = await ledger.execute((state, context) => {
         const node = state.node(known.id);
         return node === undefined
