@@ -23,6 +23,8 @@ export interface TestServerOptions {
   /** Lines of YAML, over what a test needs. */
   readonly yaml?: string;
   readonly serveInner?: ServeInnerHttp;
+  /** The relay answers on control's own listener, as behind a proxy that ends TLS. */
+  readonly sharedRelay?: boolean;
 }
 
 /** The HTTP/2 implementations that carry the machine protocol; the same tests run on both. */
@@ -48,7 +50,7 @@ export class TestServer {
   static async start(options: TestServerOptions = {}): Promise<TestServer> {
     const folder = await mkdtemp(join(tmpdir(), 'malla-test-'));
     const yaml = `
-server_url: http://127.0.0.1:1
+server_url: ${options.sharedRelay === true ? 'https' : 'http'}://127.0.0.1:1
 listen_addr: 127.0.0.1:0
 metrics_listen_addr: ""
 data_dir: ${folder}
@@ -56,7 +58,7 @@ unix_socket: ${folder}/malla.sock
 derp:
   server:
     enabled: true
-    listen_addr: 127.0.0.1:0
+    ${options.sharedRelay === true ? '' : 'listen_addr: 127.0.0.1:0'}
     stun_listen_addr: 127.0.0.1:0
 ${options.yaml ?? ''}`;
     const path = join(folder, 'config.yaml');
