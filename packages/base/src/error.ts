@@ -18,7 +18,6 @@ export const ERROR_STATUS = {
   'user.not-found': 404,
   'user.name-taken': 409,
   'user.name-invalid': 400,
-  'user.has-nodes': 400,
   'node.not-found': 404,
   'node.name-taken': 409,
   'node.name-invalid': 400,
