@@ -14,6 +14,7 @@ import { listenSocket } from './admin/socket.ts';
 import type { CertificateFiles, Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
+import { ExtraRecordsFile } from './extra-records.ts';
 import { loadOrCreateKey } from './key-file.ts';
 import { clientAddress } from './listen/client-address.ts';
 import type { FetchHandler } from './listen/fetch-adapter.ts';
@@ -55,6 +56,7 @@ const MAX_NOISE_CONNECTIONS = 50_000;
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
 const TLS_LOOK_EVERY_MS = 30_000;
+const RECORDS_LOOK_EVERY_MS = 3_000;
 /** zstd level 1: smaller and faster than 3 on peers' JSON (docs/performance.md). */
 const ZSTD = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -168,6 +170,14 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const readTls = async (): Promise<void> => {
     await Promise.all([...tlsFiles.map((files) => files.reload()), relay?.reload()]);
   };
+  const { extraRecordsPath } = config.dns;
+  if (extraRecordsPath !== undefined) {
+    const file = await ExtraRecordsFile.open(extraRecordsPath, log);
+    tailnet.setExtraRecords(file.records);
+    running.every(RECORDS_LOOK_EVERY_MS, async () => {
+      if (await file.reload()) tailnet.setExtraRecords(file.records);
+    });
+  }
   running.every(1_000, () => tailnet.tick());
   running.every(TLS_LOOK_EVERY_MS, readTls);
   if (config.derp.updateMs !== undefined) running.every(config.derp.updateMs, readMaps);

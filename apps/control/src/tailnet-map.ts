@@ -7,7 +7,7 @@ import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { CapMap } from '@malla/netmap/tailcfg-node';
 import { encodeDnsConfig } from '@malla/netmap/tailcfg-dns';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
-import type { Config } from './config/config.ts';
+import type { Config, ExtraRecord } from './config/config.ts';
 import { Common } from './fanout/change-log.ts';
 
 const ALLOW_PEERS =
@@ -17,11 +17,13 @@ export class TailnetMap {
   readonly #config: Config;
   readonly #capMap: CapMap;
   #derpMap: DerpMap;
+  #extraRecords: readonly ExtraRecord[];
   readonly #members = new Map<number, string>();
 
   constructor(config: Config, derpMap: DerpMap) {
     this.#config = config;
     this.#derpMap = derpMap;
+    this.#extraRecords = config.dns.extraRecords;
     this.#capMap = capabilities(config);
   }
 
@@ -35,6 +37,12 @@ export class TailnetMap {
     this.#derpMap = derpMap;
     this.#members.delete(Common.derpMap);
     return true;
+  }
+
+  /** Takes other records in the place of those of the configuration. */
+  setExtraRecords(records: readonly ExtraRecord[]): void {
+    this.#extraRecords = records;
+    this.#members.delete(Common.dns);
   }
 
   /** The shared members of a message, for the asked bits of `Common`. */
@@ -65,7 +73,8 @@ export class TailnetMap {
   #member(part: number): string {
     if (part === Common.derpMap) return `"DERPMap":${JSON.stringify(this.#derpMap)}`;
     if (part === Common.dns) {
-      return `"DNSConfig":${encodeDnsConfig(this.#config.dns, prefixesOf(this.#config))}`;
+      const dns = { ...this.#config.dns, extraRecords: this.#extraRecords };
+      return `"DNSConfig":${encodeDnsConfig(dns, prefixesOf(this.#config))}`;
     }
     return ALLOW_PEERS;
   }

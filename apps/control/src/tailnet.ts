@@ -8,9 +8,10 @@ import type { RandomBytes } from '@malla/base/random';
 import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { AuthRequests } from './admin/deps.ts';
-import type { Config } from './config/config.ts';
+import type { Config, ExtraRecord } from './config/config.ts';
 import type { Change } from './core/change.ts';
 import { sawNode } from './core/map-update.ts';
+import { purgeRevokedKeys } from './core/purge.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
 import { Common } from './fanout/change-log.ts';
@@ -44,6 +45,7 @@ export interface World {
 
 /** How often rows that may be stored late are stored, ms. */
 const SAVE_EVERY_MS = 2_000;
+const PURGE_EVERY_MS = 3_600_000;
 
 export class Tailnet {
   readonly ledger: Ledger;
@@ -57,11 +59,14 @@ export class Tailnet {
   readonly #world: World;
   readonly #expiry: ExpiryWatch;
   readonly #keepAlives: KeepAlives;
+  readonly #revokedRetentionMs: number;
   #savedAt = 0;
+  #purgedAt = -Infinity;
   #saving: Promise<void> | undefined;
 
   private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
     this.#world = world;
+    this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
     const rules = rulesOf(config);
     this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
     this.map = new TailnetMap(config, derpMap);
@@ -139,7 +144,14 @@ export class Tailnet {
     this.#keepAlives.look(this.#world.monotonic());
     try {
       await this.#expiry.look(this.#world.now());
-      if (this.#world.monotonic() - this.#savedAt >= SAVE_EVERY_MS) await this.#save();
+      const now = this.#world.monotonic();
+      if (now - this.#purgedAt >= PURGE_EVERY_MS) {
+        this.#purgedAt = now;
+        await this.ledger.execute((state, context) =>
+          purgeRevokedKeys(state, this.#revokedRetentionMs, context),
+        );
+      }
+      if (now - this.#savedAt >= SAVE_EVERY_MS) await this.#save();
     } catch (error) {
       this.#world.log.error({ err: error }, 'housekeeping failed');
     }
@@ -148,6 +160,12 @@ export class Tailnet {
   /** Uses another DERP map, and tells everyone if it differs. */
   setDerpMap(derpMap: DerpMap): void {
     if (this.map.setDerpMap(derpMap)) this.fanout.commonChanged(Common.derpMap);
+  }
+
+  /** Uses other DNS records, and tells everyone. */
+  setExtraRecords(records: readonly ExtraRecord[]): void {
+    this.map.setExtraRecords(records);
+    this.fanout.commonChanged(Common.dns);
   }
 
   /** Ends all streams and stores what was not stored yet. */

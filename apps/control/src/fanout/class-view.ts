@@ -2,12 +2,11 @@
  * What one class of viewers knows: the peers it sees, the log of what changed, and the encoded forms
  * that its streams share.
  */
-import { type Node, type NodeId, isExpired } from '@malla/netmap/node';
+import type { Node, NodeId } from '@malla/netmap/node';
 import {
   encodePatch,
   encodePeer,
   type Naming,
-  PatchField,
   type Presence,
   WHOLE_NODE,
 } from '@malla/netmap/tailcfg-node';
@@ -179,10 +178,4 @@ export class ClassView {
     }
     return this.#opening.piece;
   }
-}
-
-/** The bits of a change for the log: a key that expired or came back needs the whole node. */
-export function fieldsOf(fields: number, before: Node, after: Node, now: number): number {
-  const turned = isExpired(before, now) !== isExpired(after, now);
-  return turned && fields & PatchField.expiry ? WHOLE_NODE : fields;
 }

@@ -16,7 +16,7 @@ import {
 import { TAGGED_DEVICES } from '@malla/netmap/user';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import type { Change } from '../core/change.ts';
-import { ClassView, type Facts, fieldsOf, PeerTexts } from './class-view.ts';
+import { ClassView, type Facts, PeerTexts } from './class-view.ts';
 import { type Encoding, frame, Message, Piece } from './message.ts';
 import { MapStream, type StreamSink } from './map-stream.ts';
 import type { ClassKey, Visibility } from './visibility.ts';
@@ -185,7 +185,7 @@ export class Fanout {
       this.#appear(after);
       return;
     }
-    const fields = fieldsOf(diffForPeers(before, after), before, after, this.#options.facts.now());
+    const fields = diffForPeers(before, after, this.#options.facts.now());
     if (fields !== 0) this.#tellViewers(key, after.id, fields);
     if (selfDiffers(fields)) this.#selfChanged(after.id);
   }

@@ -62,33 +62,49 @@ async function answerFor(
     throw new MallaError('request.forbidden', 'this node key belongs to another machine');
   }
   const now = deps.now();
-  if (known !== undefined && request.expiry !== undefined) {
-    const wish = request.expiry;
-    const isLogin = request.authKey !== '' || request.followup !== '';
-    // A client that logs out sends the auth key along that it once logged in with.
-    if (wish <= now || (!isLogin && !isExpired(known, now))) {
-      const ended = await ledger.execute((state, context) => {
-        const node = state.node(known.id);
-        return node === undefined
-          ? { changes: [], answer: undefined, durability: 'soon' }
-          : shortenExpiry(node, wish, context);
-      });
-      if (wish <= now) deps.log.info({ node: known.id }, 'node logged out');
-      return registered(deps, ended ?? known, false);
+  const { authKey, expiry, followup } = request;
+  if (expiry !== undefined) {
+    // Whether or not its auth key comes along, and also when its node was deleted meanwhile.
+    if (expiry <= now) return await logOut(deps, known, expiry);
+    if (known !== undefined && authKey === '' && followup === '' && !isExpired(known, now)) {
+      return registered(deps, await shorten(deps, known, expiry), false);
     }
   }
-  if (request.authKey !== '') {
+  if (authKey !== '') {
     const node = await ledger.execute((state, context) =>
-      registerWithAuthKey(state, device, request.authKey, deps.rules, context),
+      registerWithAuthKey(state, device, authKey, deps.rules, context),
     );
     deps.log.info({ node: node.id, name: node.name }, 'node registered with an auth key');
     return registered(deps, node, false);
   }
   if (known !== undefined && !isExpired(known, now)) return registered(deps, known, false);
-  if (request.followup !== '') return await followUp(deps, device, request.followup, signal);
+  if (followup !== '') return await followUp(deps, device, followup, signal);
   // The client then makes a new key and asks again, naming this one as the old.
   if (known !== undefined) return registered(deps, known, true);
   return visit(deps, deps.authRequests.open(device));
+}
+
+async function logOut(
+  deps: MachineDeps,
+  node: Node | undefined,
+  expiry: number,
+): Promise<RegisterAnswer> {
+  if (node !== undefined) {
+    await shorten(deps, node, expiry);
+    deps.log.info({ node: node.id }, 'node logged out');
+  }
+  return registered(deps, node, false);
+}
+
+/** The node as it then is, or was before it was deleted. */
+async function shorten(deps: MachineDeps, known: Node, expiry: number): Promise<Node> {
+  const ended = await deps.ledger.execute((state, context) => {
+    const node = state.node(known.id);
+    return node === undefined
+      ? { changes: [], answer: undefined, durability: 'soon' }
+      : shortenExpiry(node, expiry, context);
+  });
+  return ended ?? known;
 }
 
 /** Holds the request open until the login that its URL names is decided. */
@@ -124,8 +140,12 @@ function visit(deps: MachineDeps, request: AuthRequest): RegisterAnswer {
   return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${request.id}` };
 }
 
-function registered(deps: MachineDeps, node: Node, nodeKeyExpired: boolean): RegisterAnswer {
-  const user = node.userId === undefined ? undefined : deps.ledger.state.user(node.userId);
+function registered(
+  deps: MachineDeps,
+  node: Node | undefined,
+  nodeKeyExpired: boolean,
+): RegisterAnswer {
+  const user = node?.userId === undefined ? undefined : deps.ledger.state.user(node.userId);
   return {
     kind: 'registered',
     nodeKeyExpired,

@@ -4,6 +4,8 @@ import { optional, setting } from './key.ts';
 
 const OIDC = { only: 'oidc.issuer' } as const;
 
+const ROUTES = 'malla does not fail over between subnet routers yet';
+
 export const ACCESS_KEYS = {
   'node.expiry': setting(
     kind.duration('a duration such as 180d, or 0 for never'),
@@ -20,11 +22,13 @@ export const ACCESS_KEYS = {
     kind.duration(),
     '10s',
     'How often subnet routers that share a route are probed; at least 2s, 0 for never.',
+    { unused: ROUTES },
   ),
   'node.routes.ha.probe_timeout': setting(
     kind.duration(),
     '5s',
     'How long a probe may go unanswered before another router takes over; from 1s to less than the interval.',
+    { unused: ROUTES },
   ),
   'preauth_keys.revoked_retention': setting(
     kind.duration(),
