@@ -125,6 +125,13 @@ for (const [name, serveInner] of INNER_HTTP) {
       await a.until(() => peerOf(a)?.['Key'] === b.nodeKey && peerOf(a)?.['Expired'] === undefined);
     });
 
+    test('a client that logs out after its node was deleted does not come back', async () => {
+      const { b, key } = await pair();
+      await run.execute((state) => deleteNode(state, idOf(b)));
+      await b.register({ expiry: '1970-01-01T00:02:03Z', authKey: key });
+      assert.equal(server.control.tailnet.ledger.state.nodeByKey(b.nodeKey), undefined);
+    });
+
     test('a second stream of a node ends the first, and the node stays online', async () => {
       const { a, b } = await pair();
       const first = b.ended;
