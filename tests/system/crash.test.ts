@@ -38,7 +38,7 @@ describe('a server that is killed', () => {
     const histories = await Promise.all(lanes);
     const acknowledged = histories.reduce((sum, history) => sum + history.acknowledged, 0);
     t.diagnostic(`${acknowledged} changes were acknowledged`);
-    assert.ok(acknowledged > 2_000, `only ${acknowledged} changes: too few to prove anything`);
+    assert.ok(acknowledged > 1_000, `only ${acknowledged} changes: too few to prove anything`);
     assert.deepEqual(
       histories.flatMap((history) => history.failures),
       [],
@@ -56,13 +56,14 @@ describe('a server that is killed', () => {
   async function runAndKill(path: string, history: LedgerHistory): Promise<void> {
     const { child, lines, complaints } = start(path);
     const exit = once(child, 'close');
-    const loaded = once(lines, 'line');
-    lines.on('line', (line) => history.read(line));
-    if (Math.random() < 0.3) await sleep(Math.random() * 250);
-    else {
-      await Promise.race([loaded, exit]);
-      await sleep(Math.random() * 80);
-    }
+    const working = Promise.withResolvers<void>();
+    const enough = history.acknowledged + Math.random() * 80;
+    lines.on('line', (line) => {
+      history.read(line);
+      if (history.acknowledged >= enough) working.resolve();
+    });
+    const starting = sleep(Math.random() * 250);
+    await Promise.race([exit, Math.random() < 0.3 ? starting : working.promise]);
     child.kill('SIGKILL');
     const [, signal] = (await exit) as [number | null, string | null];
     assert.equal(signal, 'SIGKILL', `the workload ended by itself: ${complaints()}`);

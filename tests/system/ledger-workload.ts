@@ -15,6 +15,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { utf8 } from '@malla/base/bytes';
 import { MallaError, messageOf } from '@malla/base/error';
 import { parsePrefix } from '@malla/ip/prefix';
 import { type AddressPlan, allocateAddresses } from '@malla/control/core/addresses';
@@ -97,9 +98,16 @@ function tellRows(of: State): void {
   tell(`loaded ${JSON.stringify(rows)}`);
 }
 
-/** Straight to the pipe: what is told is told, also when the process is killed next. */
+/** Straight into the pipe: what is told is told, also when the process is killed next. */
 function tell(line: string): void {
-  writeSync(1, `${line}\n`);
+  for (let rest = utf8(`${line}\n`); rest.length > 0;) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // the reader is behind
+    }
+  }
 }
 
 function addressPlan(): AddressPlan {
