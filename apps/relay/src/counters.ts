@@ -34,6 +34,8 @@ export type DropReason = (typeof DROP_REASONS)[number];
 
 export interface Counters {
   accepted: number;
+  /** Of these, clients that did not wait for the HTTP response. */
+  fastStarts: number;
   /** Connections that are open now, in their handshake or after it. */
   connections: number;
   /** Of these, admitted clients, mesh peers among them. */
@@ -64,6 +66,7 @@ export interface Counters {
 export function newCounters(): Counters {
   return {
     accepted: 0,
+    fastStarts: 0,
     connections: 0,
     clients: 0,
     meshPeers: 0,

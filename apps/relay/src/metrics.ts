@@ -53,6 +53,7 @@ export function registerRelayMetrics(
     () => relay.waitingBytes,
   );
   counter('malla_relay_accepted_total', 'Connections accepted.', () => c.accepted);
+  counter('malla_relay_fast_starts_total', 'Clients that started fast.', () => c.fastStarts);
   byReason('malla_relay_closed_total', 'Connections ended.', c.closed);
   counter('malla_relay_packets_in_total', 'Packets from clients.', () => c.packetsIn);
   counter(

@@ -73,6 +73,7 @@ export class DerpUpgrade {
       return true;
     }
     const fastStart = request.headers['derp-fast-start'] === '1';
+    if (fastStart) relay.counters.fastStarts++;
     const preamble = fastStart ? NOTHING : this.#response;
     relay.accept(new StreamLink(socket, directReads), source, preamble, head);
     return true;
