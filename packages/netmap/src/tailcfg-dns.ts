@@ -58,10 +58,10 @@ export function encodeDnsConfig(settings: DnsSettings, prefixes: readonly Prefix
   });
 }
 
-/** Widest prefix whose reverse zones are listed one by one; a wider one is listed as its parent. */
-const MAX_ZONES = 256;
-
-/** The reverse zones that cover a prefix, at whole labels (RFC 1035 §3.5, RFC 3596 §2.5). */
+/**
+ * The reverse zones that cover a prefix, at whole labels (RFC 1035 §3.5, RFC 3596 §2.5): 128 at most, for
+ * a prefix that is one bit longer than a label.
+ */
 export function reverseZones(prefix: Prefix): readonly string[] {
   const v4 = prefix.network.family === 4;
   const labelBits = v4 ? 8 : 4;
@@ -77,8 +77,8 @@ export function reverseZones(prefix: Prefix): readonly string[] {
   const parents: string[] = [];
   for (let i = whole - 1; i >= 0; i--) parents.push(text(label(i)));
   const parent = [...parents, suffix].join('.');
-  const count = 1 << (labelBits - spare);
-  if (spare === 0 || count > MAX_ZONES) return [parent];
+  if (spare === 0) return [parent];
   const first = label(whole);
+  const count = 1 << (labelBits - spare);
   return Array.from({ length: count }, (_, i) => `${text(first + i)}.${parent}`);
 }

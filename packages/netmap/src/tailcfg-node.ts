@@ -92,13 +92,17 @@ function addressesOf(node: Node): readonly string[] {
   return out;
 }
 
-/** What peers need of a node's host information: its name and system, and where its PeerAPI listens. */
+/**
+ * What peers need of a node's host information: its name and system, its SSH host keys, and where its
+ * PeerAPI listens. Which other services run on a machine is nobody's business.
+ */
 function peerHostinfo(node: Node): Record<string, unknown> {
-  const { OS, Services, sshHostKeys, ShareeNode } = node.hostinfo;
+  const { OS, Services = [], sshHostKeys, ShareeNode } = node.hostinfo;
+  const peerApi = Services.filter(({ Proto }) => Proto.startsWith('peerapi'));
   return {
     ...(OS === undefined ? {} : { OS }),
     Hostname: node.hostname,
-    ...(Services === undefined || Services.length === 0 ? {} : { Services }),
+    ...(peerApi.length === 0 ? {} : { Services: peerApi }),
     ...(sshHostKeys === undefined || sshHostKeys.length === 0 ? {} : { sshHostKeys }),
     ...(ShareeNode === true ? { ShareeNode } : {}),
   };
@@ -117,27 +121,36 @@ export const PatchField = {
 /** Says that a patch cannot express what changed: the whole node must be sent. */
 export const WHOLE_NODE = 1 << 30;
 
-/** Which fields differ, or {@link WHOLE_NODE}; 0 where peers would see no difference. */
-export function diffForPeers(before: Node, after: Node): number {
-  if (wholeDiffers(before, after)) return WHOLE_NODE;
+/**
+ * Which fields differ at `now` (Unix ms), or {@link WHOLE_NODE}; 0 where peers would see no difference.
+ * An absent or zero field of a patch means "unchanged", so a patch cannot say that something has gone.
+ */
+export function diffForPeers(before: Node, after: Node, now: number): number {
+  if (wholeDiffers(before, after, now)) return WHOLE_NODE;
   let fields = 0;
   if (before.endpoints !== after.endpoints) {
-    // An absent list means "unchanged", so a patch cannot say that there are none.
     if (after.endpoints.length === 0) return WHOLE_NODE;
     fields |= PatchField.endpoints;
   }
-  if (before.homeDerp !== after.homeDerp) fields |= PatchField.derp;
+  if (before.homeDerp !== after.homeDerp) {
+    if (after.homeDerp === 0) return WHOLE_NODE;
+    fields |= PatchField.derp;
+  }
   if (before.discoKey !== after.discoKey) {
     if (after.discoKey === undefined) return WHOLE_NODE;
     fields |= PatchField.disco;
   }
-  if (before.capVersion !== after.capVersion) fields |= PatchField.cap;
+  if (before.capVersion !== after.capVersion) {
+    if (after.capVersion === 0) return WHOLE_NODE;
+    fields |= PatchField.cap;
+  }
   if (before.expiry !== after.expiry) fields |= PatchField.expiry;
   return fields;
 }
 
-function wholeDiffers(a: Node, b: Node): boolean {
+function wholeDiffers(a: Node, b: Node, now: number): boolean {
   return (
+    isExpired(a, now) !== isExpired(b, now) ||
     a.nodeKey !== b.nodeKey ||
     a.machineKey !== b.machineKey ||
     a.name !== b.name ||

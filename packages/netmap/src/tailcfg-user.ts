@@ -13,9 +13,14 @@ export function encodeUserProfile(id: UserId, user: User | undefined): string {
   return JSON.stringify({
     ID: user.id,
     LoginName: loginName(user),
-    DisplayName: user.displayName === '' ? user.name : user.displayName,
+    DisplayName: displayName(user),
     ...(user.pictureUrl === '' ? {} : { ProfilePicURL: user.pictureUrl }),
   });
+}
+
+/** What clients show as the person. */
+export function displayName(user: User): string {
+  return user.displayName === '' ? user.name : user.displayName;
 }
 
 /** What clients show as the account: the e-mail address where one is known. */
