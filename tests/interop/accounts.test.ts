@@ -1,0 +1,238 @@
+/**
+ * Who may join and stay, with official clients: login by hand, auth keys, logging out and in again, expiry,
+ * renaming and removal. Tests build on each other, in order.
+ */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { ControlServer } from './control-server.ts';
+import { type Host, Lab } from './lab.ts';
+import { LAB_TOOLS, skipWithout } from './needs.ts';
+import { OfficialClient, peerNamed } from './official-client.ts';
+import { showLogs } from './show-logs.ts';
+
+const SERVER = '198.51.100.10';
+const LOGIN = `http://${SERVER}:8080`;
+/** The shortest that is allowed. */
+const EPHEMERAL_MS = 66_000;
+/** Within which a peer must know of a change that an administrator made. */
+const AT_ONCE_MS = 2_000;
+
+describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
+  let lab: Lab;
+  let ctl: Host;
+  let server: ControlServer;
+  let vpn1: string;
+  let vpn2: string;
+  let watcher: OfficialClient;
+  let client: OfficialClient;
+  let ephemeral: OfficialClient;
+  let ephemeralGoneAt: number;
+
+  before(async () => {
+    lab = new Lab();
+    ctl = lab.publicHost('ctl', SERVER);
+    server = await ControlServer.start(ctl, {
+      server_url: LOGIN,
+      listen_addr: '0.0.0.0:8080',
+      tls_extra_listen_addr: '0.0.0.0:443',
+      derp: { server: { ipv4: SERVER } },
+      node: { ephemeral: { inactivity_timeout: `${EPHEMERAL_MS}ms` } },
+    });
+    vpn1 = await server.createUser('vpn1');
+    vpn2 = await server.createUser('vpn2');
+    [watcher, client, ephemeral] = await Promise.all([
+      OfficialClient.start(lab.publicHost('watcher', '198.51.100.31')),
+      OfficialClient.start(lab.publicHost('nodo', '198.51.100.32')),
+      OfficialClient.start(lab.publicHost('brief', '198.51.100.33')),
+    ]);
+    await watcher.join(LOGIN, await server.createKey(vpn1));
+  });
+  after(async () => {
+    for (const one of [watcher, client, ephemeral]) await one.stopDaemon();
+    await server.stopProcess();
+    lab.close();
+  });
+  afterEach((t) => showLogs(t, server, [watcher, client, ephemeral]));
+
+  test('an ephemeral device that is gone stays listed for its time (seen at the end)', async () => {
+    await ephemeral.join(LOGIN, await server.createKey(vpn1, '--ephemeral'));
+    await watcher.untilPeer('brief');
+    await ephemeral.killDaemon();
+    ephemeralGoneAt = performance.now();
+    await watcher.untilPeer('brief', (peer) => peer?.Online === false);
+  });
+
+  test('a login page shows the command that registers the device, and up returns by itself', async () => {
+    const up = await client.up(LOGIN);
+    assert.match(up.authUrl, /^http:\/\/198\.51\.100\.10:8080\/register\/hskey-authreq-[\w-]{24}$/);
+    const id = up.authUrl.split('/').at(-1) ?? '';
+    const page = await ctl.output([process.execPath, '-e', PRINT_PAGE, up.authUrl]);
+    assert.match(page, new RegExp(`malla (nodes|auth) register [^<]*${id}`));
+    assert.equal(
+      await server.say('nodes', 'register', '--key', id, '--user', 'vpn1'),
+      'Node registered',
+    );
+    assert.equal((await up.finished).code, 0);
+    await client.running();
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
+  });
+
+  test('a device can be registered only to a user that exists', async () => {
+    await client.cli('logout');
+    const up = await client.up(LOGIN);
+    const id = up.authUrl.split('/').at(-1) ?? '';
+    const refused = await server.cli('auth', 'register', '--auth-id', id, '--user', 'nobody');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /user/);
+    await server.say('auth', 'register', '--auth-id', id, '--user', 'vpn1');
+    assert.equal((await up.finished).code, 0);
+    await client.running();
+  });
+
+  test('a device that logs out and in again by hand as the same user is the same device', async () => {
+    const earlier = await server.node('nodo');
+    await client.cli('logout');
+    await watcher.untilPeer('nodo', (peer) => peer?.Online !== true);
+    const up = await client.up(LOGIN);
+    await server.say('nodes', 'register', '--key', idOf(up.authUrl), '--user', 'vpn1');
+    await client.running();
+    const now = await server.node('nodo');
+    assert.equal(now.id, earlier.id);
+    assert.deepEqual(now.ipAddresses, earlier.ipAddresses);
+    assert.equal((await client.status()).Self.TailscaleIPs?.[0], earlier.ipAddresses[0]);
+  });
+
+  test('with an auth key it is the same device too', async () => {
+    const earlier = await server.node('nodo');
+    await client.cli('logout');
+    await client.join(LOGIN, await server.createKey(vpn1));
+    assert.deepEqual((await server.node('nodo')).ipAddresses, earlier.ipAddresses);
+    assert.equal((await server.nodes()).filter((node) => node.name === 'nodo').length, 1);
+  });
+
+  test('logged in as another user it is another device, which the first user does not see', async () => {
+    const earlier = await server.node('nodo');
+    await client.cli('logout');
+    await client.join(LOGIN, await server.createKey(vpn2));
+    const status = await client.status();
+    assert.notEqual(status.Self.TailscaleIPs?.[0], earlier.ipAddresses[0]);
+    assert.equal(Object.keys(status.Peer ?? {}).length, 0, 'vpn2 has no other device');
+    const [peer] = Object.values((await watcher.status()).Peer ?? {}).filter(
+      ({ TailscaleIPs }) => TailscaleIPs?.[0] === status.Self.TailscaleIPs?.[0],
+    );
+    assert.equal(peer, undefined);
+    assert.ok(!(await watcher.reaches(await client.address(), 1)), 'no packet passes either');
+  });
+
+  test('back as the first user it is the first device again', async () => {
+    await client.cli('logout');
+    const up = await client.up(LOGIN);
+    await server.say('nodes', 'register', '--key', idOf(up.authUrl), '--user', 'vpn1');
+    await client.running();
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
+    assert.ok(await watcher.reaches('nodo'));
+  });
+
+  test('a key that is used up, expired, revoked or unknown is refused, and the message says which', async () => {
+    await client.cli('logout');
+    const used = await server.createKey(vpn2);
+    await client.join(LOGIN, used);
+    await client.cli('logout');
+    const expired = await server.createKey(vpn1, '--expiration', '1ms');
+    const refusals = [
+      [used, /authkey already used/],
+      [used.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a')), /invalid pre auth key/],
+      ['hskey-auth-doesnotexist', /invalid pre auth key/],
+      [expired, /authkey expired/],
+    ] as const;
+    for (const [key, message] of refusals) {
+      const up = await client.tryJoin(LOGIN, key);
+      assert.notEqual(up.code, 0);
+      assert.match(up.stderr + up.stdout, message);
+    }
+    await client.join(LOGIN, await server.createKey(vpn1));
+  });
+
+  test('a renamed device has its new name at its peers at once', async () => {
+    const { id } = await server.node('nodo');
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
+    assert.equal(await server.say('nodes', 'rename', 'grande', '-i', id), 'Node renamed');
+    await watcher.untilPeer('grande', (peer) => peer !== undefined, AT_ONCE_MS);
+    assert.ok(await watcher.reaches('grande'));
+    assert.match((await client.status()).Self.DNSName, /^grande\./);
+    await server.say('nodes', 'rename', 'nodo', '-i', id);
+    await watcher.untilPeer('nodo', (peer) => peer !== undefined, AT_ONCE_MS);
+  });
+
+  test('an expired device must log in again, and is the same device then', async () => {
+    const earlier = await server.node('nodo');
+    assert.equal(await server.say('nodes', 'expire', '-i', earlier.id), 'Node expired');
+    await watcher.untilPeer('nodo', (peer) => peer?.Expired === true, AT_ONCE_MS);
+    await client.until('NeedsLogin', (status) => status.BackendState === 'NeedsLogin', AT_ONCE_MS);
+    assert.ok(!(await watcher.reaches(earlier.ipAddresses[0] ?? '', 1)));
+    await client.join(LOGIN, await server.createKey(vpn1), '--force-reauth');
+    await watcher.untilPeer('nodo', (peer) => peer !== undefined && peer.Expired !== true);
+    assert.deepEqual((await server.node('nodo')).ipAddresses, earlier.ipAddresses);
+    assert.ok(await watcher.reaches('nodo'));
+  });
+
+  test('an expiry set for later reaches the client, and can be taken back', async () => {
+    const { id } = await server.node('nodo');
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    await server.say('nodes', 'expire', '-i', id, '--expiry', later);
+    const status = await client.until('its expiry', ({ Self }) => Self.KeyExpiry !== undefined);
+    const inexact = Date.parse(status.Self.KeyExpiry ?? '') - Date.parse(later);
+    assert.ok(Math.abs(inexact) <= 1_000, `${inexact} ms`);
+    await server.say('nodes', 'expire', '-i', id, '--disable');
+    await client.until('no expiry', ({ Self }) => Self.KeyExpiry === undefined);
+  });
+
+  test('a device deleted while connected is forgotten by its peers at once and may come back', async () => {
+    const { id } = await server.node('nodo');
+    assert.ok(await watcher.reaches('nodo'));
+    assert.equal(await server.say('nodes', 'delete', '-i', id, '--force'), 'Node deleted');
+    await watcher.untilPeer('nodo', (peer) => peer === undefined, AT_ONCE_MS);
+    await client.until('NeedsLogin', (status) => status.BackendState === 'NeedsLogin');
+    await client.join(LOGIN, await server.createKey(vpn1), '--force-reauth');
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
+    assert.ok(await watcher.reaches('nodo'));
+  });
+
+  test("a destroyed user's devices and keys are void at once", async () => {
+    await client.cli('logout');
+    const spare = await server.createKey(vpn2, '--reusable');
+    await client.join(LOGIN, spare);
+    assert.equal(
+      await server.say('users', 'destroy', '--name', 'vpn2', '--force'),
+      'User destroyed',
+    );
+    await client.until('NeedsLogin', (status) => status.BackendState === 'NeedsLogin');
+    const up = await client.tryJoin(LOGIN, spare, '--force-reauth');
+    assert.match(up.stderr + up.stdout, /invalid pre auth key/);
+    await client.join(LOGIN, await server.createKey(vpn1), '--force-reauth');
+    assert.ok(peerNamed(await client.status(), 'watcher'));
+  });
+
+  test('an ephemeral device that logs out is removed at once', async () => {
+    await client.cli('logout');
+    await server.say('nodes', 'delete', '-i', (await server.node('nodo')).id, '--force');
+    await client.join(LOGIN, await server.createKey(vpn1, '--ephemeral'));
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
+    await client.cli('logout');
+    await watcher.untilPeer('nodo', (peer) => peer === undefined, AT_ONCE_MS);
+  });
+
+  test('the ephemeral device from the beginning is removed after its time, not before', async () => {
+    const left = EPHEMERAL_MS - (performance.now() - ephemeralGoneAt);
+    if (left > 2_000) assert.ok((await server.nodes()).some((node) => node.givenName === 'brief'));
+    await watcher.untilPeer('brief', (peer) => peer === undefined, Math.max(left, 0) + 30_000);
+    assert.ok(!(await server.nodes()).some((node) => node.givenName === 'brief'));
+  });
+});
+
+const PRINT_PAGE =
+  'fetch(process.argv[1]).then((r) => r.text()).then((text) => process.stdout.write(text))';
+
+function idOf(authUrl: string): string {
+  return authUrl.split('/').at(-1) ?? '';
+}
