@@ -17,7 +17,7 @@ import { migrate, type Migrated, schemaVersion } from './migrate.ts';
 import { createPrivate, writeSnapshot } from './snapshot.ts';
 import { storeError } from './sqlite-error.ts';
 import { MAX_AUDIT_ENTRIES, type Store } from './store.ts';
-import { type Table, TABLES } from './tables.ts';
+import { type Table, TABLES, type TableShape } from './tables.ts';
 
 /** A database that lives as long as its store. */
 export const IN_MEMORY = ':memory:';
@@ -89,11 +89,11 @@ export class SqliteStore implements Store {
     this.#lock = lock;
     this.#now = now;
     this.migrated = migrate(database, path, now());
-    const statements = <T>(sql: (table: Table<T>) => string): Map<TableName, StatementSync> =>
+    const statements = (sql: (table: TableShape) => string): Map<TableName, StatementSync> =>
       new Map(
         Object.entries(TABLES).map(([name, table]) => [
           name as TableName,
-          database.prepare(sql(table as unknown as Table<T>)),
+          database.prepare(sql(table)),
         ]),
       );
     this.#upserts = statements(upsertSql);
@@ -248,11 +248,11 @@ function columnsOf(values: unknown): readonly unknown[] {
   return values as readonly unknown[];
 }
 
-function selectSql(table: Pick<Table<unknown>, 'name' | 'columns'>): string {
+function selectSql(table: TableShape): string {
   return `SELECT ${table.columns.join(', ')} FROM ${table.name}`;
 }
 
-function upsertSql(table: Pick<Table<unknown>, 'name' | 'columns'>): string {
+function upsertSql(table: TableShape): string {
   const places = table.columns.map(() => '?').join(', ');
   const updates = table.columns.slice(1).map((column) => `${column} = excluded.${column}`);
   return `INSERT INTO ${table.name} (${table.columns.join(', ')}) VALUES (${places})

@@ -18,10 +18,13 @@ import {
   texts,
 } from './columns.ts';
 
-export interface Table<Row> {
+export interface TableShape {
   readonly name: string;
   /** The SQL names, `id` first; values go in this order. */
   readonly columns: readonly string[];
+}
+
+export interface Table<Row> extends TableShape {
   readonly encode: (row: Row) => SqlValue[];
   /** Throws MallaError `store.corrupt` that names row and column. */
   readonly decode: (values: readonly unknown[]) => Row;
