@@ -170,7 +170,7 @@ export class Tailnet {
 
   /** Ends all streams and stores what was not stored yet. */
   async stop(): Promise<void> {
-    for (const stream of [...this.fanout.streams()]) this.fanout.close(stream);
+    for (const stream of this.fanout.streams()) this.fanout.close(stream);
     this.presences.stop();
     await this.#save();
   }
@@ -183,9 +183,8 @@ export class Tailnet {
     await this.#saving;
   }
 
-  #facts(config: Config, state: State): Facts {
+  #facts(config: Config, state: State): Omit<Facts, 'node'> {
     return {
-      node: (id) => state.node(id),
       user: (id) => state.user(id),
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
       naming: { baseDomain: config.dns.baseDomain },

@@ -18,14 +18,14 @@ import { Peers } from './peers.ts';
 
 /** What a view reads; always the present. */
 export interface Facts {
-  node(id: NodeId): Node | undefined;
-  user(id: UserId): User | undefined;
-  presence(id: NodeId): Presence;
+  readonly node: (id: NodeId) => Node | undefined;
+  readonly user: (id: UserId) => User | undefined;
+  readonly presence: (id: NodeId) => Presence;
   readonly naming: Naming;
   /** Unix ms. */
-  now(): number;
+  readonly now: () => number;
   /** The JSON of shared parts: whole `"Field":value` members, joined by commas. */
-  commonMembers(parts: number): readonly string[];
+  readonly commonMembers: (parts: number) => readonly string[];
   readonly compress: Compress;
 }
 
@@ -66,6 +66,9 @@ export interface Delta {
 /** Every part of {@link Common}. */
 export const ALL_COMMON = Common.derpMap | Common.dns | Common.filter;
 
+/** Encoded deltas that are kept, one for each cursor: most streams are at one of a few. */
+const MAX_DELTAS = 64;
+
 export class ClassView {
   readonly log = new ChangeLog();
   readonly peers: Peers;
@@ -105,6 +108,11 @@ export class ClassView {
     this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
   }
 
+  /** A user has changed; it is told only where a node of that user was seen. */
+  userChanged(id: UserId): void {
+    if (this.#owners.has(id)) this.log.append({ kind: 'user', id });
+  }
+
   /**
    * The whole map for a node of this class, as message pieces: what all share, every peer but itself,
    * and `own` members (`"Node":…`) last.
@@ -121,6 +129,8 @@ export class ClassView {
       this.#deltasHead = this.log.head;
     }
     if (!this.#deltas.has(cursor)) {
+      const oldest = this.#deltas.keys().next();
+      if (this.#deltas.size >= MAX_DELTAS && !oldest.done) this.#deltas.delete(oldest.value);
       const merged = this.log.since(cursor);
       this.#deltas.set(cursor, merged === undefined ? undefined : this.#delta(merged));
     }

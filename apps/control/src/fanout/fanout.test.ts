@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
 import { State } from '../core/state.ts';
 import { testNode, testUser } from '../testing/tailnet.ts';
-import { Common } from './change-log.ts';
+import { Common, MAX_ENTRIES } from './change-log.ts';
 import type { Facts } from './class-view.ts';
 import { Fanout, GATHER_MS } from './fanout.ts';
 import type { MapStream } from './map-stream.ts';
@@ -65,8 +65,7 @@ class World {
       const after = testNode(i + 1, node);
       this.state.apply({ table: 'node', id: after.id, before: undefined, after });
     }
-    const facts: Facts = {
-      node: (id) => this.state.node(id),
+    const facts: Omit<Facts, 'node'> = {
       user: (id) => this.state.user(id),
       presence: (id) => ({ online: this.online.has(id), lastSeen: NOW - 1000 }),
       naming: NAMING,
@@ -263,6 +262,85 @@ describe('fan-out', () => {
     assert.equal(client.netmap.self?.['Expired'], true);
     assert.ok(client.ended);
     assert.equal(world.fanout.streamCount, 0);
+  });
+
+  test('a deleted node is told so also when it is slow to read', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    client.stalled = true;
+    world.settle();
+    world.change(1, undefined);
+    assert.equal(client.netmap.self?.['Expired'], true);
+    assert.ok(client.ended);
+  });
+
+  test('what the state knows and was not told here yet is told to nobody', () => {
+    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    const renamed = { ...world.node(3), name: 'renamed' };
+    world.state.apply({ table: 'node', id: 2, before: world.node(2), after: undefined });
+    world.state.apply({ table: 'node', id: 3, before: world.node(3), after: renamed });
+    world.settle();
+    assert.deepEqual([...client.netmap.peers.keys()], [2, 3]);
+    assert.equal(client.netmap.peers.get(3)?.['Name'], 'node-3.tailnet.test.');
+  });
+
+  test('changes that were never told and are taken back change nothing', () => {
+    const world = new World(sameUser, 1, [{}, {}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    world.settle();
+    const messages = client.netmap.messages;
+    const after = testNode(3);
+    world.fanout.apply([
+      { table: 'node', id: 3, before: after, after: undefined },
+      { table: 'node', id: 2, before: undefined, after: world.node(2) },
+      { table: 'node', id: 1, before: { ...world.node(1), name: 'x' }, after: world.node(1) },
+    ]);
+    world.settle();
+    assert.equal(client.netmap.messages, messages);
+    world.change(1, undefined);
+    world.change(2, undefined);
+    assert.equal(world.fanout.streamCount, 0);
+  });
+
+  test('a changed user is told to those who see a node of theirs, and to nobody else', () => {
+    const world = new World(sameUser, 2, [{ userId: 1 }, { userId: 2 }]);
+    const [one, two] = [new Client('plain'), new Client('plain')];
+    world.open(1, one);
+    world.open(2, two);
+    world.settle();
+    const before = world.state.user(2);
+    const after = { ...testUser(2, 'user2'), displayName: 'Bob' };
+    const change: Change = { table: 'user', id: 2, before, after };
+    world.state.apply(change);
+    world.fanout.apply([change]);
+    world.settle();
+    assert.equal(two.netmap.users.get(2)?.['DisplayName'], 'Bob');
+    assert.equal(one.netmap.users.has(2), false);
+  });
+
+  test('a message for one node that has no map yet follows it', () => {
+    const world = new World(allowAll, 1, [{}]);
+    const client = new Client('plain');
+    world.open(1, client);
+    assert.ok(world.fanout.send(1, '"PingRequest":{"URL":"https://unused/x"}'));
+    world.settle();
+    assert.deepEqual(client.netmap.pings, [{ URL: 'https://unused/x' }]);
+  });
+
+  test('a stream that is too far behind is ended, to come back for the whole map', () => {
+    const world = new World(allowAll, 1, [{}, {}]);
+    const client = new Client('plain');
+    const stream = world.open(1, client);
+    world.settle();
+    client.stalled = true;
+    for (let i = 0; i < 3 * MAX_ENTRIES; i++) world.change(2, { homeDerp: 1 + (i % 2) });
+    world.fanout.writable(stream);
+    world.settle();
+    assert.ok(client.ended);
   });
 
   test('a second stream of a node ends the first', () => {

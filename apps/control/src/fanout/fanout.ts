@@ -29,7 +29,8 @@ const GATHER_FACTOR = 2;
 export const MAX_GAP_MS = 250;
 
 export interface FanoutOptions {
-  readonly facts: Facts;
+  /** Nodes are not asked for: they are those of the changes that were applied here. */
+  readonly facts: Omit<Facts, 'node'>;
   readonly visibility: Visibility;
   /** Capabilities of a node itself. */
   readonly capMap: (node: Node) => CapMap;
@@ -43,6 +44,12 @@ export interface FanoutOptions {
 
 export class Fanout {
   readonly #options: FanoutOptions;
+  readonly #facts: Facts;
+  /**
+   * As the changes told here left them. The state is ahead of that while a change is being stored, and
+   * nobody may be told what a failing disk would take back.
+   */
+  readonly #nodes = new Map<NodeId, Node>();
   readonly #texts: PeerTexts;
   readonly #views = new Map<ClassKey, ClassView>();
   readonly #classOf = new Map<NodeId, ClassKey>();
@@ -63,7 +70,8 @@ export class Fanout {
 
   constructor(options: FanoutOptions, nodes: Iterable<Node>) {
     this.#options = options;
-    this.#texts = new PeerTexts(options.facts);
+    this.#facts = { ...options.facts, node: (id) => this.#nodes.get(id) };
+    this.#texts = new PeerTexts(this.#facts);
     this.#keepAlive = new Message('{"KeepAlive":true}', options.facts.compress);
     for (const node of nodes) this.#appear(node);
   }
@@ -115,13 +123,9 @@ export class Fanout {
   /** Rows have changed. */
   apply(changes: readonly Change[]): void {
     for (const change of changes) {
-      if (change.table === 'node') this.#nodeChanged(change.before, change.after);
-      else if (
-        change.table === 'user' &&
-        change.after !== undefined &&
-        change.before !== undefined
-      ) {
-        for (const view of this.#views.values()) view.log.append({ kind: 'user', id: change.id });
+      if (change.table === 'node') this.#nodeChanged(change.id, change.after);
+      else if (change.table === 'user' && change.after !== undefined) {
+        for (const view of this.#views.values()) view.userChanged(change.id);
         this.#everyone();
       }
     }
@@ -163,16 +167,17 @@ export class Fanout {
   /** A message with nothing but the node itself: for one whose key has expired. */
   selfOnly(node: Node, encoding: Encoding): Uint8Array[] {
     const members = [this.#selfMember(node), ...this.#options.firstMembers()];
-    return frame([new Piece(`{${members.join(',')}}`, this.#options.facts.compress)], encoding);
+    return frame([new Piece(`{${members.join(',')}}`, this.#facts.compress)], encoding);
   }
 
-  #nodeChanged(before: Node | undefined, after: Node | undefined): void {
-    const id = after?.id ?? before?.id;
-    if (id !== undefined) this.#texts.drop(id);
+  #nodeChanged(id: NodeId, after: Node | undefined): void {
+    const before = this.#nodes.get(id);
+    this.#texts.drop(id);
     if (after === undefined) {
       if (before !== undefined) this.#deleted(before);
       return;
     }
+    this.#nodes.set(id, after);
     if (before === undefined) {
       this.#appear(after);
       return;
@@ -185,7 +190,7 @@ export class Fanout {
       this.#appear(after);
       return;
     }
-    const fields = diffForPeers(before, after, this.#options.facts.now());
+    const fields = diffForPeers(before, after, this.#facts.now());
     if (fields !== 0) this.#tellViewers(key, after.id, fields);
     if (selfDiffers(fields)) this.#selfChanged(after.id);
   }
@@ -193,15 +198,17 @@ export class Fanout {
   /** A client that is told its key has expired asks for a login; one that is told nothing tries for ever. */
   #deleted(node: Node): void {
     const stream = this.#streams.get(node.id);
-    if (stream !== undefined && !stream.busy) {
-      const gone = { ...node, expiry: this.#options.facts.now() };
+    if (stream !== undefined) {
+      const gone = { ...node, expiry: this.#facts.now() };
       this.#write(stream, this.selfOnly(gone, stream.encoding));
     }
+    this.#nodes.delete(node.id);
     this.#disappear(node.id);
   }
 
   #appear(node: Node): void {
     const key = this.#options.visibility.classOf(node);
+    this.#nodes.set(node.id, node);
     this.#viewOf(key);
     this.#classOf.set(node.id, key);
     this.#sizes.set(key, (this.#sizes.get(key) ?? 0) + 1);
@@ -255,11 +262,11 @@ export class Fanout {
   #viewOf(key: ClassKey): ClassView {
     let view = this.#views.get(key);
     if (view === undefined) {
-      view = new ClassView(this.#options.facts, this.#texts);
+      view = new ClassView(this.#facts, this.#texts);
       this.#views.set(key, view);
       for (const [id, of] of this.#classOf) {
         if (this.#options.visibility.sees(key, of)) {
-          view.appeared(id, this.#options.facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+          view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
         }
       }
     }
@@ -313,7 +320,7 @@ export class Fanout {
 
   /** The first map of a stream. */
   #begin(stream: MapStream): void {
-    const node = this.#options.facts.node(stream.nodeId);
+    const node = this.#nodes.get(stream.nodeId);
     if (node === undefined) return this.close(stream);
     stream.started = true;
     stream.cursor = stream.view.log.head;
@@ -323,8 +330,7 @@ export class Fanout {
   }
 
   #serve(stream: MapStream): void {
-    const { facts } = this.#options;
-    const node = facts.node(stream.nodeId);
+    const node = this.#nodes.get(stream.nodeId);
     if (node === undefined) return this.close(stream);
     const delta = stream.view.since(stream.cursor);
     // Too far behind to be told what changed: it comes back and gets the whole map.
@@ -342,22 +348,22 @@ export class Fanout {
     if (own !== undefined) members.push(own);
     if (stream.waiting.length > 0) this.#pending.add(stream);
     if (members.length === 0) return;
-    const message = new Message(`{${members.join(',')}}`, facts.compress);
+    const message = new Message(`{${members.join(',')}}`, this.#facts.compress);
     this.#write(stream, [message.bytes(stream.encoding)]);
   }
 
   #whole(view: ClassView, node: Node): Piece[] {
     const own = [
       this.#selfMember(node),
-      `"ControlTime":"${formatTime(this.#options.facts.now())}"`,
+      `"ControlTime":"${formatTime(this.#facts.now())}"`,
       ...this.#options.firstMembers(),
     ];
     return view.whole(node.id, own.join(','));
   }
 
   #selfMember(node: Node): string {
-    const { facts, capMap } = this.#options;
-    return `"Node":${encodeSelf(node, capMap(node), facts.naming, facts.now())}`;
+    const { naming, now } = this.#facts;
+    return `"Node":${encodeSelf(node, this.#options.capMap(node), naming, now())}`;
   }
 
   #write(stream: MapStream, pieces: readonly Uint8Array[]): void {

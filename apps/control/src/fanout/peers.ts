@@ -31,10 +31,6 @@ export class Peers {
     return this.#blockOf.has(id);
   }
 
-  get size(): number {
-    return this.#blockOf.size;
-  }
-
   ids(): IterableIterator<NodeId> {
     return this.#blockOf.keys();
   }
@@ -42,7 +38,9 @@ export class Peers {
   add(id: NodeId): void {
     if (this.#blockOf.has(id)) return;
     let block = this.#blocks.at(-1);
-    if (block === undefined || block.ids.length >= BLOCK) {
+    // Where nodes come and go, blocks would otherwise become many and small.
+    if (!hasRoom(block)) block = this.#blocks.find(hasRoom);
+    if (block === undefined) {
       block = { ids: [], open: undefined, closed: undefined };
       this.#blocks.push(block);
     }
@@ -91,6 +89,10 @@ export class Peers {
   #join(ids: readonly NodeId[]): string {
     return ids.map((id) => this.#encode(id)).join(',');
   }
+}
+
+function hasRoom(block: Block | undefined): boolean {
+  return block !== undefined && block.ids.length < BLOCK;
 }
 
 function spoil(block: Block): void {
