@@ -29,7 +29,7 @@ test('h2spec finds nothing wrong', { skip: skipWithout('go') }, async (t) => {
     const { stdout } = await promisify(execFile)(
       'go',
       ['tool', 'h2spec', '--strict', '--host', '127.0.0.1', '--port', String(port)],
-      { cwd: join(import.meta.dirname, 'h2spec'), timeout: 300_000 },
+      { cwd: join(import.meta.dirname, 'h2spec'), timeout: 120_000 },
     ).catch((error: { stdout?: string; message: string }) => ({
       stdout: `${error.message}\n${error.stdout}`,
     }));

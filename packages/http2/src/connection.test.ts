@@ -98,6 +98,15 @@ describe('a connection', () => {
     ]);
   });
 
+  test('drops what is streamed in answer to HEAD', () => {
+    const client = new RawClient().greet();
+    client.send(headers(1, [[':method', 'HEAD'], ...get().slice(1)], true));
+    client.connection.respond(1, 200, []);
+    assert.equal(client.connection.write(1, utf8('body')), true);
+    client.connection.end(1);
+    assert.deepEqual(client.readLines(), ['HEADERS 1 :status=200', 'DATA 1 0 END']);
+  });
+
   test('streams a response, piece by piece', () => {
     const client = new RawClient().greet();
     client.send(headers(1, post(), true));

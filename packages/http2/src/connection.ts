@@ -106,8 +106,9 @@ export class Http2Connection {
 
   /**
    * Begins the response. With a body it is complete, and gets a content-length; without one `write` and
-   * `end` follow. Names are lower-case. Does nothing on a stream that is over, and resets it when too
-   * much output waits already, as in `write`.
+   * `end` follow, except with status 204 or 304, which have none. The body of an answer to HEAD is
+   * dropped. Names are lower-case. Does nothing on a stream that is over, and resets it when too much
+   * output waits already, as in `write`.
    */
   respond(id: number, status: number, headers: readonly Field[], body?: Uint8Array): void {
     const session = this.#session;
@@ -124,13 +125,15 @@ export class Http2Connection {
     const noContent = status === 204 || status === 304;
     const fields: Field[] = [[':status', String(status)], ...headers];
     if (body !== undefined && !noContent) fields.push(['content-length', String(body.length)]);
-    const headersOnly = noContent || stream.headOnly || body?.length === 0;
-    session.writeHeaders(id, fields, headersOnly);
-    if (headersOnly) {
+    const whole = noContent || (body !== undefined && (stream.headOnly || body.length === 0));
+    session.writeHeaders(id, fields, whole);
+    if (whole) {
       session.remove(stream, 'done');
+    } else if (body === undefined) {
+      stream.phase = 'response';
     } else {
-      stream.phase = body === undefined ? 'response' : 'ending';
-      if (body !== undefined) this.#enqueue(stream, body);
+      stream.phase = 'ending';
+      this.#enqueue(stream, body);
     }
     this.#settle();
   }
@@ -224,7 +227,7 @@ export class Http2Connection {
   }
 
   #enqueue(stream: Stream, bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+    if (bytes.length === 0 || stream.headOnly) return;
     stream.enqueue(bytes);
     this.#session.outbox.buffered += bytes.length;
   }

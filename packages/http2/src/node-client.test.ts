@@ -8,7 +8,7 @@ import { serveHttp2, type Http2TestApp } from '@malla/testkit/http2-driver';
 import type { Http2Connection } from './connection.ts';
 import { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
 
-describe('the client of node:http2', () => {
+describe('the client of node:http2', { timeout: 60_000 }, () => {
   test('gets the answer to a request without a body', async () => {
     await using peer = join({ request: echo });
     const answer = await peer.send({ ':path': '/hello?x=1', 'x-one': 'eins' });

@@ -35,7 +35,7 @@ export class IncomingRequest {
 /** A stream, with the part of the response's body that waits for window or transport. */
 export class Stream {
   readonly id: number;
-  /** Whether a response has headers only, the request being HEAD. */
+  /** Whether the response has no body, whatever is written, the request being HEAD. */
   readonly headOnly: boolean;
   phase: StreamPhase = 'request';
   incoming: IncomingRequest | undefined;
