@@ -94,7 +94,7 @@ describe('a server elsewhere', () => {
   test('is reached over HTTPS when its address is a bare host', async () => {
     const seen: Seen[] = [];
     await using server = await listen(
-      createTlsServer(await createSelfSigned('localhost', Date.now()), recorder(seen)),
+      createTlsServer(await createSelfSigned('localhost'), recorder(seen)),
     );
     const address = `localhost:${server.port}`;
     await assert.rejects(remoteTransport({ ...target, address }).request(GET), {

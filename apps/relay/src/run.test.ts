@@ -115,7 +115,7 @@ describe('stand-alone relay', () => {
   test('a certificate that was replaced is shown after a reload, a broken one is not', async () => {
     const files = { certPath: join(dir, 'own.pem'), keyPath: join(dir, 'own.key') };
     const write = async (host: string): Promise<string> => {
-      const { cert, key } = await createSelfSigned(host, Date.now());
+      const { cert, key } = await createSelfSigned(host);
       await writeFile(files.certPath, cert);
       await writeFile(files.keyPath, key);
       return new X509Certificate(cert).fingerprint256;

@@ -17,7 +17,7 @@ describe('self-signed certificate', () => {
   afterEach(() => rm(dir, { recursive: true }));
 
   test('it names its host, and its key fits', async () => {
-    const { cert, key } = await createSelfSigned('derp.example.org', Date.now());
+    const { cert, key } = await createSelfSigned('derp.example.org');
     const parsed = new X509Certificate(cert);
     assert.equal(parsed.checkHost('derp.example.org'), 'derp.example.org');
     assert.equal(parsed.checkHost('other.example.org'), undefined);
@@ -26,9 +26,15 @@ describe('self-signed certificate', () => {
 
   test('for an address it names the address', async () => {
     for (const address of ['192.0.2.1', '2001:db8::1']) {
-      const { cert } = await createSelfSigned(address, Date.now());
+      const { cert } = await createSelfSigned(address);
       assert.equal(new X509Certificate(cert).checkIP(address), address);
     }
+  });
+
+  test('it is good whatever the clock says', async () => {
+    const parsed = new X509Certificate((await createSelfSigned('derp.example.org')).cert);
+    assert.equal(Date.parse(parsed.validFrom), Date.parse('2000-01-01T00:00:00Z'));
+    assert.equal(Date.parse(parsed.validTo), Date.parse('9999-12-31T23:59:59Z'));
   });
 
   test('it is made once, for its owner only, and kept', async () => {
@@ -49,7 +55,7 @@ describe('self-signed certificate', () => {
   });
 
   test('its pin is the hash of the whole certificate', async () => {
-    const { cert } = await createSelfSigned('a.example.org', Date.now());
+    const { cert } = await createSelfSigned('a.example.org');
     const hash = new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase();
     assert.equal(certificatePin(cert), `sha256-raw:${hash}`);
   });

@@ -1,8 +1,8 @@
 /**
  * The certificate a relay shows: from the operator's files or of its own making, always followed by the
  * meta certificate that lets clients start fast. It is refreshed every now and then: files that were
- * replaced are read again, one of its own making that is about to end is made anew, and so is the meta
- * certificate. Whatever cannot be used keeps the one in use.
+ * replaced are read again, and the meta certificate is made anew. Whatever cannot be used keeps the one
+ * in use.
  */
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';

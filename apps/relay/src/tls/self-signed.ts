@@ -1,6 +1,6 @@
 /**
  * A certificate of the relay's own making: ECDSA P-256, for one host name or address. Nobody vouches
- * for it; clients know it by its pin, so it is kept as long as it is valid.
+ * for it; clients know it by its pin, so it is kept for good.
  *
  * Source: RFC 5280; docs/protocol/derp.md §8 (CertName).
  */
@@ -15,24 +15,27 @@ export interface CertificatePaths {
   readonly keyPath: string;
 }
 
-const VALID_MS = 10 * 365 * 86_400_000;
-/** A certificate that is about to end is replaced, ms before. */
-const RENEW_MS = 30 * 86_400_000;
+/**
+ * Clients check these dates even of a certificate that they know by its pin, and reject one from the
+ * future: a server that was first started with a wrong clock must not make one that is never good. The
+ * end is RFC 5280's for a certificate without one (§4.1.2.5).
+ */
+const NOT_BEFORE = new Date('2000-01-01T00:00:00Z');
+const NOT_AFTER = new Date('9999-12-31T23:59:59Z');
 
-/** Makes the pair, unless a valid one for the host is there. Rejects when it cannot be written. */
+/** Makes the pair, unless one for the host is there. Rejects when it cannot be written. */
 export async function ensureSelfSigned(paths: CertificatePaths, hostname: string): Promise<void> {
   if (await isGood(paths, hostname)) return;
-  const { cert, key } = await createSelfSigned(hostname, Date.now());
+  const { cert, key } = await createSelfSigned(hostname);
   await mkdir(dirname(paths.keyPath), { recursive: true, mode: 0o700 });
   await mkdir(dirname(paths.certPath), { recursive: true, mode: 0o700 });
   await write(paths.keyPath, key);
   await write(paths.certPath, cert);
 }
 
-/** A new certificate and its private key, PEM. `now` is Unix ms. */
+/** A new certificate and its private key, PEM. */
 export async function createSelfSigned(
   hostname: string,
-  now: number,
 ): Promise<{ readonly cert: string; readonly key: string }> {
   await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
@@ -42,8 +45,8 @@ export async function createSelfSigned(
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: randomBytes(16).toString('hex'),
     name: `CN=${hostname}`,
-    notBefore: new Date(now - 86_400_000),
-    notAfter: new Date(now + VALID_MS),
+    notBefore: NOT_BEFORE,
+    notAfter: NOT_AFTER,
     signingAlgorithm: algorithm,
     keys: keys as never,
     extensions: [
@@ -72,7 +75,7 @@ async function isGood(paths: CertificatePaths, hostname: string): Promise<boolea
     await readFile(paths.keyPath);
     const named =
       isIP(hostname) === 0 ? certificate.checkHost(hostname) : certificate.checkIP(hostname);
-    return named !== undefined && Date.parse(certificate.validTo) - RENEW_MS > Date.now();
+    return named !== undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
