@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
-import zlib from 'node:zlib';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type NodePublic } from '@malla/keys/key';
@@ -15,6 +14,7 @@ import type { CertificateFiles, Config, ListenAddress } from './config/config.ts
 import { DerpMaps } from './derp-maps.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
 import { ExtraRecordsFile } from './extra-records.ts';
+import type { Compress } from './fanout/message.ts';
 import { loadOrCreateKey } from './key-file.ts';
 import { clientAddress } from './listen/client-address.ts';
 import type { FetchHandler } from './listen/fetch-adapter.ts';
@@ -26,6 +26,7 @@ import type { ServeInnerHttp } from './machine/inner-http.ts';
 import { serveByOwn } from './machine/inner-own.ts';
 import { NoiseAcceptor } from './machine/noise-accept.ts';
 import { listenMetrics } from './metrics.ts';
+import { loadNative } from './native/load.ts';
 import type { Store } from './store/store.ts';
 import { Tailnet, type World } from './tailnet.ts';
 import { prefixOf } from './tailnet-map.ts';
@@ -37,6 +38,8 @@ export interface ControlDeps {
   readonly version: string;
   /** What carries HTTP inside Noise; default our own engine. */
   readonly serveInner?: ServeInnerHttp;
+  /** Whether functions of the node binary may be called directly; default yes, where that works. */
+  readonly native?: boolean;
   /** Unix ms; default the system's clock. */
   readonly now?: () => number;
 }
@@ -57,8 +60,6 @@ const MAX_NOISE_CONNECTIONS = 50_000;
 const STOP_GRACE_MS = 1_000;
 const TLS_LOOK_EVERY_MS = 30_000;
 const RECORDS_LOOK_EVERY_MS = 3_000;
-/** zstd level 1: smaller and faster than 3 on peers' JSON (docs/performance.md). */
-const ZSTD = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Starts everything that the configuration asks for. */
 export async function startControl(config: Config, deps: ControlDeps): Promise<Control> {
@@ -73,7 +74,8 @@ export async function startControl(config: Config, deps: ControlDeps): Promise<C
 
 async function assemble(config: Config, deps: ControlDeps, running: Running): Promise<Control> {
   const { log, store } = deps;
-  const world = worldOf(deps);
+  const native = loadNative(log, deps.native ?? true);
+  const world = worldOf(deps, native.compress);
   const noiseKey = await loadOrCreateKey(config.noise.privateKeyPath, deps.random);
   const addressOf = (request: IncomingMessage): string =>
     clientAddress(request.socket.remoteAddress, request.headers, trusted);
@@ -101,6 +103,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     staticKey: noiseKey,
     random: deps.random,
     serveInner: deps.serveInner ?? serveByOwn,
+    aead: native.aead,
     maxConnections: MAX_NOISE_CONNECTIONS,
     log,
   });
@@ -218,7 +221,7 @@ class Running {
   }
 }
 
-function worldOf(deps: ControlDeps): World {
+function worldOf(deps: ControlDeps, compress: Compress): World {
   return {
     now: deps.now ?? (() => Date.now()),
     monotonic: () => performance.now(),
@@ -227,7 +230,7 @@ function worldOf(deps: ControlDeps): World {
       const timer = setTimeout(task, delayMs);
       return () => clearTimeout(timer);
     },
-    compress: (bytes) => zlib.zstdCompressSync(bytes, ZSTD),
+    compress,
     log: deps.log,
   };
 }

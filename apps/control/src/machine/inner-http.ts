@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { MachinePublic } from '@malla/keys/key';
+import type { Aead } from '@malla/noise/aead';
 import type { RecordKeys } from '@malla/noise/handshake';
 
 /** Largest request body, bytes. Real ones have a few KiB. */
@@ -46,6 +47,8 @@ export interface MachineConnection {
 export interface InnerHttpOptions {
   readonly socket: Duplex;
   readonly keys: RecordKeys;
+  /** What seals and opens records. */
+  readonly aead: Aead;
   /** Bytes that came with the upgrade request, already part of the channel. */
   readonly head: Uint8Array;
   /** Sent before the first HTTP/2 frame; empty: nothing. */

@@ -21,7 +21,7 @@ const OPTIONS: http2.SessionOptions = {
 
 /** Serves a connection by node:http2. */
 export function serveByNode(options: InnerHttpOptions): InnerHttp {
-  const duplex = new NoiseDuplex(options.socket, options.keys, options.head);
+  const duplex = new NoiseDuplex(options.socket, options.keys, options.head, options.aead);
   if (options.earlyPayload.length > 0) duplex.write(options.earlyPayload);
   const session = http2.performServerHandshake(duplex, OPTIONS);
   session.on('error', () => session.destroy());

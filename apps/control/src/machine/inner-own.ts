@@ -48,8 +48,8 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
   constructor(options: InnerHttpOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.#sealer = new RecordSealer(options.keys.serverToClient);
-    this.#opener = new RecordOpener(options.keys.clientToServer);
+    this.#sealer = new RecordSealer(options.keys.serverToClient, options.aead);
+    this.#opener = new RecordOpener(options.keys.clientToServer, options.aead);
     this.#connection = new Http2Connection(this, LIMITS);
     if (options.earlyPayload.length > 0)
       this.#socket.write(this.#sealer.seal(options.earlyPayload));

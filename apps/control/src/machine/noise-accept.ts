@@ -11,6 +11,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey } from '@malla/keys/key';
 import { importPrivate, type X25519Private } from '@malla/keys/x25519';
+import type { Aead } from '@malla/noise/aead';
 import { encodeError } from '@malla/noise/frame';
 import { respond } from '@malla/noise/handshake';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
@@ -33,6 +34,8 @@ export interface NoiseAcceptOptions {
   readonly staticKey: X25519Private;
   readonly random: RandomBytes;
   readonly serveInner: ServeInnerHttp;
+  /** For records; handshakes are few. */
+  readonly aead: Aead;
   /** Connections at once; more are refused with 503. */
   readonly maxConnections: number;
   readonly log: Logger;
@@ -112,7 +115,7 @@ export class NoiseAcceptor {
     remoteAddress: string,
     withEarlyPayload: boolean,
   ): void {
-    const { staticKey, random, deps, log } = this.#options;
+    const { staticKey, random, deps, aead, log } = this.#options;
     const shaken = respond(staticKey, importPrivate(random(32)), initiation);
     if (!shaken.ok) {
       log.debug({ remoteAddress, fault: shaken.error }, 'noise handshake refused');
@@ -130,6 +133,7 @@ export class NoiseAcceptor {
     const http: InnerHttp = this.#options.serveInner({
       socket,
       keys,
+      aead,
       head,
       earlyPayload: withEarlyPayload ? this.#earlyPayload : NOTHING,
       onExchange: (exchange) => {

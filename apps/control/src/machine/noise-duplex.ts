@@ -1,5 +1,6 @@
 /** The Noise channel as a Node stream, for consumers that want one (inner-node.ts). */
 import { Duplex } from 'node:stream';
+import type { Aead } from '@malla/noise/aead';
 import type { RecordKeys } from '@malla/noise/handshake';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
 
@@ -9,11 +10,11 @@ export class NoiseDuplex extends Duplex {
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
 
-  constructor(socket: Duplex, keys: RecordKeys, head: Uint8Array) {
+  constructor(socket: Duplex, keys: RecordKeys, head: Uint8Array, aead: Aead) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
-    this.#sealer = new RecordSealer(keys.serverToClient);
-    this.#opener = new RecordOpener(keys.clientToServer);
+    this.#sealer = new RecordSealer(keys.serverToClient, aead);
+    this.#opener = new RecordOpener(keys.clientToServer, aead);
     socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
     socket.on('end', () => this.push(null));
     socket.on('close', () => this.destroy());
