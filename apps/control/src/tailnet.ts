@@ -142,6 +142,7 @@ export class Tailnet {
   /** Does what is due. Call it about once a second; never rejects. */
   async tick(): Promise<void> {
     this.#keepAlives.look(this.#world.monotonic());
+    this.authRequests.dropExpired();
     try {
       await this.#expiry.look(this.#world.now());
       const now = this.#world.monotonic();

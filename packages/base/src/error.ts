@@ -35,6 +35,7 @@ export const ERROR_STATUS = {
   'register.refused': 400,
   'auth.id-invalid': 400,
   'auth.not-found': 404,
+  'auth.too-many': 503,
   'address.exhausted': 507,
   'policy.read-only': 400,
   'store.unavailable': 503,

@@ -2,21 +2,20 @@
  * Logins that wait for a person: a device was shown a URL, and its client holds a request open until
  * an administrator registers, approves or rejects it. In memory: after a restart the client's next
  * request gets a new URL.
+ *
+ * Anybody can make a login wait, so there is room for so many, for so many of one machine, and when all
+ * is full those make way whose client does not hold a request open.
  */
 import { MallaError } from '@malla/base/error';
 import { toHex } from '@malla/base/hex';
 import type { RandomBytes } from '@malla/base/random';
-import type { Node } from '@malla/netmap/node';
 import type { Device } from '../core/register.ts';
 
 /** `hskey-authreq-` and 24 hex digits, as headscale's. */
 const PREFIX = 'hskey-authreq-';
 const ID = /^hskey-authreq-[0-9a-f]{24}$/;
 
-export type AuthOutcome =
-  | { readonly kind: 'registered'; readonly node: Node }
-  | { readonly kind: 'approved' }
-  | { readonly kind: 'rejected' };
+export type AuthOutcome = 'registered' | 'approved' | 'rejected';
 
 export interface AuthRequest {
   readonly id: string;
@@ -26,10 +25,10 @@ export interface AuthRequest {
 }
 
 interface Entry {
-  readonly request: AuthRequest;
+  request: AuthRequest;
+  /** An outcome stays for a client that comes to ask later. `deciding`: an administrator is at it. */
+  state: 'waiting' | 'deciding' | AuthOutcome;
   readonly waiters: Set<(outcome: AuthOutcome | undefined) => void>;
-  /** Decided, and kept for a client that comes to ask later. */
-  readonly outcome: AuthOutcome | undefined;
 }
 
 export interface AuthRequestLimits {
@@ -37,10 +36,11 @@ export interface AuthRequestLimits {
   readonly lifetimeMs: number;
 }
 
-/** Connections that may wait for one login. */
-const MAX_WAITERS = 16;
+/** Requests that may be held open for one login: a client holds one, and one that it has left behind. */
+const MAX_WAITERS = 4;
+/** Logins of one machine that wait: one for each of its users. */
+const MAX_PER_MACHINE = 8;
 
-/** The waiting logins; the oldest makes way when there are too many. */
 export class AuthRequestCache {
   readonly #entries = new Map<string, Entry>();
   readonly #limits: AuthRequestLimits;
@@ -59,85 +59,137 @@ export class AuthRequestCache {
 
   /**
    * Opens a request for a device; the same device that asks again gets the one it has. Throws
-   * MallaError `auth.id-invalid` for a given id that is none.
+   * MallaError `auth.id-invalid` for a given id that is none or waits already, `auth.too-many`.
    */
   open(device: Device, id?: string): AuthRequest {
-    if (id !== undefined) checkId(id);
-    this.#dropExpired();
-    if (id === undefined) {
-      for (const [known, entry] of this.#entries) {
-        const same = entry.request.device;
-        if (entry.outcome !== undefined) continue;
-        if (same.nodeKey !== device.nodeKey || same.machineKey !== device.machineKey) continue;
-        const request = { ...entry.request, device };
-        this.#entries.set(known, { ...entry, request });
-        return request;
-      }
+    this.dropExpired();
+    const known = this.#waitingFor(device);
+    if (id === undefined && known !== undefined) {
+      known.request = { ...known.request, device };
+      return known.request;
     }
+    if (id !== undefined) this.#checkFree(id);
+    this.#makeRoom(device);
     const request: AuthRequest = {
       id: id ?? PREFIX + toHex(this.#random(12)),
       device,
       expiresAt: this.#now() + this.#limits.lifetimeMs,
     };
-    const oldest = this.#entries.keys().next();
-    if (this.#entries.size >= this.#limits.maxEntries && !oldest.done) this.#drop(oldest.value);
-    this.#entries.set(request.id, { request, waiters: new Set(), outcome: undefined });
+    this.#entries.set(request.id, { request, state: 'waiting', waiters: new Set() });
     return request;
   }
 
   /** A request by id; throws what to answer for an id that is malformed or waits no longer. */
   get(id: string): AuthRequest {
-    checkId(id);
-    this.#dropExpired();
-    const entry = this.#entries.get(id);
-    if (entry === undefined || entry.outcome !== undefined) {
-      throw new MallaError(
-        'auth.not-found',
-        `no device waits with the id ${id}: it has been used, has expired, or the server was restarted; run tailscale up again for a new one`,
-      );
-    }
-    return entry.request;
+    return this.#waiting(id).request;
   }
 
   /** Whose login it is, decided or not. */
   deviceOf(id: string): Device | undefined {
-    this.#dropExpired();
+    this.dropExpired();
     return this.#entries.get(id)?.request.device;
   }
 
-  /** Waits for the outcome; undefined when the request is dropped, or too many wait already. */
+  /**
+   * Waits for the outcome; undefined when there is none to wait for: the request was dropped, the signal
+   * aborts, or too many wait already.
+   */
   wait(id: string, signal: AbortSignal): Promise<AuthOutcome | undefined> {
     const entry = this.#entries.get(id);
-    if (entry?.outcome !== undefined) return Promise.resolve(entry.outcome);
-    if (entry === undefined || entry.waiters.size >= MAX_WAITERS) return Promise.resolve(undefined);
+    if (entry === undefined || signal.aborted) return Promise.resolve(undefined);
+    const { state, waiters } = entry;
+    if (state !== 'waiting' && state !== 'deciding') return Promise.resolve(state);
+    if (waiters.size >= MAX_WAITERS) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const done = (outcome: AuthOutcome | undefined): void => {
-        entry.waiters.delete(done);
+        waiters.delete(done);
         resolve(outcome);
       };
-      entry.waiters.add(done);
+      waiters.add(done);
       signal.addEventListener('abort', () => done(undefined), { once: true });
     });
   }
 
-  /** Ends a request and releases who waits for it. */
-  settle(id: string, outcome: AuthOutcome): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    this.#entries.set(id, { ...entry, outcome });
-    for (const done of entry.waiters) done(outcome);
+  /**
+   * Decides a request and releases who waits for it. Nobody else can decide it meanwhile; when `work`
+   * rejects it waits on. Rejects like {@link get} throws.
+   */
+  async decide<T>(
+    id: string,
+    outcome: AuthOutcome,
+    work: (device: Device) => Promise<T> | T,
+  ): Promise<T> {
+    const entry = this.#waiting(id);
+    entry.state = 'deciding';
+    try {
+      const result = await work(entry.request.device);
+      entry.state = outcome;
+      release(entry, outcome);
+      return result;
+    } finally {
+      if (entry.state === 'deciding') entry.state = 'waiting';
+    }
   }
 
-  #drop(id: string): void {
-    const entry = this.#entries.get(id);
-    this.#entries.delete(id);
-    for (const done of entry?.waiters ?? []) done(undefined);
-  }
-
-  #dropExpired(): void {
+  /** Releases who waits for a request that has expired. */
+  dropExpired(): void {
     const now = this.#now();
-    for (const [id, entry] of this.#entries) if (entry.request.expiresAt <= now) this.#drop(id);
+    for (const [id, entry] of this.#entries) {
+      if (entry.request.expiresAt <= now && entry.state !== 'deciding') this.#drop(id, entry);
+    }
   }
+
+  #waiting(id: string): Entry {
+    checkId(id);
+    this.dropExpired();
+    const entry = this.#entries.get(id);
+    if (entry?.state === 'waiting') return entry;
+    throw new MallaError(
+      'auth.not-found',
+      `no device waits with the id ${id}: it has been used, has expired, or the server was restarted; run tailscale up again for a new one`,
+    );
+  }
+
+  #waitingFor({ nodeKey, machineKey }: Device): Entry | undefined {
+    for (const entry of this.#entries.values()) {
+      const { device } = entry.request;
+      if (device.nodeKey !== nodeKey || device.machineKey !== machineKey) continue;
+      if (entry.state === 'waiting' || entry.state === 'deciding') return entry;
+    }
+    return undefined;
+  }
+
+  #checkFree(id: string): void {
+    checkId(id);
+    const state = this.#entries.get(id)?.state;
+    if (state === 'waiting' || state === 'deciding') {
+      throw new MallaError('auth.id-invalid', `a device waits with the id ${id} already`);
+    }
+  }
+
+  #makeRoom({ machineKey }: Device): void {
+    const entries = [...this.#entries].filter(([, { state }]) => state !== 'deciding');
+    const own = entries.filter(([, { request }]) => request.device.machineKey === machineKey);
+    if (own.length >= MAX_PER_MACHINE && own[0] !== undefined) this.#drop(...own[0]);
+    if (this.#entries.size < this.#limits.maxEntries) return;
+    const idle = entries.find(([, { waiters }]) => waiters.size === 0);
+    if (idle === undefined) {
+      throw new MallaError(
+        'auth.too-many',
+        'too many devices wait to be let in: try again in some minutes',
+      );
+    }
+    this.#drop(...idle);
+  }
+
+  #drop(id: string, entry: Entry): void {
+    this.#entries.delete(id);
+    release(entry, undefined);
+  }
+}
+
+function release({ waiters }: Entry, outcome: AuthOutcome | undefined): void {
+  for (const done of waiters) done(outcome);
 }
 
 function checkId(id: string): void {

@@ -16,24 +16,19 @@ export function createLogins(
   random: RandomBytes,
 ): AuthRequests {
   return {
-    async register(authId, userName) {
-      const request = cache.get(authId);
-      const node = await ledger.execute((state, context) => {
-        const user = state.userByName(userName);
-        if (user === undefined) {
-          throw new MallaError('user.not-found', `there is no user "${userName}"`);
-        }
-        return registerForUser(state, request.device, user.id, 'cli', rules, context);
-      });
-      cache.settle(authId, { kind: 'registered', node });
-      return node;
+    register(authId, userName) {
+      return cache.decide(authId, 'registered', (device) =>
+        ledger.execute((state, context) => {
+          const user = state.userByName(userName);
+          if (user === undefined) {
+            throw new MallaError('user.not-found', `there is no user "${userName}"`);
+          }
+          return registerForUser(state, device, user.id, 'cli', rules, context);
+        }),
+      );
     },
-    async approve(authId) {
-      cache.settle(cache.get(authId).id, { kind: 'approved' });
-    },
-    async reject(authId) {
-      cache.settle(cache.get(authId).id, { kind: 'rejected' });
-    },
+    approve: (authId) => cache.decide(authId, 'approved', () => {}),
+    reject: (authId) => cache.decide(authId, 'rejected', () => {}),
     async simulate({ authId, name, routes }) {
       const request = cache.open(
         {

@@ -122,18 +122,14 @@ async function followUp(
     throw new MallaError('request.forbidden', 'this login belongs to another machine');
   }
   const outcome = await deps.authRequests.wait(id, signal);
-  switch (outcome?.kind) {
-    case 'registered':
-      return registered(deps, outcome.node, false);
-    case 'rejected':
-      return { kind: 'refused', error: 'an administrator rejected this login' };
-    case 'approved':
-    case undefined: {
-      const node = deps.ledger.state.nodeByKey(device.nodeKey);
-      if (node !== undefined && !isExpired(node, deps.now())) return registered(deps, node, false);
-      return visit(deps, deps.authRequests.open(device));
-    }
+  if (outcome === 'rejected') {
+    return { kind: 'refused', error: 'an administrator rejected this login' };
   }
+  const node = deps.ledger.state.nodeByKey(device.nodeKey);
+  if (node !== undefined && !isExpired(node, deps.now())) return registered(deps, node, false);
+  // Nobody is there any more to open another request for.
+  if (signal.aborted) return { kind: 'visit', authUrl: followup };
+  return visit(deps, deps.authRequests.open(device));
 }
 
 function visit(deps: MachineDeps, request: AuthRequest): RegisterAnswer {
