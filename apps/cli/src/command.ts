@@ -90,6 +90,15 @@ export function id(value: string, flags: string): string {
   return value.replace(/^0+/, '');
 }
 
+/** A whole number in a range, both ends included. */
+export function count(least: number, most: number): (value: string, flags: string) => number {
+  return (value, flags) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : -1;
+    if (number >= least && number <= most) return number;
+    throw invalid(value, flags, `expected a number from ${least} to ${most}`);
+  };
+}
+
 /** A list: separated by commas, or the flag repeated. Empty text is the empty list. */
 export function list(value: string, _flags: string, previous: string[] | undefined): string[] {
   const items = value.split(',').map((item) => item.trim());

@@ -121,7 +121,7 @@ describe('bin/malla', () => {
   });
 
   test('takes a new enough Node of the system, with its arguments as they are', async () => {
-    const path = fakeNode('v26.1.0', 'shift; printf "<%s>" "$@"');
+    const path = fakeNode('v26.1.0', 'shift 2; printf "<%s>" "$@"');
     const { code, stdout } = await malla(['a b', '', "c'd"], {
       program: bareCheckout(),
       env: { PATH: `${path}:${SYSTEM_PATH}` },

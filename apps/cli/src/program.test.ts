@@ -61,7 +61,13 @@ const COMMANDS: Readonly<
   'malla db backup': {},
   'malla db restore': {},
   'malla db migrate': { flags: '--status' },
-  'malla relay': { flags: '' },
+  'malla relay': {
+    flags:
+      '--hostname --listen --http-port --stun-port --no-stun --metrics --data-dir --cert --key ' +
+      '--verify-client-url --verify-client-url-fail-open --bootstrap-dns-names --max-clients --client-rate ' +
+      '--client-burst --accept-connection-limit --accept-connection-burst --region-id --region-code --region-name ' +
+      '--log-level --log-format',
+  },
 };
 
 describe('the command tree', () => {
@@ -121,6 +127,11 @@ describe('a command line that is wrong', () => {
     ['preauthkeys create -e soon', /^Error: invalid argument "soon" for "-e, --expiration" flag/],
     ['users list -o xml', /^Error: invalid argument "xml" for "-o, --output" flag: expected json/],
     ['users list extra', /^Error: too many arguments for 'list'/],
+    ['relay', /^Error: required flag\(s\) "hostname" not set\n/],
+    ['relay --hostname a --cert x', /^Error: --cert and --key go together\n$/],
+    ['relay --hostname a --listen 1', /^Error: invalid argument "1" for "--listen" flag: expected/],
+    ['relay --hostname a --stun-port x', /^Error: invalid argument "x" for "--stun-port" flag/],
+    ['relay --hostname a --verify-client-url x', /^Error: invalid argument "x" for "--verify-c/],
     ['completion tcsh', /^Error: .*tcsh.*bash, zsh, fish, powershell/],
   ];
 

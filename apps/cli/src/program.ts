@@ -12,6 +12,7 @@ import { generateCommand } from './commands/generate.ts';
 import { healthCommand } from './commands/health.ts';
 import { nodesCommand } from './commands/nodes.ts';
 import { preAuthKeysCommand } from './commands/preauthkeys.ts';
+import { relayCommand } from './commands/relay.ts';
 import { serveCommand } from './commands/serve.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
@@ -40,6 +41,7 @@ export function createProgram(cli: Cli): MallaCommand {
     });
   const groups = [
     serveCommand(cli),
+    relayCommand(cli),
     usersCommand(cli),
     nodesCommand(cli),
     preAuthKeysCommand(cli),

@@ -62,6 +62,5 @@ async function readLine(stdin: NodeJS.ReadStream, timeoutMs?: number): Promise<s
     clearTimeout(timer);
     stdin.off('data', onData).off('end', giveUp).off('error', giveUp);
     stdin.pause();
-    stdin.unref();
   }
 }

@@ -1,13 +1,13 @@
 /** `malla auth`: logins that wait for an administrator. */
-import { MallaCommand, option, required } from '../command.ts';
+import { Option } from 'commander';
+import { MallaCommand, required } from '../command.ts';
 import { action, type Cli } from '../invocation.ts';
 
 interface OneRequest {
   readonly authId: string;
 }
 
-const authId = () =>
-  required(option('--auth-id <ID>', 'id that the login page shows', (text) => text));
+const authId = () => required(new Option('--auth-id <ID>', 'id that the login page shows'));
 
 /** The group. */
 export function authCommand(cli: Cli): MallaCommand {
@@ -16,7 +16,7 @@ export function authCommand(cli: Cli): MallaCommand {
   auth
     .command('register')
     .description('Register a device that waits')
-    .addOption(required(option('-u, --user <NAME>', 'who owns it', (name) => name)))
+    .addOption(required(new Option('-u, --user <NAME>', 'who owns it')))
     .addOption(authId())
     .action(
       action<OneRequest & { readonly user: string }>(cli, async (it) => {

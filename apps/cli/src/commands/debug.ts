@@ -1,4 +1,5 @@
 /** `malla debug`: for tests, and for looking into a client. */
+import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
 import { list, MallaCommand, option, required } from '../command.ts';
 import { CommandError } from '../failure.ts';
@@ -11,9 +12,9 @@ export function debugCommand(cli: Cli): MallaCommand {
   debug
     .command('create-node')
     .description('Make a login wait as if a device had asked')
-    .addOption(required(option('--name <NAME>', 'host name of the device', (name) => name)))
-    .addOption(required(option('-u, --user <NAME>', 'who is to own it', (name) => name)))
-    .addOption(required(option('-k, --key <ID>', 'id that the login is to have', (key) => key)))
+    .addOption(required(new Option('--name <NAME>', 'host name of the device')))
+    .addOption(required(new Option('-u, --user <NAME>', 'who is to own it')))
+    .addOption(required(new Option('-k, --key <ID>', 'id that the login is to have')))
     .addOption(option('-r, --route <ROUTES>', 'prefixes it offers, separated by commas', list))
     .action(
       action<{

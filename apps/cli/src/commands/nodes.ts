@@ -1,4 +1,5 @@
 /** `malla nodes`: the devices of the tailnet. */
+import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
 import { id, list, MallaCommand, option, required, timestamp } from '../command.ts';
 import { CommandError } from '../failure.ts';
@@ -53,8 +54,8 @@ export function nodesCommand(cli: Cli): MallaCommand {
   nodes
     .command('register')
     .description('Register a device that waits, as its login page says')
-    .addOption(required(option('-u, --user <NAME>', 'who owns it', (name) => name)))
-    .addOption(required(option('-k, --key <ID>', 'id that the login page shows', (key) => key)))
+    .addOption(required(new Option('-u, --user <NAME>', 'who owns it')))
+    .addOption(required(new Option('-k, --key <ID>', 'id that the login page shows')))
     .action(
       action<{ readonly user: string; readonly key: string }>(cli, async (it) => {
         const client = await it.connect();

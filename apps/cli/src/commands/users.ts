@@ -1,4 +1,5 @@
 /** `malla users`: whom devices belong to. */
+import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
 import type { User } from '@malla/api/schemas';
 import { id, MallaCommand, option, required } from '../command.ts';
@@ -95,7 +96,7 @@ export function usersCommand(cli: Cli): MallaCommand {
     .description('Rename a user')
     .addOption(option(IDENTIFIER, 'id of the user', id))
     .option(NAME, 'name of the user')
-    .addOption(required(option('-r, --new-name <NAME>', 'new name of the user', (name) => name)))
+    .addOption(required(new Option('-r, --new-name <NAME>', 'new name of the user')))
     .action(
       action<UserQuery & { readonly newName: string }>(cli, async (it) => {
         const client = await it.connect();

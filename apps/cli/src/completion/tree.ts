@@ -65,7 +65,11 @@ function readFlag(option: Option): FlagEntry {
     value,
     description: option.description,
     isRequired: option.mandatory,
-    fallback: option.defaultValueDescription,
+    fallback: option.defaultValueDescription ?? plainText(option.defaultValue),
     choices: option.argChoices ?? [],
   };
+}
+
+function plainText(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }

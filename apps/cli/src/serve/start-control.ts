@@ -3,20 +3,12 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from '@malla/base/logger';
 import type { Config } from '@malla/control/config/config';
 import { startControl } from '@malla/control/control';
-import { serveByOwn } from '@malla/control/machine/inner-own';
 import { openStore } from '@malla/control/store/open';
 import { readVersion } from '../version.ts';
-
-/** A server that runs. */
-export interface RunningServer {
-  /** Reads certificates and relay maps again. */
-  reload(): Promise<void>;
-  /** Ends everything and stores what is not stored yet. */
-  stop(): Promise<void>;
-}
+import type { Running } from './run-until-stopped.ts';
 
 /** Starts it. Throws MallaError with one sentence when something is in the way. */
-export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+export async function startServer(config: Config, log: Logger): Promise<Running> {
   const { version } = await readVersion();
   const store = await openStore(config.database, log);
   try {
@@ -25,7 +17,6 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       log,
       version,
       random: randomBytes,
-      serveInner: serveByOwn,
     });
     return {
       reload: () => control.reload(),
