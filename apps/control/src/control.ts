@@ -15,7 +15,7 @@ import { DerpMaps } from './derp-maps.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
 import { ExtraRecordsFile } from './extra-records.ts';
 import type { Compress } from './fanout/message.ts';
-import { loadOrCreateKey } from './key-file.ts';
+import { loadOrCreateKey } from '@malla/relay/key-file';
 import { clientAddress } from './listen/client-address.ts';
 import type { FetchHandler } from './listen/fetch-adapter.ts';
 import { createFront } from './listen/front.ts';

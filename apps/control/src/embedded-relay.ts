@@ -19,7 +19,7 @@ import { RelayServer } from '@malla/relay/server';
 import { StunServer } from '@malla/relay/stun/server';
 import type { DerpMap, DerpMapLayer, DerpNode } from '@malla/wire/tailcfg/derp-map';
 import type { EmbeddedRelayConfig } from './config/config.ts';
-import { loadOrCreateKey } from './key-file.ts';
+import { loadOrCreateKey } from '@malla/relay/key-file';
 import { fetchListener } from './listen/fetch-adapter.ts';
 import { pathOf } from './listen/front.ts';
 import { type HttpServer, listenHttp } from './listen/http-server.ts';

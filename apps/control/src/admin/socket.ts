@@ -2,12 +2,13 @@
  * The unix socket on which the administrators' API listens for the CLI. Its file mode is the whole
  * access control: whoever may open it administrates the server.
  */
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import http from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
+import { makeFolder } from '@malla/relay/make-folder';
 import { fetchListener } from '../listen/fetch-adapter.ts';
 
 export interface SocketAddress {
@@ -42,7 +43,7 @@ export async function listenSocket(
     }),
   );
   try {
-    await mkdir(dirname(address.path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(address.path));
     await removeStale(address.path);
     await listen(server, address);
   } catch (error) {

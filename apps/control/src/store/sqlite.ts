@@ -6,10 +6,11 @@
  * has been deleted under it, and what it then promises is lost with the process; so every commit first
  * checks that the files it has open are still the ones at their path.
  */
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
+import { makeFolder } from '@malla/relay/make-folder';
 import type { AuditEntry, Change, TableName } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
 import { DatabaseLock } from './lock.ts';
@@ -261,7 +262,7 @@ function upsertSql(table: TableShape): string {
 
 /** Creates the file where there is none, private to its owner, and resolves links: locks go by file. */
 function prepareFile(path: string): string {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   createPrivate(path);
   return realpathSync(path);
 }

@@ -5,9 +5,10 @@
  * Source: RFC 5280; docs/protocol/derp.md §8 (CertName).
  */
 import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
 
 /** PEM files. */
 export interface CertificatePaths {
@@ -27,8 +28,8 @@ const NOT_AFTER = new Date('9999-12-31T23:59:59Z');
 export async function ensureSelfSigned(paths: CertificatePaths, hostname: string): Promise<void> {
   if (await isGood(paths, hostname)) return;
   const { cert, key } = await createSelfSigned(hostname);
-  await mkdir(dirname(paths.keyPath), { recursive: true, mode: 0o700 });
-  await mkdir(dirname(paths.certPath), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(paths.keyPath));
+  makeFolder(dirname(paths.certPath));
   await write(paths.keyPath, key);
   await write(paths.certPath, cert);
 }
