@@ -5,12 +5,12 @@
  */
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
-import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
+import type { Node, NodeId } from '@malla/netmap/node';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { AuthRequests } from './admin/deps.ts';
 import type { Config, ExtraRecord } from './config/config.ts';
 import type { Change } from './core/change.ts';
-import { sawNode } from './core/map-update.ts';
+import { sawNodes } from './core/map-update.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
@@ -112,15 +112,17 @@ export class Tailnet {
       now: world.now,
       log: world.log,
     };
-    this.#expiry = new ExpiryWatch(
-      {
-        ledger: this.ledger,
-        ephemeralInactivityMs: config.node.ephemeralInactivityMs,
-        isOnline: (id) => this.presences.isOnline(id),
-        onExpired: (node) => this.#endExpired(node),
+    this.#expiry = new ExpiryWatch({
+      ledger: this.ledger,
+      nodes: () => this.fanout.nodes(),
+      now: world.now,
+      ephemeralInactivityMs: config.node.ephemeralInactivityMs,
+      awaySince: (node) => {
+        const { online, lastSeen = node.createdAt } = this.presences.of(node.id, node.lastSeen);
+        return online ? undefined : lastSeen;
       },
-      world.now(),
-    );
+      onExpired: (node) => this.#endExpired(node),
+    });
     this.#keepAlives = new KeepAlives({
       fanout: this.fanout,
       fraction: () => (world.random(1)[0] ?? 0) / 256,
@@ -144,7 +146,7 @@ export class Tailnet {
     this.#keepAlives.look(this.#world.monotonic());
     this.authRequests.dropExpired();
     try {
-      await this.#expiry.look(this.#world.now());
+      await this.#expiry.look();
       const now = this.#world.monotonic();
       if (now - this.#purgedAt >= PURGE_EVERY_MS) {
         this.#purgedAt = now;
@@ -171,9 +173,17 @@ export class Tailnet {
 
   /** Ends all streams and stores what was not stored yet. */
   async stop(): Promise<void> {
+    const seen = this.presences.stop();
     for (const stream of this.fanout.streams()) this.fanout.close(stream);
-    this.presences.stop();
-    await this.#save();
+    this.c2n.stop();
+    await this.ledger.execute((state) => {
+      const nodes = [...seen.keys()]
+        .map((id) => state.node(id))
+        .filter((node) => node !== undefined);
+      return sawNodes(nodes, (node) => seen.get(node.id) ?? 0);
+    });
+    await this.#saving?.catch(() => {});
+    await this.ledger.save();
   }
 
   async #save(): Promise<void> {
@@ -197,23 +207,19 @@ export class Tailnet {
 
   #changed(changes: readonly Change[]): void {
     this.fanout.apply(changes);
-    const now = this.#world.now();
     for (const change of changes) {
       if (change.table !== 'node') continue;
-      const { before, after } = change;
-      if (after === undefined) this.presences.forget(change.id);
-      else if (before !== undefined && isExpired(after, now) && !isExpired(before, now)) {
-        this.#endExpired(after);
-      }
+      this.#expiry.changed(change.id, change.after);
+      if (change.after === undefined) this.presences.remove(change.id);
     }
   }
 
-  /** The node is told that its key has expired, then its stream ends, and its peers know. */
+  /** The node is told that its key has expired, then its stream ends; its peers know, in one message. */
   #endExpired(node: Node): void {
+    this.presences.end(node.id);
     this.fanout.presenceChanged(node, true);
     this.fanout.flush();
     this.fanout.close(this.fanout.stream(node.id));
-    this.presences.forget(node.id);
   }
 
   #turned(id: NodeId, online: boolean): void {
@@ -221,13 +227,11 @@ export class Tailnet {
     if (node === undefined) return;
     this.fanout.presenceChanged(node);
     if (online) return;
-    const at = this.#world.now();
+    const at = this.presences.of(id, undefined).lastSeen ?? this.#world.now();
     void this.ledger
       .execute((state) => {
         const present = state.node(id);
-        return present === undefined
-          ? { changes: [], answer: undefined, durability: 'soon' }
-          : { ...sawNode(present, at), answer: undefined };
+        return sawNodes(present === undefined ? [] : [present], () => at);
       })
       .catch((error: unknown) =>
         this.#world.log.error({ err: error, node: id }, 'last seen not noted'),

@@ -38,10 +38,13 @@ export function reportNode(state: State, node: Node, report: Report): Decision<N
   return after.name === node.name ? decideSoon(changes, after) : decide(changes, after);
 }
 
-/** Notes when a node was last heard of. */
-export function sawNode(node: Node, at: number): Decision<Node> {
-  const after = { ...node, lastSeen: Math.max(at, node.lastSeen ?? 0) };
-  return decideSoon([{ table: 'node', id: node.id, before: node, after }], after);
+/** Notes when nodes were last heard of, Unix ms. */
+export function sawNodes(nodes: readonly Node[], at: (node: Node) => number): Decision<void> {
+  const changes = nodes.map((before): Change => {
+    const after = { ...before, lastSeen: Math.max(at(before), before.lastSeen ?? 0) };
+    return { table: 'node', id: before.id, before, after };
+  });
+  return decideSoon(changes, undefined);
 }
 
 function renamed(state: State, node: Node, hostname: string): string {

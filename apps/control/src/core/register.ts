@@ -253,8 +253,9 @@ function freeName(state: State, hostname: string, self: Node | undefined): strin
 
 /** Nobody owns a tag while there is no policy, so none can be asked for. */
 function refuseTags(requested: readonly string[]): never {
+  const named = requested.length > 8 ? [...requested.slice(0, 8), '…'] : requested;
   throw new MallaError(
     'register.refused',
-    `requested tags [${requested.join(', ')}] are invalid or not permitted`,
+    `requested tags [${named.join(', ')}] are invalid or not permitted`,
   );
 }

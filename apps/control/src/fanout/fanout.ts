@@ -88,6 +88,11 @@ export class Fanout {
     return this.#streams.get(id);
   }
 
+  /** Every node as the changes that were applied here left it. */
+  nodes(): IterableIterator<Node> {
+    return this.#nodes.values();
+  }
+
   /** Opens a stream. An older one of the same node is ended: the client has left it behind. */
   open(node: Node, encoding: Encoding, sink: StreamSink): MapStream {
     this.close(this.#streams.get(node.id));

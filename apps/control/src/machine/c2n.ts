@@ -41,7 +41,7 @@ export class C2nExchanges {
     if (!this.#options.exists(node)) {
       return Promise.reject(new MallaError('node.not-found', `there is no node ${node}`));
     }
-    if (!/^[A-Z]{3,7}$/.test(method) || !/^\/[^\s]{0,2000}$/.test(path)) {
+    if (!/^[A-Z]{3,7}$/.test(method) || !/^\/[\x21-\x7e]{0,2000}$/.test(path)) {
       return Promise.reject(
         new MallaError(
           'request.invalid',
@@ -55,8 +55,9 @@ export class C2nExchanges {
       );
     }
     const id = toHex(this.#options.random(16));
+    const bodyBytes = utf8(body).length;
     const payload = utf8(
-      `${method} ${path} HTTP/1.1\r\nHost: node\r\nContent-Length: ${utf8(body).length}\r\n\r\n${body}`,
+      `${method} ${path} HTTP/1.1\r\nHost: node\r\nContent-Length: ${bodyBytes}\r\n\r\n${body}`,
     );
     const member = `"PingRequest":${JSON.stringify({
       URL: `https://unused/machine/c2n/${id}`,
@@ -92,5 +93,12 @@ export class C2nExchanges {
     if (pending === undefined || !from.has(pending.node)) return false;
     pending.settle(response);
     return true;
+  }
+
+  /** The server stops: no answer will come any more. */
+  stop(): void {
+    for (const { node, settle } of this.#pending.values()) {
+      settle(new MallaError('node.offline', `the server stops, and node ${node} with it`));
+    }
   }
 }

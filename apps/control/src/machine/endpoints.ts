@@ -4,9 +4,9 @@
  *
  * Source: docs/protocol/control.md §Endpoints. Observed: clients 1.80 to 1.102.
  */
-import { messageOf } from '@malla/base/error';
+import { ERROR_STATUS, MallaError } from '@malla/base/error';
 import { parseKey } from '@malla/keys/key';
-import type { Node, NodeId } from '@malla/netmap/node';
+import type { Node } from '@malla/netmap/node';
 import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
 import { appendAudit } from '../core/audit.ts';
 import type { MachineDeps, Origin } from './deps.ts';
@@ -33,7 +33,6 @@ const ROUTES: Readonly<Record<string, Handler>> = {
 /** Paths with a variable part, by prefix. */
 const PREFIXES: readonly (readonly [string, Handler])[] = [
   ['POST /machine/c2n/', c2nAnswer],
-  ['HEAD /machine/c2n/', c2nAnswer],
   ['POST /machine/webclient/', missing('this server does not broker web client sessions')],
   ['GET /machine/tka/', missing('this server does not do tailnet lock')],
   ['GET /machine/ssh/action/', missing('this server has no SSH rules yet')],
@@ -53,7 +52,9 @@ export async function serveMachine(
     await handler(deps, origin, exchange);
   } catch (error) {
     deps.log.error({ err: error, path }, 'machine request failed');
-    exchange.respond(500, 'text/plain', messageOf(error));
+    const known = error instanceof MallaError;
+    const status = known ? ERROR_STATUS[error.code] : 500;
+    exchange.respond(status, 'text/plain', known ? error.message : 'internal error');
   }
 }
 
@@ -73,7 +74,7 @@ function nodeOf(deps: MachineDeps, origin: Origin, nodeKey: unknown): Node | und
 }
 
 async function updateHealth(deps: MachineDeps, origin: Origin, exchange: Exchange): Promise<void> {
-  const body = parseObject(exchange.body);
+  const body = parseObject(exchange.takeBody());
   const node = body.ok ? nodeOf(deps, origin, body.value['NodeKey']) : undefined;
   if (!body.ok || node === undefined) {
     exchange.respond(400, 'text/plain', 'bad health report');
@@ -88,7 +89,7 @@ async function updateHealth(deps: MachineDeps, origin: Origin, exchange: Exchang
 }
 
 async function auditLog(deps: MachineDeps, origin: Origin, exchange: Exchange): Promise<void> {
-  const body = parseObject(exchange.body);
+  const body = parseObject(exchange.takeBody());
   const node = body.ok ? nodeOf(deps, origin, body.value['NodeKey']) : undefined;
   if (!body.ok || node === undefined) {
     exchange.respond(400, 'text/plain', 'bad audit log entry');
@@ -126,9 +127,8 @@ function whoami(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
 
 function c2nAnswer(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
   const id = exchange.path.slice('/machine/c2n/'.length);
-  const own = new Set<NodeId>();
-  for (const node of deps.ledger.state.nodesOfMachine(origin.connection.machineKey))
-    own.add(node.id);
-  const taken = deps.c2n.answer(id, own, exchange.body);
+  const nodes = deps.ledger.state.nodesOfMachine(origin.connection.machineKey);
+  const own = new Set(nodes.map((node) => node.id));
+  const taken = deps.c2n.answer(id, own, exchange.takeBody());
   exchange.respond(taken ? 200 : 404, 'text/plain', taken ? '' : 'nobody waits for this');
 }

@@ -3,55 +3,73 @@
  * deleted. Looked at once a second: thousands of nodes cost less than a timer each.
  */
 import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
+import { decide, type Decision } from '../core/change.ts';
+import type { State } from '../core/state.ts';
 import type { Ledger } from '../ledger.ts';
 
 export interface ExpiryOptions {
   readonly ledger: Ledger;
+  /** Every node as everybody has been told of it: what is still being stored has not happened. */
+  readonly nodes: () => Iterable<Node>;
+  /** Unix ms. */
+  readonly now: () => number;
   /** How long an ephemeral node may be away, ms. */
   readonly ephemeralInactivityMs: number;
-  readonly isOnline: (id: NodeId) => boolean;
-  /** A key has expired since the last look. */
+  /** Since when a node is away, Unix ms; undefined while it is online. */
+  readonly awaySince: (node: Node) => number | undefined;
+  /** A key has expired, by time or by a command; told once. */
   readonly onExpired: (node: Node) => void;
 }
 
 export class ExpiryWatch {
   readonly #options: ExpiryOptions;
-  /** Unix ms of the last look; what expired before it has been told. */
-  #lookedAt: number;
+  /** Those that `onExpired` has been told of, or that were so at the start. */
+  readonly #expired = new Set<NodeId>();
   /** A node that was away before this process began is counted from its start. */
   readonly #startedAt: number;
 
-  constructor(options: ExpiryOptions, now: number) {
+  constructor(options: ExpiryOptions) {
     this.#options = options;
-    this.#lookedAt = now;
-    this.#startedAt = now;
-  }
-
-  /** Looks at every node; `now` is Unix ms. */
-  async look(now: number): Promise<void> {
-    const { ledger } = this.#options;
-    const since = this.#lookedAt;
-    this.#lookedAt = now;
-    const gone: NodeId[] = [];
-    for (const node of ledger.state.nodes()) {
-      if (isExpired(node, now) && !isExpired(node, since)) this.#options.onExpired(node);
-      if (node.ephemeral && this.#awayTooLong(node, now)) gone.push(node.id);
+    this.#startedAt = options.now();
+    for (const node of options.nodes()) {
+      if (isExpired(node, this.#startedAt)) this.#expired.add(node.id);
     }
-    if (gone.length === 0) return;
-    await ledger.execute((state) => ({
-      changes: gone.flatMap((id) => {
-        const before = state.node(id);
-        const away = before !== undefined && this.#awayTooLong(before, now);
-        return away ? [{ table: 'node' as const, id, before, after: undefined }] : [];
-      }),
-      answer: undefined,
-      durability: 'now',
-    }));
   }
 
-  #awayTooLong(node: Node, now: number): boolean {
-    if (this.#options.isOnline(node.id)) return false;
-    const awaySince = Math.max(node.lastSeen ?? node.createdAt, this.#startedAt);
-    return now - awaySince >= this.#options.ephemeralInactivityMs;
+  /** A row has changed; undefined: it was deleted. */
+  changed(id: NodeId, node: Node | undefined): void {
+    if (node === undefined || !isExpired(node, this.#options.now())) {
+      this.#expired.delete(id);
+    } else if (!this.#expired.has(id)) {
+      this.#expired.add(id);
+      this.#options.onExpired(node);
+    }
+  }
+
+  /** Looks at every node. Rejects like the ledger. */
+  async look(): Promise<void> {
+    const { ledger, nodes } = this.#options;
+    let someGone = false;
+    for (const node of nodes()) {
+      this.changed(node.id, node);
+      someGone ||= this.#isGone(node);
+    }
+    if (someGone) await ledger.execute((state) => this.#removeGone(state));
+  }
+
+  #removeGone(state: State): Decision<void> {
+    const gone = [...state.nodes()].filter((node) => this.#isGone(node));
+    return decide(
+      gone.map((before) => ({ table: 'node', id: before.id, before, after: undefined })),
+      undefined,
+    );
+  }
+
+  #isGone(node: Node): boolean {
+    if (!node.ephemeral) return false;
+    const since = this.#options.awaySince(node);
+    if (since === undefined) return false;
+    const awayMs = this.#options.now() - Math.max(since, this.#startedAt);
+    return awayMs >= this.#options.ephemeralInactivityMs;
   }
 }

@@ -27,11 +27,15 @@ export interface Exchange {
   readonly method: string;
   /** Path and query. */
   readonly path: string;
-  readonly body: Uint8Array;
+  /** The client gave up, or the connection broke: no answer will reach it. */
+  readonly aborted: boolean;
+  /** The request's body, given once: a request may be held for days, and need not keep it. */
+  takeBody(): Uint8Array;
+  /** The whole answer. Does nothing when there was one already, or nobody to take it. */
   respond(status: number, contentType: string, body: Uint8Array | string): void;
-  /** Begins an answer with status 200 that stays open. */
+  /** Begins an answer with status 200 that stays open. Only while not {@link aborted}. */
   stream(contentType: string): AnswerStream;
-  /** The client gave up, or the connection broke, before the answer. Called at most once. */
+  /** It became {@link aborted} before the answer began. Called at most once. */
   onAborted: (() => void) | undefined;
 }
 
@@ -59,7 +63,12 @@ export interface InnerHttpOptions {
 
 /** A connection that carries HTTP, for the one who owns it. */
 export interface InnerHttp {
-  /** Resolves to whether the other side answered a ping in time. */
+  /**
+   * Since when nothing goes on here, in monotonic ms: no request is being answered, or the rest of one is
+   * waited for. Undefined: something does.
+   */
+  idleSince(): number | undefined;
+  /** Resolves to whether the other side answered a ping; false when the connection ends first. */
   ping(): Promise<boolean>;
   /** Ends all streams and the connection. */
   close(): void;

@@ -4,6 +4,7 @@
  * on both.
  */
 import http2 from 'node:http2';
+import { performance } from 'node:perf_hooks';
 import { concat } from '@malla/base/bytes';
 import {
   type AnswerStream,
@@ -25,9 +26,20 @@ export function serveByNode(options: InnerHttpOptions): InnerHttp {
   if (options.earlyPayload.length > 0) duplex.write(options.earlyPayload);
   const session = http2.performServerHandshake(duplex, OPTIONS);
   session.on('error', () => session.destroy());
-  session.on('stream', (stream, headers) => receive(stream, headers, options.onExchange));
+  let open = 0;
+  let emptySince = performance.now();
+  session.on('stream', (stream, headers) =>
+    receive(stream, headers, (exchange) => {
+      open++;
+      stream.on('close', () => {
+        if (--open === 0) emptySince = performance.now();
+      });
+      options.onExchange(exchange);
+    }),
+  );
   session.on('close', options.onClosed);
   return {
+    idleSince: () => (open === 0 ? emptySince : undefined),
     ping: () =>
       new Promise((resolve) => {
         if (session.destroyed) return resolve(false);
@@ -64,22 +76,28 @@ function exchangeOf(
   body: Uint8Array,
 ): Exchange {
   let answered = false;
+  let rest = body;
   const exchange: Exchange = {
     method: headers[':method'] ?? 'GET',
     path: headers[':path'] ?? '/',
-    body,
     onAborted: undefined,
+    get aborted() {
+      return stream.destroyed || stream.closed;
+    },
+    takeBody() {
+      const taken = rest;
+      rest = new Uint8Array();
+      return taken;
+    },
     respond(status, contentType, answer) {
+      if (answered || exchange.aborted) return;
       answered = true;
-      if (stream.destroyed || stream.closed) return;
       stream.respond({ ':status': status, 'content-type': contentType });
       stream.end(answer);
     },
     stream(contentType) {
       answered = true;
-      if (!stream.destroyed && !stream.closed) {
-        stream.respond({ ':status': 200, 'content-type': contentType });
-      }
+      stream.respond({ ':status': 200, 'content-type': contentType });
       return answerStreamOf(stream);
     },
   };

@@ -20,11 +20,15 @@ import {
 const LIMITS: Http2Limits = {
   ...DEFAULT_LIMITS,
   bodyBytes: MAX_BODY_BYTES,
+  // One of the largest, and the small ones that come meanwhile.
+  gatheredBytes: MAX_BODY_BYTES + (128 << 10),
   // What waits for a slow client is merged by the fan-out as long as it is not handed over.
   streamOutputBytes: 32 << 10,
   // A whole map is one write, which may be larger.
   outputBytes: 1 << 20,
 };
+
+const NOTHING = new Uint8Array();
 
 /** Where HTTP/2 output is put together before it is sealed; one for all, used within a call. */
 const scratch = new Uint8Array(64 << 10);
@@ -42,6 +46,7 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
   readonly #connection: Http2Connection;
   /** Few: a map stream, and what is asked meanwhile. */
   readonly #exchanges = new Map<number, OwnExchange>();
+  #emptySince = performance.now();
   #blocked = false;
   #pong: ((alive: boolean) => void) | undefined;
 
@@ -63,6 +68,12 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
     this.#socket.on('end', () => this.#socket.end());
     if (options.head.length > 0) this.#received(options.head);
     this.#socket.resume();
+  }
+
+  idleSince(): number | undefined {
+    const emptySince = this.#exchanges.size === 0 ? this.#emptySince : Infinity;
+    const since = Math.min(emptySince, this.#connection.waitingSince ?? Infinity);
+    return since === Infinity ? undefined : since;
   }
 
   ping(): Promise<boolean> {
@@ -92,6 +103,7 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
   onStreamClosed(id: number): void {
     const exchange = this.#exchanges.get(id);
     this.#exchanges.delete(id);
+    if (this.#exchanges.size === 0) this.#emptySince = performance.now();
     exchange?.closed();
   }
 
@@ -134,11 +146,12 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
 class OwnExchange implements Exchange {
   readonly method: string;
   readonly path: string;
-  readonly body: Uint8Array;
+  aborted = false;
   onAborted: (() => void) | undefined;
   answer: OwnAnswer | undefined;
   readonly #connection: Http2Connection;
   readonly #id: number;
+  #body: Uint8Array;
   #answered = false;
 
   constructor(connection: Http2Connection, id: number, request: Http2Request) {
@@ -146,7 +159,13 @@ class OwnExchange implements Exchange {
     this.#id = id;
     this.method = request.method;
     this.path = request.path;
-    this.body = request.body;
+    this.#body = request.body;
+  }
+
+  takeBody(): Uint8Array {
+    const body = this.#body;
+    this.#body = NOTHING;
+    return body;
   }
 
   respond(status: number, contentType: string, body: Uint8Array | string): void {
@@ -164,6 +183,7 @@ class OwnExchange implements Exchange {
   }
 
   closed(): void {
+    this.aborted = true;
     if (this.answer !== undefined) this.answer.closed();
     else if (!this.#answered) {
       this.#answered = true;

@@ -4,10 +4,11 @@
  *
  * Source: docs/protocol/control.md §Map requests.
  */
-import { MallaError } from '@malla/base/error';
 import { isExpired, type Node } from '@malla/netmap/node';
 import { decodeMapRequest, type MapRequest } from '@malla/wire/tailcfg/map-request';
+import { decideSoon } from '../core/change.ts';
 import { reportNode } from '../core/map-update.ts';
+import type { State } from '../core/state.ts';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
@@ -17,7 +18,7 @@ export const MIN_CAP_VERSION = 113;
 
 /** Answers a map request. */
 export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange): Promise<void> {
-  const decoded = decodeMapRequest(exchange.body);
+  const decoded = decodeMapRequest(exchange.takeBody());
   if (!decoded.ok) {
     exchange.respond(400, 'text/plain', `bad map request: ${decoded.error}`);
     return;
@@ -27,31 +28,30 @@ export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange)
     exchange.respond(400, 'text/plain', unsupported(request.version));
     return;
   }
-  const known = deps.ledger.state.nodeByKey(request.nodeKey);
-  if (known === undefined || known.machineKey !== origin.connection.machineKey) {
-    exchange.respond(404, 'text/plain', 'node not found: log in again');
-    return;
+  const find = (state: State): Node | undefined => {
+    const node = state.nodeByKey(request.nodeKey);
+    return node?.machineKey === origin.connection.machineKey ? node : undefined;
+  };
+  const { state } = deps.ledger;
+  const asking = find(state);
+  if (asking !== undefined) {
+    deps.presences.heard(asking.id);
+    if (reports(request, asking, deps.now())) await takeReport(deps, request, find);
   }
-  const encoding: Encoding = request.compress === 'zstd' ? 'zstd' : 'plain';
-  if (isExpired(known, deps.now())) {
-    // It is told that it must log in again, and nothing else.
-    const answer = exchange.stream('application/json');
-    answer.write(deps.fanout.selfOnly(known, encoding));
-    answer.end();
-    return;
-  }
-  const node = await takeReport(deps, known, request);
+  if (exchange.aborted) return;
+  // Whatever was true before the wait: the node may be gone, logged out, or have another key.
+  const node = find(state);
   if (node === undefined) {
     exchange.respond(404, 'text/plain', 'node not found: log in again');
     return;
   }
-  if (request.stream) openStream(deps, origin, exchange, node, encoding);
+  const encoding: Encoding = request.compress === 'zstd' ? 'zstd' : 'plain';
+  if (isExpired(node, deps.now())) {
+    // It is told that it must log in again, and nothing else.
+    answerOnce(exchange, deps.fanout.selfOnly(node, encoding));
+  } else if (request.stream) openStream(deps, origin, exchange, node, encoding);
   else if (request.omitPeers) exchange.respond(200, 'application/json', '');
-  else {
-    const answer = exchange.stream('application/json');
-    answer.write(deps.fanout.once(node, encoding));
-    answer.end();
-  }
+  else answerOnce(exchange, deps.fanout.once(node, encoding));
 }
 
 /** What the text for a client that is too old says. */
@@ -60,31 +60,36 @@ export function unsupported(capVersion: number): string {
 }
 
 /**
- * A stream's own report may be older than the lite update that races with it, so it counts only while
- * nothing else is known of the node.
+ * Whether the request says something new of the node. A stream's own report may be older than the lite
+ * update that races with it, so it counts only while nothing else is known.
  */
+function reports(request: MapRequest, node: Node, now: number): boolean {
+  if (isExpired(node, now)) return false;
+  return request.stream ? node.discoKey === undefined : !request.readOnly;
+}
+
 async function takeReport(
   deps: MachineDeps,
-  node: Node,
   request: MapRequest,
-): Promise<Node | undefined> {
-  const counts = request.stream ? node.discoKey === undefined : !request.readOnly;
-  if (!counts) return node;
-  try {
-    return await deps.ledger.execute((state) => {
-      const present = state.node(node.id);
-      if (present === undefined) throw new MallaError('node.not-found', 'the node was deleted');
-      return reportNode(state, present, {
-        capVersion: request.version,
-        discoKey: request.discoKey,
-        hostinfo: request.hostinfo,
-        endpoints: request.endpoints,
-      });
-    });
-  } catch (error) {
-    if (error instanceof MallaError && error.code === 'node.not-found') return undefined;
-    throw error;
-  }
+  find: (state: State) => Node | undefined,
+): Promise<void> {
+  await deps.ledger.execute((state, { now }) => {
+    const node = find(state);
+    if (node === undefined || !reports(request, node, now)) return decideSoon([], undefined);
+    const report = {
+      capVersion: request.version,
+      discoKey: request.discoKey,
+      hostinfo: request.hostinfo,
+      endpoints: request.endpoints,
+    };
+    return { ...reportNode(state, node, report), answer: undefined };
+  });
+}
+
+function answerOnce(exchange: Exchange, pieces: readonly Uint8Array[]): void {
+  const answer = exchange.stream('application/json');
+  answer.write(pieces);
+  answer.end();
 }
 
 function openStream(
@@ -95,12 +100,16 @@ function openStream(
   encoding: Encoding,
 ): void {
   const answer = exchange.stream('application/json');
-  const stream = deps.fanout.open(node, encoding, answer);
-  deps.presences.opened(node.id);
+  const left = deps.presences.opened(node.id);
+  const stream = deps.fanout.open(node, encoding, {
+    write: (pieces) => answer.write(pieces),
+    // What we end is over at once, however long a dead connection may take to notice.
+    end: () => {
+      answer.end();
+      left();
+    },
+  });
   stream.http = origin.http;
   answer.onWritable = () => deps.fanout.writable(stream);
-  answer.onClosed = () => {
-    deps.fanout.close(stream);
-    deps.presences.closed(node.id);
-  };
+  answer.onClosed = () => deps.fanout.close(stream);
 }

@@ -6,6 +6,7 @@
  * Source: docs/protocol/ts2021.md. Observed: clients 1.80 to 1.102.
  */
 import type { IncomingMessage } from 'node:http';
+import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
@@ -25,8 +26,16 @@ const UPGRADE = 'tailscale-control-protocol';
 const HANDSHAKE_HEADER = 'x-tailscale-handshake';
 /** The initiation frame has 101 bytes, 136 characters of base64. */
 const MAX_HANDSHAKE_CHARS = 256;
-/** How long a connection may stay without a first request or open stream, ms. */
-const IDLE_MS = 120_000;
+/** How long a connection may go without its first whole request, ms. Anyone can make a handshake. */
+const FIRST_REQUEST_MS = 30_000;
+/**
+ * How long one may go between two, ms. Longer than two minutes: a client that has to dial again within
+ * two minutes of its last dial tries TLS only (docs/protocol/ts2021.md §7).
+ */
+const IDLE_MS = 150_000;
+const LOOK_EVERY_MS = 5_000;
+/** How long a refused connection may take to go away, ms. */
+const LINGER_MS = 2_000;
 const NOTHING = new Uint8Array();
 
 export interface NoiseAcceptOptions {
@@ -41,15 +50,24 @@ export interface NoiseAcceptOptions {
   readonly log: Logger;
 }
 
+interface OpenConnection {
+  readonly http: InnerHttp;
+  /** Whether a whole request has come. */
+  readonly isUsed: () => boolean;
+}
+
 export class NoiseAcceptor {
   readonly #options: NoiseAcceptOptions;
-  readonly #open = new Set<InnerHttp>();
+  readonly #open = new Set<OpenConnection>();
+  readonly #looking: NodeJS.Timeout;
+  #closed = false;
   /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
   readonly #earlyPayload: Uint8Array;
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: 1 << 20,
+    autoPong: false,
     handleProtocols: (offered) => (offered.has(UPGRADE) ? UPGRADE : false),
   });
 
@@ -57,6 +75,8 @@ export class NoiseAcceptor {
     this.#options = options;
     const challenge = importPrivate(options.random(32)).publicBytes;
     this.#earlyPayload = encodeEarlyPayload({ nodeKeyChallenge: formatKey('chalpub', challenge) });
+    this.#looking = setInterval(() => this.closeIdle(performance.now()), LOOK_EVERY_MS);
+    this.#looking.unref();
   }
 
   get connectionCount(): number {
@@ -66,6 +86,7 @@ export class NoiseAcceptor {
   /** Takes over the socket of an upgrade request to `/ts2021`. */
   accept(request: IncomingMessage, socket: Duplex, head: Uint8Array, remoteAddress: string): void {
     socket.on('error', () => socket.destroy());
+    if (this.#closed) return refuse(socket, 503, 'the server stops');
     if (this.#open.size >= this.#options.maxConnections)
       return refuse(socket, 503, 'too many connections');
     const upgrade = (request.headers.upgrade ?? '').toLowerCase();
@@ -86,9 +107,19 @@ export class NoiseAcceptor {
     this.#shake(socket, head, initiation, remoteAddress, true);
   }
 
-  /** Ends every connection. */
+  /** Ends connections on which nothing has gone on for too long; `now` is monotonic ms. */
+  closeIdle(now: number): void {
+    for (const { http, isUsed } of this.#open) {
+      const idleMs = now - (http.idleSince() ?? now);
+      if (idleMs >= (isUsed() ? IDLE_MS : FIRST_REQUEST_MS)) http.close();
+    }
+  }
+
+  /** Ends every connection, and takes no more. */
   close(): void {
-    for (const http of this.#open) http.close();
+    clearInterval(this.#looking);
+    this.#closed = true;
+    for (const { http } of this.#open) http.close();
   }
 
   #acceptWebSocket(
@@ -103,6 +134,10 @@ export class NoiseAcceptor {
       return refuse(socket, 400, 'missing or bad X-Tailscale-Handshake');
     this.#webSockets.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => {
       const stream = createWebSocketStream(webSocket);
+      // Pings faster than their answers are read are not answered (RFC 6455 §5.5.3): nothing piles up.
+      webSocket.on('ping', (data) => {
+        if (webSocket.bufferedAmount === 0) webSocket.pong(data);
+      });
       stream.on('error', () => stream.destroy());
       this.#shake(stream, new Uint8Array(), initiation, remoteAddress, false);
     });
@@ -119,12 +154,12 @@ export class NoiseAcceptor {
     const shaken = respond(staticKey, importPrivate(random(32)), initiation);
     if (!shaken.ok) {
       log.debug({ remoteAddress, fault: shaken.error }, 'noise handshake refused');
-      socket.end(encodeError('the handshake does not fit this server: has its key changed?'));
+      finish(socket, encodeError('the handshake does not fit this server: has its key changed?'));
       return;
     }
     const { machineKey, protocolVersion, response, keys } = shaken.value;
     if (protocolVersion < MIN_CAP_VERSION) {
-      socket.end(encodeError(unsupported(protocolVersion)));
+      finish(socket, encodeError(unsupported(protocolVersion)));
       return;
     }
     socket.write(response);
@@ -140,17 +175,10 @@ export class NoiseAcceptor {
         used = true;
         void serveMachine(deps, { connection, http: () => http }, exchange);
       },
-      onClosed: () => {
-        clearTimeout(idle);
-        this.#open.delete(http);
-      },
+      onClosed: () => this.#open.delete(open),
     });
-    // Anyone can make a handshake; one that asks nothing is not kept.
-    const idle = setTimeout(() => {
-      if (!used) http.close();
-    }, IDLE_MS);
-    idle.unref();
-    this.#open.add(http);
+    const open = { http, isUsed: () => used };
+    this.#open.add(open);
   }
 }
 
@@ -168,7 +196,16 @@ export function refuse(socket: Duplex, status: 400 | 404 | 426 | 503, text: stri
     426: 'Upgrade Required',
     503: 'Service Unavailable',
   };
-  socket.end(
+  finish(
+    socket,
     `HTTP/1.1 ${status} ${reason[status]}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
   );
+}
+
+/** Sends the last bytes of a connection, and does not wait for ever until the other side goes. */
+function finish(socket: Duplex, last: string | Uint8Array): void {
+  const forced = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(forced));
+  socket.resume();
+  socket.end(last);
 }

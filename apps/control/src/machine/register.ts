@@ -6,7 +6,7 @@
  */
 import { MallaError } from '@malla/base/error';
 import { isExpired, type Node } from '@malla/netmap/node';
-import { loginName } from '@malla/netmap/tailcfg-user';
+import { displayName, loginName } from '@malla/netmap/tailcfg-user';
 import { TAGGED_DEVICES } from '@malla/netmap/user';
 import {
   decodeRegisterRequest,
@@ -14,6 +14,7 @@ import {
   type RegisterAnswer,
   type RegisterRequest,
 } from '@malla/wire/tailcfg/register';
+import { decideSoon } from '../core/change.ts';
 import { type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
 import type { AuthRequest } from './auth-requests.ts';
 import type { MachineDeps, Origin } from './deps.ts';
@@ -25,7 +26,7 @@ export async function register(
   origin: Origin,
   exchange: Exchange,
 ): Promise<void> {
-  const decoded = decodeRegisterRequest(exchange.body);
+  const decoded = decodeRegisterRequest(exchange.takeBody());
   if (!decoded.ok) {
     exchange.respond(400, 'text/plain', `bad register request: ${decoded.error}`);
     return;
@@ -37,7 +38,8 @@ export async function register(
   try {
     answer = await answerFor(deps, deviceOf(origin, decoded.value), decoded.value, aborted.signal);
   } catch (error) {
-    if (!(error instanceof MallaError)) throw error;
+    // What is our fault is told by a status: the client tries again and bothers nobody.
+    if (!(error instanceof MallaError) || error.code.startsWith('store.')) throw error;
     if (error.code === 'request.forbidden') {
       exchange.respond(401, 'text/plain', error.message);
       return;
@@ -45,9 +47,7 @@ export async function register(
     deps.log.info({ machineKey, reason: error.message, code: error.code }, 'registration refused');
     answer = { kind: 'refused', error: error.message };
   }
-  if (!aborted.signal.aborted) {
-    exchange.respond(200, 'application/json', encodeRegisterResponse(answer));
-  }
+  exchange.respond(200, 'application/json', encodeRegisterResponse(answer));
 }
 
 async function answerFor(
@@ -96,13 +96,11 @@ async function logOut(
   return registered(deps, node, false);
 }
 
-/** The node as it then is, or was before it was deleted. */
+/** The node as it then is, or was before it was deleted or got another key. */
 async function shorten(deps: MachineDeps, known: Node, expiry: number): Promise<Node> {
   const ended = await deps.ledger.execute((state, context) => {
-    const node = state.node(known.id);
-    return node === undefined
-      ? { changes: [], answer: undefined, durability: 'soon' }
-      : shortenExpiry(node, expiry, context);
+    const node = state.nodeByKey(known.nodeKey);
+    return node === undefined ? decideSoon([], node) : shortenExpiry(node, expiry, context);
   });
   return ended ?? known;
 }
@@ -141,14 +139,16 @@ function registered(
   node: Node | undefined,
   nodeKeyExpired: boolean,
 ): RegisterAnswer {
-  const user = node?.userId === undefined ? undefined : deps.ledger.state.user(node.userId);
+  const { state } = deps.ledger;
+  if (node !== undefined && state.node(node.id) !== undefined) deps.presences.heard(node.id);
+  const user = node?.userId === undefined ? undefined : state.user(node.userId);
   return {
     kind: 'registered',
     nodeKeyExpired,
     user: {
       id: user?.id ?? TAGGED_DEVICES.id,
       loginName: user === undefined ? TAGGED_DEVICES.name : loginName(user),
-      displayName: user === undefined ? TAGGED_DEVICES.name : user.displayName || user.name,
+      displayName: user === undefined ? TAGGED_DEVICES.name : displayName(user),
       pictureUrl: user?.pictureUrl ?? '',
     },
   };
