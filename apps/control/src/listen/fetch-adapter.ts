@@ -57,7 +57,8 @@ async function answer(
   const response = await app(request);
   const bytes = new Uint8Array(await response.arrayBuffer());
   const out: Record<string, string> = Object.fromEntries(response.headers);
-  if (response.status !== 204 && response.status !== 304) {
+  // An application answers HEAD without the body, so its length is not known here.
+  if (method !== 'HEAD' && response.status !== 204 && response.status !== 304) {
     out['content-length'] ??= String(bytes.length);
   }
   outgoing.writeHead(response.status, out);
