@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Node } from '@malla/netmap/node';
+import { State } from '../core/state.ts';
+import { Ledger } from '../ledger.ts';
+import { openMemoryStore } from '../store/open.ts';
+import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
+import { ExpiryWatch } from './expiry.ts';
+
+const START = 1_000_000;
+const INACTIVITY_MS = 60_000;
+
+class Subject {
+  now = START;
+  readonly state = new State();
+  readonly online = new Set<number>();
+  readonly told: number[] = [];
+  readonly ledger: Ledger;
+  readonly watch: ExpiryWatch;
+
+  constructor(nodes: readonly Partial<Node>[]) {
+    this.state.apply({ table: 'user', id: 1, before: undefined, after: testUser(1, 'alice') });
+    for (const [i, node] of nodes.entries()) this.put(testNode(i + 1, node));
+    const now = (): number => this.now;
+    const store = openMemoryStore();
+    this.ledger = new Ledger({ state: this.state, store, now, random: countingRandom() });
+    this.watch = new ExpiryWatch({
+      ledger: this.ledger,
+      nodes: () => this.state.nodes(),
+      now,
+      ephemeralInactivityMs: INACTIVITY_MS,
+      awaySince: (node) => (this.online.has(node.id) ? undefined : (node.lastSeen ?? 0)),
+      onExpired: (node) => this.told.push(node.id),
+    });
+  }
+
+  put(after: Node): void {
+    const before = this.state.node(after.id);
+    this.state.apply({ table: 'node', id: after.id, before, after });
+  }
+
+  async lookAt(now: number): Promise<void> {
+    this.now = now;
+    await this.watch.look();
+  }
+}
+
+describe('a key', () => {
+  test('that expires by time is told once, in the first look after it', async () => {
+    const subject = new Subject([{ expiry: START + 500 }, {}]);
+    await subject.lookAt(START + 499);
+    assert.deepEqual(subject.told, []);
+    await subject.lookAt(START + 500);
+    await subject.lookAt(START + 1_500);
+    assert.deepEqual(subject.told, [1]);
+  });
+
+  test('that had expired before the start is not told', async () => {
+    const subject = new Subject([{ expiry: START }]);
+    await subject.lookAt(START + 1_000);
+    assert.deepEqual(subject.told, []);
+  });
+
+  test('that a command ended is told at once, and not again by the clock', async () => {
+    const subject = new Subject([{}]);
+    subject.watch.changed(1, testNode(1, { expiry: START }));
+    assert.deepEqual(subject.told, [1]);
+    subject.put(testNode(1, { expiry: START }));
+    await subject.lookAt(START + 1_000);
+    assert.deepEqual(subject.told, [1]);
+  });
+
+  test('that was renewed and expires again is told again', async () => {
+    const subject = new Subject([{ expiry: START + 1 }]);
+    await subject.lookAt(START + 1);
+    subject.put(testNode(1, { expiry: START + 5_000 }));
+    await subject.lookAt(START + 2_000);
+    await subject.lookAt(START + 5_000);
+    assert.deepEqual(subject.told, [1, 1]);
+  });
+});
+
+describe('an ephemeral node', () => {
+  test('is deleted when it has been away for long enough, and others are not', async () => {
+    const subject = new Subject([
+      { ephemeral: true, lastSeen: START + 10_000 },
+      { ephemeral: false, lastSeen: 0 },
+    ]);
+    await subject.lookAt(START + 10_000 + INACTIVITY_MS - 1);
+    assert.equal(subject.state.nodeCount(), 2);
+    await subject.lookAt(START + 10_000 + INACTIVITY_MS);
+    assert.deepEqual(
+      [...subject.state.nodes()].map((node) => node.id),
+      [2],
+    );
+  });
+
+  test('stays while it is online', async () => {
+    const subject = new Subject([{ ephemeral: true }]);
+    subject.online.add(1);
+    await subject.lookAt(START + 10 * INACTIVITY_MS);
+    assert.equal(subject.state.nodeCount(), 1);
+  });
+
+  test('that was away before the start has its whole time from then', async () => {
+    const subject = new Subject([{ ephemeral: true, lastSeen: 5 }]);
+    await subject.lookAt(START + INACTIVITY_MS - 1);
+    assert.equal(subject.state.nodeCount(), 1);
+    await subject.lookAt(START + INACTIVITY_MS);
+    assert.equal(subject.state.nodeCount(), 0);
+  });
+
+  test('that comes back while its deletion waits stays', async () => {
+    const subject = new Subject([{ ephemeral: true }]);
+    subject.now = START + INACTIVITY_MS;
+    const looking = subject.watch.look();
+    subject.online.add(1);
+    await looking;
+    assert.equal(subject.state.nodeCount(), 1);
+  });
+});
