@@ -109,20 +109,20 @@ export function list(value: string, _flags: string, previous: string[] | undefin
 const MAX_DURATION_MS = 1_000 * 31_536_000_000;
 
 /** Prometheus style (`30m`, `24h`, `90d`), as milliseconds. */
-export function duration(value: string, flags: string): number {
+export function duration(value: string): number {
   const parsed = parseDuration(value);
   if (!parsed.ok || parsed.value > MAX_DURATION_MS) {
-    throw invalid(value, flags, 'expected a duration such as 30m, 24h or 90d, at most 1000y');
+    throw new UsageError(`parsing duration: not a valid duration string: "${value}"`);
   }
   return parsed.value;
 }
 
-/** RFC 3339, such as `2027-01-31T10:00:00Z`; kept as an ISO timestamp. */
-export function timestamp(value: string, flags: string): string {
+/** When a node expires: RFC 3339, such as `2027-01-31T10:00:00Z`; kept as an ISO timestamp. */
+export function expiryTime(value: string): string {
   const time = Date.parse(value);
   const isRfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
   if (!isRfc3339.test(value) || Number.isNaN(time)) {
-    throw invalid(value, flags, 'expected a time such as 2027-01-31T10:00:00Z');
+    throw new UsageError(`parsing expiry time: "${value}" is not like 2027-01-31T10:00:00Z`);
   }
   return new Date(time).toISOString();
 }

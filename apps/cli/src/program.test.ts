@@ -123,8 +123,8 @@ describe('a command line that is wrong', () => {
     ['nodes expire -i', /^Error: flag needs an argument: -i, --identifier\n/],
     ['nodes expire -i x', /^Error: invalid argument "x" for "-i, --identifier" flag: expected a/],
     ['nodes expire -i 0', /^Error: invalid argument "0" for "-i, --identifier" flag/],
-    ['nodes expire -i 1 -e soon', /^Error: invalid argument "soon" for "-e, --expiry" flag/],
-    ['preauthkeys create -e soon', /^Error: invalid argument "soon" for "-e, --expiration" flag/],
+    ['nodes expire -i 1 -e soon', /^Error: parsing expiry time: "soon" is not like 2027-/],
+    ['preauthkeys create -e soon', /^Error: parsing duration: not a valid duration string: "soon"/],
     ['users list -o xml', /^Error: invalid argument "xml" for "-o, --output" flag: expected json/],
     ['users list extra', /^Error: too many arguments for 'list'/],
     ['relay', /^Error: required flag\(s\) "hostname" not set\n/],
@@ -166,7 +166,8 @@ describe('help', () => {
 });
 
 describe('global flags', () => {
-  const USERS = { answers: { 'GET /user': { users: [] } } };
+  const NONE = { users: [] };
+  const USERS = { answers: { 'GET /user': NONE, 'GET /user?name=ann': NONE } };
 
   for (const line of [
     '-o json-line users list',
@@ -175,6 +176,7 @@ describe('global flags', () => {
     'users list -o=json-line',
     'users list --output=json-line',
     'user ls --force=false --output json-line',
+    '--output json-line users --name ann list',
   ]) {
     test(`malla ${line}: are taken anywhere and in Go's spellings`, async () => {
       const { code, stdout, stderr } = await runMalla(line.split(' '), USERS);

@@ -1,7 +1,7 @@
 /** `malla nodes`: the devices of the tailnet. */
 import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
-import { id, list, MallaCommand, option, required, timestamp } from '../command.ts';
+import { id, list, MallaCommand, option, required, expiryTime } from '../command.ts';
 import { CommandError } from '../failure.ts';
 import { action, type Cli } from '../invocation.ts';
 import { nodeTable, routeTable } from './node-tables.ts';
@@ -70,7 +70,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
     .aliases(['logout', 'exp', 'e'])
     .description('Log a node out, now or later')
     .addOption(required(identifier()))
-    .addOption(option('-e, --expiry <TIME>', 'when, such as 2027-01-31T10:00:00Z', timestamp))
+    .addOption(option('-e, --expiry <TIME>', 'when, such as 2027-01-31T10:00:00Z', expiryTime))
     .option('-d, --disable', 'let it never expire')
     .action(
       action<OneNode & { readonly expiry?: string; readonly disable?: true }>(cli, async (it) => {

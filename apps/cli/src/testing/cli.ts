@@ -1,5 +1,5 @@
 /** Surroundings for tests of commands: output is collected, requests are recorded and answered from a table. */
-import { type ApiRequest, type ApiResponse, createClient } from '@malla/api/client';
+import { type ApiRequest, type ApiResponse, createClient, type Transport } from '@malla/api/client';
 import type { Cli } from '../invocation.ts';
 import { run } from '../program.ts';
 
@@ -15,12 +15,14 @@ export interface Scenario {
   readonly typed?: string;
 }
 
+/** `METHOD /path` below `/api/v1`, and the body where there is one. */
+export type Requests = readonly (string | readonly [string, unknown])[];
+
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** `METHOD /path`, and the body where there is one. */
-  readonly requests: readonly (string | readonly [string, unknown])[];
+  readonly requests: Requests;
 }
 
 /** An answer of the server that refuses. */
@@ -48,7 +50,7 @@ export const silentCli: Cli = {
 export async function runMalla(argv: readonly string[], scenario: Scenario = {}): Promise<Outcome> {
   let stdout = '';
   let stderr = '';
-  const requests: (string | readonly [string, unknown])[] = [];
+  const { request, requests } = answerFrom(scenario.answers ?? {});
   const color = scenario.color ?? false;
   const cli: Cli = {
     ...silentCli,
@@ -60,22 +62,30 @@ export async function runMalla(argv: readonly string[], scenario: Scenario = {})
         readLine: () => Promise.resolve(scenario.typed),
       },
     },
-    connect: () => Promise.resolve(createClient({ request: answer })),
+    connect: () => Promise.resolve(createClient({ request })),
   };
 
-  function answer({ method, path, body }: ApiRequest): Promise<ApiResponse> {
+  const code = await run(argv, cli);
+  return { code, stdout, stderr, requests };
+}
+
+/** A transport that answers from a table and records what it is asked. */
+export function answerFrom(answers: Readonly<Record<string, unknown>>): {
+  readonly request: Transport['request'];
+  readonly requests: Requests;
+} {
+  const requests: (string | readonly [string, unknown])[] = [];
+  const request = ({ method, path, body }: ApiRequest): Promise<ApiResponse> => {
     const asked = `${method} ${path.replace('/api/v1', '')}`;
     requests.push(body === undefined ? asked : [asked, JSON.parse(body)]);
-    const found = scenario.answers?.[asked] ?? {};
+    const found = answers[asked] ?? {};
     return Promise.resolve(
       isRefusal(found)
         ? { status: found.status, body: JSON.stringify({ type: '', title: 'Refused', ...found }) }
         : { status: 200, body: JSON.stringify(found) },
     );
-  }
-
-  const code = await run(argv, cli);
-  return { code, stdout, stderr, requests };
+  };
+  return { request, requests };
 }
 
 function isRefusal(value: unknown): value is Refusal {
