@@ -1,0 +1,264 @@
+/** `malla serve` and `malla relay` as processes: first run, signals, and how a start fails. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { PreAuthKey, User } from '@malla/api/schemas';
+import { CommandLine } from './command-line.ts';
+
+const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
+const root = mkdtempSync(join(tmpdir(), 'malla-serve-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+/** No port of the machine is fixed. */
+const ENV = {
+  PATH: '/usr/local/bin:/usr/bin:/bin',
+  HOME: root,
+  MALLA_METRICS_LISTEN_ADDR: '127.0.0.1:0',
+  MALLA_DERP_SERVER_LISTEN_ADDR: '127.0.0.1:0',
+  MALLA_DERP_SERVER_STUN_LISTEN_ADDR: '127.0.0.1:0',
+};
+const ANYWHERE = ['--listen', '127.0.0.1:0', '--url', 'http://127.0.0.1:8080'];
+
+describe('malla serve --first-run', () => {
+  test('makes a server of an empty folder, and another key at the next start', async () => {
+    const cwd = mkdtempSync(join(root, 'empty-'));
+    const malla = new CommandLine({}, cwd);
+    const first = Program.start(['serve', '--first-run', ...ANYWHERE], cwd);
+    const key = keyIn(await first.stdoutWith('Ctrl-C'));
+    assert.deepEqual(
+      (await malla.json<User[]>('users list')).map(({ name }) => name),
+      ['default'],
+    );
+    const [made] = await malla.json<PreAuthKey[]>('preauthkeys list');
+    assert.equal(made?.reusable, false);
+    assert.equal(statSync(join(cwd, 'data')).mode & 0o777, 0o700);
+    for (const file of ['malla.db', 'noise_private.key', 'first-run-key']) {
+      assert.equal(statSync(join(cwd, 'data', file)).mode & 0o777, 0o600, file);
+    }
+    assert.equal(await first.end('SIGTERM'), 0);
+
+    const second = Program.start(['serve', '--first-run', ...ANYWHERE], cwd);
+    assert.notEqual(keyIn(await second.stdoutWith('Ctrl-C')), key);
+    const [former, latter] = await malla.json<PreAuthKey[]>('preauthkeys list');
+    assert.ok(Date.parse(former?.expiration ?? '') <= Date.now());
+    assert.ok(Date.parse(latter?.expiration ?? '') > Date.now());
+    assert.equal(await second.end('SIGINT'), 0);
+    assert.doesNotMatch(second.stderr, /Warning|Error/);
+  });
+});
+
+describe('a server process', () => {
+  test('reads files again at SIGHUP and goes on', async () => {
+    const cwd = mkdtempSync(join(root, 'hangup-'));
+    const program = Program.start(['serve', ...ANYWHERE], cwd);
+    await program.stderrWith('server started');
+    program.kill('SIGHUP');
+    await program.stderrWith('reading files again');
+    assert.equal(await new CommandLine({}, cwd).say('health'), '');
+    assert.equal(await program.end('SIGTERM'), 0);
+    assert.equal(program.stdout, '');
+  });
+
+  test('is told from its log what it was started with', async () => {
+    const cwd = mkdtempSync(join(root, 'json-'));
+    const file = join(cwd, 'config.yaml');
+    writeFileSync(
+      file,
+      `server_url: http://127.0.0.1:1\ndata_dir: ${cwd}/d\nunix_socket: ${cwd}/s\n`,
+    );
+    const env = { MALLA_LOG_FORMAT: 'json', MALLA_LISTEN_ADDR: '127.0.0.1:0' };
+    const program = Program.start(['serve', '-c', file], cwd, env);
+    await program.stderrWith('server started');
+    const lines = program.stderr.trimEnd().split('\n');
+    const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const started = entries.find(({ message }) => message === 'server started');
+    assert.equal(started?.['config'], file);
+    assert.equal(await program.end('SIGTERM'), 0);
+  });
+});
+
+describe('a start that fails', () => {
+  let blocker: Server;
+  after(() => blocker.close());
+
+  test('ends with one line for a port in use', async () => {
+    blocker = createServer().listen({ host: '127.0.0.1', port: 0 });
+    await once(blocker, 'listening');
+    const { port } = blocker.address() as AddressInfo;
+    const program = Program.start(['serve', '--listen', `127.0.0.1:${port}`], freshFolder());
+    assert.equal(await program.exitCode, 1);
+    assert.match(lastLine(program), new RegExp(`^Error: .*\\b127\\.0\\.0\\.1\\b.*\\b${port}\\b`));
+    assert.doesNotMatch(program.stderr, /^\s+at /m);
+  });
+
+  test('ends with one line for a folder that cannot be written', async () => {
+    const cwd = freshFolder();
+    writeFileSync(join(cwd, 'file'), '');
+    const argv = ['serve', ...ANYWHERE, '--data-dir', join('file', 'data')];
+    const program = Program.start(argv, cwd);
+    assert.equal(await program.exitCode, 1);
+    assert.match(program.stderr, /^Error: .*file\/data.*\n$/);
+  });
+
+  test('ends with a line for each problem of the configuration', async () => {
+    const cwd = freshFolder();
+    writeFileSync(join(cwd, 'config.yaml'), 'server_url: nowhere\nlisten_addr: 1\n');
+    const program = Program.start(['serve'], cwd);
+    assert.equal(await program.exitCode, 1);
+    assert.match(
+      program.stderr,
+      /^Error: .*config\.yaml:1: server_url: .*\nError: .*config\.yaml:2: /,
+    );
+    assert.equal(program.stdout, '');
+  });
+
+  test('ends with one line when another server has the database', async () => {
+    const cwd = freshFolder();
+    const first = Program.start(['serve', ...ANYWHERE], cwd);
+    await first.stderrWith('server started');
+    const second = Program.start(['serve', ...ANYWHERE], cwd);
+    assert.equal(await second.exitCode, 1);
+    assert.match(second.stderr, /^Error: .*in use by another malla.*\n$/);
+    assert.equal(await new CommandLine({}, cwd).say('health'), '');
+    assert.equal(await first.end('SIGTERM'), 0);
+  });
+});
+
+describe('malla db', () => {
+  test('copies a database in use, and restores it when no server runs', async () => {
+    const cwd = freshFolder();
+    const malla = new CommandLine({}, cwd);
+    const program = Program.start(['serve', ...ANYWHERE], cwd);
+    await malla.say('users create kept');
+    assert.match(await malla.say('db backup kept.db'), /copied to .*kept\.db$/);
+    await malla.say('users create lost');
+    assert.match(await malla.fail('db restore kept.db --force'), /in use by another malla/);
+    assert.equal(await malla.say('configtest'), '');
+    await program.end('SIGTERM');
+
+    const refused = await malla.run('db restore kept.db');
+    assert.match(refused.stderr, /^Do you want to replace the database .* \[y\/n\] /);
+    assert.equal(refused.stdout, 'Database not restored\n');
+    assert.match(await malla.say('db restore kept.db --force'), /restored; the one before is /);
+    assert.match(
+      await malla.say('db migrate --status'),
+      /^Version \| Migration +\| Applied\n1 +\| .*yes/,
+    );
+    assert.match(await malla.say('db migrate'), /is up to date/);
+
+    const again = Program.start(['serve', ...ANYWHERE], cwd);
+    const names = (await malla.json<User[]>('users list')).map(({ name }) => name);
+    assert.deepEqual(names, ['kept']);
+    await again.end('SIGTERM');
+  });
+});
+
+describe('malla relay', () => {
+  test('prints the map file for the control server, and stops in good order', async () => {
+    const cwd = freshFolder();
+    const argv = [
+      'relay',
+      '--hostname',
+      '127.0.0.1',
+      '--listen',
+      '127.0.0.1:0',
+      '--stun-port',
+      '0',
+    ];
+    const program = Program.start(argv, cwd);
+    const map = await program.stdoutWith('DERPPort');
+    assert.match(map, /^# A DERP map file: .*\nRegions:\n/);
+    assert.match(map, /CertName: sha256-raw:[0-9a-f]{64}\n/);
+    assert.equal(await program.end('SIGTERM'), 0);
+  });
+});
+
+class Program {
+  stdout = '';
+  stderr = '';
+  readonly exitCode: Promise<number | null>;
+  readonly #child: ChildProcess;
+  readonly #watchers = new Set<() => void>();
+
+  static start(
+    argv: readonly string[],
+    cwd: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Program {
+    return new Program(spawn(MALLA, argv, { cwd, env: { ...ENV, ...env } }));
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout?.on('data', (chunk: Buffer) =>
+      this.#look(() => (this.stdout += chunk.toString())),
+    );
+    child.stderr?.on('data', (chunk: Buffer) =>
+      this.#look(() => (this.stderr += chunk.toString())),
+    );
+    this.exitCode = once(child, 'close').then(() => {
+      this.#look(() => {});
+      return child.exitCode;
+    });
+    after(() => void child.kill('SIGKILL'));
+  }
+
+  stdoutWith(text: string): Promise<string> {
+    return this.#until(() => (this.stdout.includes(text) ? this.stdout : undefined), text);
+  }
+
+  stderrWith(text: string): Promise<string> {
+    return this.#until(() => (this.stderr.includes(text) ? this.stderr : undefined), text);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Sends the signal and waits for the end; the exit code. */
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.kill(signal);
+    return this.exitCode;
+  }
+
+  #until(found: () => string | undefined, wanted: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const text = found();
+        if (text !== undefined) resolve(text);
+        else if (this.#child.exitCode === null && this.#child.signalCode === null) return;
+        else reject(new Error(`ended without "${wanted}": ${this.stderr}`));
+        this.#watchers.delete(look);
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  #look(change: () => void): void {
+    change();
+    for (const watcher of this.#watchers) watcher();
+  }
+}
+
+function freshFolder(): string {
+  return mkdtempSync(join(root, 'run-'));
+}
+
+function keyIn(text: string): string {
+  const command =
+    /^ {2}tailscale up --login-server http:\/\/127\.0\.0\.1:8080 --authkey (hskey-auth-\S+)$/m;
+  const key = command.exec(text)?.[1];
+  assert.ok(key, text);
+  return key;
+}
+
+function lastLine({ stderr }: Program): string {
+  return stderr.trimEnd().split('\n').at(-1) ?? '';
+}
