@@ -4,7 +4,7 @@
  *
  * Source: docs/protocol/control.md §Endpoints. Observed: clients 1.80 to 1.102.
  */
-import { ERROR_STATUS, MallaError } from '@malla/base/error';
+import { ERROR_STATUS, MallaError, messageOf } from '@malla/base/error';
 import { parseKey } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
@@ -52,9 +52,8 @@ export async function serveMachine(
     await handler(deps, origin, exchange);
   } catch (error) {
     deps.log.error({ err: error, path }, 'machine request failed');
-    const known = error instanceof MallaError;
-    const status = known ? ERROR_STATUS[error.code] : 500;
-    exchange.respond(status, 'text/plain', known ? error.message : 'internal error');
+    const status = error instanceof MallaError ? ERROR_STATUS[error.code] : 500;
+    exchange.respond(status, 'text/plain', status === 500 ? 'internal error' : messageOf(error));
   }
 }
 

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { utf8 } from '@malla/base/bytes';
+import { formatKey } from '@malla/keys/key';
+import { deleteNode, setExpiry } from '../core/nodes.ts';
+import { type TestDevice, TestMachines } from '../testing/machine.ts';
+import { settle } from '../testing/virtual-time.ts';
+import { GRACE_MS } from './presence.ts';
+
+interface Pair {
+  readonly machines: TestMachines;
+  readonly a: TestDevice;
+  readonly b: TestDevice;
+  readonly key: string;
+}
+
+/** Two registered devices of one user. */
+async function pair(): Promise<Pair> {
+  const machines = await TestMachines.start();
+  const key = await machines.key(await machines.user('alice'));
+  const [a, b] = [machines.device(1), machines.device(2)];
+  for (const device of [a, b]) await device.register({ Auth: { AuthKey: key } });
+  return { machines, a, b, key };
+}
+
+describe('a map request', () => {
+  test('that is unreadable or of a client that is too old gets 400 and the reason', async () => {
+    const { a } = await pair();
+    assert.equal((await a.send('POST', '/machine/map', utf8('x'))).status, 400);
+    const old = await a.map({ Stream: true, Version: 112 });
+    assert.equal(old.status, 400);
+    assert.match(old.body, /capability version 112.*needs 113 \(Tailscale 1\.80\)/);
+  });
+
+  test('for a node key that is unknown, or another machine’s, gets 404', async () => {
+    const { machines, a } = await pair();
+    const stranger = machines.device(3);
+    assert.equal((await stranger.map({ Stream: true })).status, 404);
+    stranger.nodeKey = a.nodeKey;
+    assert.equal((await stranger.map({ Stream: true })).status, 404);
+    assert.equal(machines.tailnet.fanout.streamCount, 0);
+  });
+
+  for (const Compress of ['zstd', '']) {
+    test(`for a stream is answered with the whole map, ${Compress === '' ? 'plain' : 'in zstd'}`, async () => {
+      const { a, b } = await pair();
+      const { netmap, contentType, ended } = await a.openMap({ Compress });
+      assert.equal(contentType, 'application/json');
+      assert.equal(netmap.self?.['ID'], a.node?.id);
+      assert.equal(netmap.self?.['MachineAuthorized'], true);
+      assert.deepEqual([...netmap.peers.keys()], [b.node?.id]);
+      assert.ok(netmap.derpMap && netmap.dnsConfig);
+      assert.deepEqual(Object.keys(netmap.packetFilters), ['base']);
+      assert.equal(ended, false);
+    });
+  }
+
+  test('that does not stay gets one whole map, and the node does not look online', async () => {
+    const { machines, a } = await pair();
+    const once = await a.map({});
+    assert.equal(once.messages.length, 1);
+    assert.equal(once.netmap.peers.size, 1);
+    assert.ok(once.ended);
+    assert.equal(machines.tailnet.presences.onlineCount, 0);
+  });
+
+  test('of an expired node gets that node only, and the answer ends', async () => {
+    const { machines, a } = await pair();
+    await machines.tailnet.ledger.execute((state, context) => setExpiry(state, 1, 'now', context));
+    for (const fields of [{ Stream: true }, { OmitPeers: true }, {}]) {
+      const answer = await a.map(fields);
+      assert.equal(answer.netmap.self?.['Expired'], true);
+      assert.equal(answer.netmap.peers.size, 0);
+      assert.equal(answer.netmap.derpMap, undefined);
+      assert.ok(answer.ended);
+    }
+    assert.equal(machines.tailnet.presences.onlineCount, 0);
+  });
+});
+
+describe('a lite update', () => {
+  test('is answered with 200 and nothing, and its peer hears of it', async () => {
+    const { a, b } = await pair();
+    const { netmap } = await b.openMap();
+    const answer = await a.report({
+      Endpoints: ['192.0.2.1:41641'],
+      Hostinfo: { Hostname: 'host-1', NetInfo: { PreferredDERP: 901 } },
+    });
+    assert.deepEqual([answer.status, answer.body], [200, '']);
+    await b.machines.pass(1_000);
+    const peer = netmap.peers.get(1);
+    assert.deepEqual(peer?.['Endpoints'], ['192.0.2.1:41641']);
+    assert.deepEqual([peer?.['HomeDERP'], peer?.['DERP']], [901, '127.3.3.40:901']);
+    assert.equal(peer?.['DiscoKey'], a.discoKey);
+  });
+
+  test('with endpoints that peers could not decode loses those and nothing else', async () => {
+    const { a } = await pair();
+    await a.report({ Endpoints: ['192.0.2.300:1', '192.0.2.1:1', '1.2.3.4:99999'] });
+    assert.deepEqual(a.node?.endpoints, ['192.0.2.1:1']);
+  });
+
+  test('that says it is read-only writes nothing', async () => {
+    const { a } = await pair();
+    const answer = await a.report({ Endpoints: ['192.0.2.1:1'], ReadOnly: true });
+    assert.equal(answer.status, 200);
+    assert.deepEqual(a.node?.endpoints, []);
+  });
+
+  test('of a new name renames the node', async () => {
+    const { a } = await pair();
+    await a.report({ Hostinfo: { Hostname: 'Other Name' } });
+    assert.equal(a.node?.name, 'other-name');
+  });
+
+  test('is the newest that counts: a stream reports only of a node nothing is known of', async () => {
+    const { a } = await pair();
+    await a.openMap({ Endpoints: ['192.0.2.1:1'] });
+    assert.deepEqual(a.node?.endpoints, ['192.0.2.1:1']);
+    await a.report({ Endpoints: ['192.0.2.2:2'] });
+    await a.openMap({ Endpoints: ['192.0.2.1:1'] });
+    assert.deepEqual(a.node?.endpoints, ['192.0.2.2:2']);
+  });
+
+  test('that waited while the client logged in anew does not bring back its old discovery key', async () => {
+    const { a, key } = await pair();
+    const old = { NodeKey: a.nodeKey, DiscoKey: formatKey('discokey', new Uint8Array(32).fill(9)) };
+    a.rotate();
+    const login = a.register({ Auth: { AuthKey: key } });
+    const [report] = await Promise.all([a.report(old), login]);
+    assert.equal(report.status, 404);
+    assert.equal(a.node?.discoKey, undefined);
+  });
+});
+
+describe('a stream', () => {
+  test('makes its node online, and for the grace period after its end', async () => {
+    const { machines, a, b } = await pair();
+    const watcher = await b.openMap();
+    assert.equal(watcher.netmap.peers.get(1)?.['Online'], false);
+    const stream = await a.openMap();
+    assert.equal(watcher.netmap.peers.get(1)?.['Online'], true);
+    const leftAt = machines.time.now;
+    stream.leave();
+    await machines.pass(GRACE_MS - 1_000);
+    assert.equal(watcher.netmap.peers.get(1)?.['Online'], true);
+    await machines.pass(1_000);
+    const peer = watcher.netmap.peers.get(1);
+    assert.deepEqual(
+      [peer?.['Online'], peer?.['LastSeen']],
+      [false, new Date(leftAt).toISOString()],
+    );
+    assert.equal(a.node?.lastSeen, leftAt);
+  });
+
+  test('ends the older one of its node, which stays online throughout', async () => {
+    const { machines, a, b } = await pair();
+    const watcher = await b.openMap();
+    const older = await a.openMap();
+    const newer = await a.openMap();
+    assert.ok(older.ended);
+    assert.equal(newer.ended, false);
+    older.leave();
+    await machines.pass(2 * GRACE_MS);
+    assert.equal(watcher.netmap.peers.get(1)?.['Online'], true);
+    assert.ok(watcher.messages.every((message) => message['PeersRemoved'] === undefined));
+    newer.leave();
+    await machines.pass(GRACE_MS);
+    assert.equal(watcher.netmap.peers.get(1)?.['Online'], false);
+  });
+
+  test('whose old connection never notices its end does not keep its node online', async () => {
+    const { machines, a } = await pair();
+    await a.openMap();
+    const newer = await a.openMap();
+    newer.leave();
+    await machines.pass(GRACE_MS);
+    assert.equal(machines.tailnet.presences.isOnline(1), false);
+  });
+
+  test('of a client that has gone before its answer began is not opened', async () => {
+    const { machines, a } = await pair();
+    a.beginMap({ Stream: true }).leave();
+    await settle();
+    const { fanout, presences } = machines.tailnet;
+    assert.deepEqual([fanout.streamCount, presences.isOnline(1)], [0, false]);
+  });
+
+  test('of a node that logs out while it opens is not opened', async () => {
+    const { machines, a } = await pair();
+    const logout = a.registration({ Expiry: '1970-01-01T00:02:03Z' });
+    const stream = await a.map({ Stream: true });
+    await logout;
+    await machines.pass(1_000);
+    assert.equal(stream.netmap.self?.['Expired'], true);
+    assert.equal(stream.netmap.peers.size, 0);
+    assert.ok(stream.ended);
+    assert.equal(machines.tailnet.fanout.streamCount, 0);
+  });
+
+  test('that does not read is told everything when it does', async () => {
+    const { machines, a, b } = await pair();
+    const stream = await a.openMap();
+    stream.stalled = true;
+    for (let port = 1; port < 50; port++) {
+      await b.report({ Endpoints: [`192.0.2.1:${port}`] });
+      await machines.pass(300);
+    }
+    const before = stream.messages.length;
+    assert.ok(before <= 3);
+    stream.resume();
+    await machines.pass(1_000);
+    assert.equal(stream.messages.length, before + 1);
+    assert.deepEqual(stream.netmap.peers.get(2)?.['Endpoints'], ['192.0.2.1:49']);
+  });
+
+  test('gets keep-alives, each with a ping of its connection', async () => {
+    const { machines, a } = await pair();
+    const { netmap } = await a.openMap();
+    await machines.pass(125_000);
+    assert.equal(netmap.keepAlives, 2);
+    assert.equal(a.pings, 2);
+  });
+
+  test('of a deleted node says that its key has expired, and ends; its peer forgets it', async () => {
+    const { machines, a, b } = await pair();
+    const [own, watcher] = [await a.openMap(), await b.openMap()];
+    await machines.tailnet.ledger.execute((state) => deleteNode(state, 1));
+    await machines.pass(1_000);
+    assert.equal(own.netmap.self?.['Expired'], true);
+    assert.ok(own.ended);
+    assert.equal(watcher.netmap.peers.size, 0);
+    assert.equal((await a.map({ Stream: true })).status, 404);
+  });
+});

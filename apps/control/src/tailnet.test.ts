@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change } from './core/change.ts';
+import { deleteNode } from './core/nodes.ts';
+import { openMemoryStore } from './store/open.ts';
+import { TestMachines } from './testing/machine.ts';
+import { settle } from './testing/virtual-time.ts';
+
+const MINUTE_MS = 60_000;
+/** Of ephemeral nodes, in these tests. */
+const INACTIVITY = 'node:\n  ephemeral:\n    inactivity_timeout: 30m';
+
+/** One that has been connected and is away. */
+async function ephemeral(): Promise<TestMachines> {
+  const machines = await TestMachines.start({ yaml: INACTIVITY });
+  const key = await machines.key(await machines.user('alice'), { ephemeral: true });
+  (await (await machines.joined(1, key)).openMap()).leave();
+  return machines;
+}
+
+describe('a key that expires by time', () => {
+  test('ends the stream of its node, which is told why, and its peer knows in one message', async () => {
+    const machines = await TestMachines.start({ yaml: 'node:\n  expiry: 1h' });
+    const key = await machines.key(await machines.user('alice'));
+    const own = await (await machines.joined(1, key)).openMap();
+    await machines.pass(10 * MINUTE_MS);
+    const peer = await (await machines.joined(2, key)).openMap();
+    await machines.pass(49 * MINUTE_MS);
+    assert.equal(own.ended, false);
+    const before = peer.messages.length;
+    await machines.pass(MINUTE_MS);
+    assert.ok(own.ended);
+    assert.equal(own.netmap.self?.['Expired'], true);
+    const seen = peer.netmap.peers.get(1);
+    assert.deepEqual([seen?.['Expired'], seen?.['Online']], [true, false]);
+    const told = peer.messages.slice(before).filter((message) => message['KeepAlive'] !== true);
+    assert.equal(told.length, 1);
+  });
+});
+
+describe('an ephemeral node', () => {
+  test('is deleted when it has been away for the configured time, and its peer forgets it', async () => {
+    const machines = await ephemeral();
+    const peer = await machines.joined(2, await machines.key(1));
+    const { netmap } = await peer.openMap();
+    await machines.pass(29 * MINUTE_MS);
+    assert.equal(netmap.peers.size, 1);
+    await machines.pass(MINUTE_MS);
+    assert.equal(netmap.peers.size, 0);
+    assert.equal(machines.tailnet.ledger.state.nodeCount(), 1);
+  });
+
+  test('that was away when the server restarted has its whole time again, and then goes', async () => {
+    const before = await ephemeral();
+    await before.pass(29 * MINUTE_MS);
+    const machines = await before.restart();
+    await machines.pass(29 * MINUTE_MS);
+    assert.equal(machines.tailnet.ledger.state.nodeCount(), 1);
+    await machines.pass(MINUTE_MS);
+    assert.equal(machines.tailnet.ledger.state.nodeCount(), 0);
+    assert.equal((await machines.restart()).tailnet.ledger.state.nodeCount(), 0);
+  });
+
+  test('that registers again in the last moment stays for as long again', async () => {
+    const machines = await ephemeral();
+    await machines.pass(29 * MINUTE_MS + 59_000);
+    await machines.device(1).register();
+    await machines.pass(29 * MINUTE_MS);
+    assert.equal(machines.tailnet.ledger.state.nodeCount(), 1);
+    await machines.pass(MINUTE_MS);
+    assert.equal(machines.tailnet.ledger.state.nodeCount(), 0);
+  });
+});
+
+describe('a server that stops', () => {
+  test('ends streams and waiting requests, and leaves no timer', async () => {
+    const machines = await TestMachines.start();
+    const device = await machines.joined(1, await machines.key(await machines.user('alice')));
+    const stream = await device.openMap();
+    const answer = machines.tailnet.c2n.request(1, 'GET', '/echo', '');
+    await Promise.all([machines.tailnet.stop(), assert.rejects(answer, { code: 'node.offline' })]);
+    assert.ok(stream.ended);
+    const late = await device.map({ Stream: true });
+    assert.equal(late.status, 200);
+    late.leave();
+    machines.time.advance(1_000);
+    assert.equal(machines.time.pending, 0);
+  });
+
+  test('has stored what was reported last, and when its nodes were last seen', async () => {
+    const before = await TestMachines.start();
+    const device = await before.joined(1, await before.key(await before.user('alice')));
+    await device.openMap();
+    await before.pass(5 * MINUTE_MS);
+    await device.report({ Endpoints: ['192.0.2.7:7'] });
+    const { tailnet } = await before.restart();
+    const node = tailnet.ledger.state.node(1);
+    assert.deepEqual(node?.endpoints, ['192.0.2.7:7']);
+    assert.equal(node?.lastSeen, before.time.now);
+  });
+});
+
+describe('while a change is being stored', () => {
+  test('the map of another node is that from before, and then it is told', async () => {
+    const store = openMemoryStore();
+    const machines = await TestMachines.start({ store });
+    const key = await machines.key(await machines.user('alice'));
+    const device = machines.device(1);
+    await device.register({ Auth: { AuthKey: key } });
+    await machines.device(2).register({ Auth: { AuthKey: key } });
+    const commit = store.commit.bind(store);
+    const gate = Promise.withResolvers<void>();
+    store.commit = async (changes: readonly Change[]) => {
+      await gate.promise;
+      await commit(changes);
+    };
+    const { ledger } = machines.tailnet;
+    const stream = await device.map({ Stream: true });
+    const deleting = ledger.execute((state) => deleteNode(state, 2));
+    await settle();
+    assert.equal(ledger.state.node(2), undefined);
+    machines.time.advance(1_000);
+    assert.deepEqual([...stream.netmap.peers.keys()], [2]);
+    gate.resolve();
+    await deleting;
+    machines.time.advance(1_000);
+    assert.equal(stream.netmap.peers.size, 0);
+  });
+});
