@@ -3,12 +3,10 @@
  * a problem document for whatever goes wrong. Who listens decides whether callers must show an API key:
  * the unix socket trusts whoever may open it.
  */
-import { openApiDocument } from '@malla/api/openapi';
 import { problemOf, PROBLEM_TYPE } from '@malla/api/problem';
 import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
 import { MallaError, messageOf } from '@malla/base/error';
 import { type Context, Hono } from 'hono';
-import { stringify } from 'yaml';
 import { authenticate } from './authenticate.ts';
 import type { AdminDeps } from './deps.ts';
 import { docsPage } from './docs-page.ts';
@@ -40,13 +38,18 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
     });
   }
 
-  const document = openApiDocument(deps.version);
+  // Made and loaded when somebody asks: it takes more memory than all handlers.
+  const document = async (): Promise<object> => {
+    const { openApiDocument } = await import('@malla/api/openapi');
+    return openApiDocument(deps.version);
+  };
   for (const path of ['/openapi', '/openapi.json']) {
-    app.get(API_PREFIX + path, (context) => context.json(document));
+    app.get(API_PREFIX + path, async (context) => context.json(await document()));
   }
-  app.get(`${API_PREFIX}/openapi.yaml`, (context) =>
-    context.body(stringify(document), 200, { 'Content-Type': 'application/yaml' }),
-  );
+  app.get(`${API_PREFIX}/openapi.yaml`, async (context) => {
+    const { stringify } = await import('yaml');
+    return context.body(stringify(await document()), 200, { 'Content-Type': 'application/yaml' });
+  });
   app.get(`${API_PREFIX}/docs`, (context) => {
     context.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
     return context.html(docsPage(deps.version));
