@@ -11,6 +11,12 @@ export interface Running {
 }
 
 /**
+ * Within this time a second signal is the first one again, ms: at Ctrl-C the terminal signals the whole
+ * process group, and npm passes on the signal that it got itself. Observed: npm 10 and 11.
+ */
+const ECHO_MS = 500;
+
+/**
  * Starts, and returns after the first SIGINT or SIGTERM when everything is stopped. A second one does not
  * wait: it throws CommandError.
  */
@@ -22,11 +28,13 @@ export async function runUntilStopped<T extends Running>(
 ): Promise<void> {
   const asked = Promise.withResolvers<string>();
   const insisted = Promise.withResolvers<never>();
-  let signals = 0;
+  let askedAt: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     cli.onSignal(signal, () => {
-      if (++signals === 1) asked.resolve(signal);
-      else insisted.reject(new CommandError(`${signal} again: not waiting for a good end`));
+      askedAt ??= cli.now();
+      asked.resolve(signal);
+      if (cli.now() - askedAt <= ECHO_MS) return;
+      insisted.reject(new CommandError(`${signal} again: not waiting for a good end`));
     });
   }
   await Promise.race([live(), insisted.promise]);
