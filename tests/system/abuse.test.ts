@@ -87,7 +87,7 @@ describe('a server under abuse', () => {
     const [a, b] = [await join('a'), await join('b')];
     await a.until((netmap) => netmap.peers.size === 1);
     await attack(1_000);
-    const before = await residentMb();
+    const atFirst = await residentMb();
     let reports = 0;
     let slowest = 0;
     const attacks = attack(CONNECTIONS - 1_000);
@@ -102,12 +102,12 @@ describe('a server under abuse', () => {
       );
       slowest = Math.max(slowest, performance.now() - began);
     }
-    const after = await residentMb();
+    const atLast = await residentMb();
     t.diagnostic(
-      `${await attacks} connections; memory ${before.toFixed(0)} to ${after.toFixed(0)} MB; ${reports} changes reached a peer meanwhile, the slowest in ${slowest.toFixed(0)} ms`,
+      `${await attacks} connections; memory ${atFirst.toFixed(0)} to ${atLast.toFixed(0)} MB; ${reports} changes reached a peer meanwhile, the slowest in ${slowest.toFixed(0)} ms`,
     );
     assert.ok(reports > 10, 'too few changes to say anything');
-    assert.ok(after - before < GROWTH_LIMIT_MB, `memory grew from ${before} to ${after} MB`);
+    assert.ok(atLast - atFirst < GROWTH_LIMIT_MB, `memory grew from ${atFirst} to ${atLast} MB`);
     const late = await join('late');
     await late.until((netmap) => netmap.peers.size === 2);
     assert.deepEqual(await (await fetch(`${url}/health`)).json(), { status: 'pass' });

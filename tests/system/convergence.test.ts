@@ -153,7 +153,9 @@ function plain(value: unknown): unknown {
 }
 
 function same(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-  const sorted = (it: Record<string, unknown>): string =>
-    JSON.stringify(Object.entries(it).toSorted(([x], [y]) => (x < y ? -1 : 1)));
   return sorted(a) === sorted(b);
+}
+
+function sorted(record: Record<string, unknown>): string {
+  return JSON.stringify(Object.entries(record).toSorted(([x], [y]) => (x < y ? -1 : 1)));
 }

@@ -30,9 +30,6 @@ for (const [name, serveInner] of INNER_HTTP) {
       await a.until((netmap) => netmap.peers.size === 1);
       return { a, b, userId, key };
     }
-    const idOf = (client: MachineClient): number => Number(client.netmap.self?.['ID']);
-    const peerOf = (client: MachineClient): Record<string, unknown> | undefined =>
-      [...client.netmap.peers.values()][0];
     const run: Pick<Ledger, 'execute'> = {
       execute: (command) => server.control.tailnet.ledger.execute(command),
     };
@@ -190,4 +187,13 @@ for (const [name, serveInner] of INNER_HTTP) {
       assert.deepEqual(new Set(errors), new Set(['authkey already used']));
     });
   });
+}
+
+function idOf(client: MachineClient): number {
+  return Number(client.netmap.self?.['ID']);
+}
+
+/** The one peer that a client has. */
+function peerOf(client: MachineClient): Record<string, unknown> | undefined {
+  return [...client.netmap.peers.values()][0];
 }

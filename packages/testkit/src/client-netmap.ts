@@ -76,7 +76,7 @@ export class ClientNetmap {
       if (field !== 'NodeID' && value !== null) peer[names[field] ?? field] = value;
     }
     if (patch['DERPRegion'] !== undefined)
-      peer['DERP'] = `127.3.3.40:${String(patch['DERPRegion'])}`;
+      peer['DERP'] = `127.3.3.40:${Number(patch['DERPRegion'])}`;
     if (patch['Online'] === true) delete peer['LastSeen'];
   }
 }
