@@ -19,6 +19,7 @@ import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import type { MachineDeps } from './deps.ts';
 import { serveMachine } from './endpoints.ts';
+import { HandshakeBudget } from './handshake-budget.ts';
 import type { InnerHttp, MachineConnection, ServeInnerHttp } from './inner-http.ts';
 import { MIN_CAP_VERSION, unsupported } from './map.ts';
 
@@ -59,6 +60,7 @@ interface OpenConnection {
 export class NoiseAcceptor {
   readonly #options: NoiseAcceptOptions;
   readonly #open = new Set<OpenConnection>();
+  readonly #budget = new HandshakeBudget(performance.now());
   readonly #looking: NodeJS.Timeout;
   #closed = false;
   /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
@@ -89,6 +91,7 @@ export class NoiseAcceptor {
     if (this.#closed) return refuse(socket, 503, 'the server stops');
     if (this.#open.size >= this.#options.maxConnections)
       return refuse(socket, 503, 'too many connections');
+    if (!this.#budget.take(performance.now())) return refuse(socket, 503, 'too many handshakes');
     const upgrade = (request.headers.upgrade ?? '').toLowerCase();
     if (upgrade === 'websocket' && request.method === 'GET') {
       return this.#acceptWebSocket(request, socket, head, remoteAddress);
@@ -205,6 +208,7 @@ export function refuse(socket: Duplex, status: 400 | 404 | 426 | 503, text: stri
 /** Sends the last bytes of a connection, and does not wait for ever until the other side goes. */
 function finish(socket: Duplex, last: string | Uint8Array): void {
   const forced = setTimeout(() => socket.destroy(), LINGER_MS);
+  forced.unref();
   socket.once('close', () => clearTimeout(forced));
   socket.resume();
   socket.end(last);

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { silentLogger } from '@malla/base/logger';
+import { formatKey } from '@malla/keys/key';
+import { importPrivate, type X25519Private } from '@malla/keys/x25519';
+import { cryptoAead } from '@malla/noise/aead';
+import { decodeError } from '@malla/noise/frame';
+import { begin, finish } from '@malla/noise/handshake';
+import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import { MachineClient } from '@malla/testkit/machine-client';
+import { WebSocket } from 'ws';
+import { TestMachines } from '../testing/machine.ts';
+import { serveByNode } from './inner-node.ts';
+import { serveByOwn } from './inner-own.ts';
+import { NoiseAcceptor } from './noise-accept.ts';
+
+const UPGRADE = 'tailscale-control-protocol';
+const MAX_CONNECTIONS = 5;
+/** What a client of HTTP/2 begins with: a magic, and empty SETTINGS. */
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
+
+const newKey = (): X25519Private => importPrivate(randomBytes(32));
+
+/** The base64 of an initiation, as a client of that version sends it. */
+function initiation(server: X25519Private, version = 142): string {
+  const begun = begin(newKey(), server.publicBytes, newKey(), version);
+  assert.ok(begun.ok);
+  return Buffer.from(begun.value.initiation).toString('base64');
+}
+
+/** Sends text, and gives all that comes until the server ends the connection. */
+async function exchange(port: number, text: string): Promise<Buffer> {
+  const socket = net.connect({ port, host: '127.0.0.1' });
+  const chunks: Uint8Array[] = [];
+  socket.on('data', (chunk: Uint8Array) => chunks.push(chunk));
+  socket.write(text);
+  await once(socket, 'end');
+  socket.destroy();
+  return Buffer.concat(chunks);
+}
+
+function upgrade(fields: Readonly<Record<string, string>>, line = 'POST /ts2021'): string {
+  const headers = { Host: 'x', Connection: 'upgrade', Upgrade: UPGRADE, ...fields };
+  const lines = Object.entries(headers).map(([field, value]) => `${field}: ${value}`);
+  return [`${line} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+}
+
+/** The text of the error frame that a handshake is answered with. */
+async function whyRefused(port: number, handshake: string): Promise<string> {
+  const answer = await exchange(port, upgrade({ 'X-Tailscale-Handshake': handshake }));
+  const frame = decodeError(answer.subarray(answer.indexOf('\r\n\r\n') + 4));
+  return frame.ok ? frame.value : frame.error;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+for (const [name, serveInner] of [
+  ['our HTTP/2', serveByOwn],
+  ['node:http2', serveByNode],
+] as const) {
+  describe(`/ts2021 over ${name}`, () => {
+    const staticKey = newKey();
+    let machines: TestMachines;
+    let key: string;
+    let server: http.Server;
+    let acceptor: NoiseAcceptor;
+    let port: number;
+    const clients: MachineClient[] = [];
+
+    before(async () => {
+      machines = await TestMachines.start();
+      key = await machines.key(await machines.user('alice'));
+      acceptor = new NoiseAcceptor({
+        deps: machines.tailnet.machine,
+        staticKey,
+        random: randomBytes,
+        serveInner,
+        aead: cryptoAead,
+        maxConnections: MAX_CONNECTIONS,
+        log: silentLogger,
+      });
+      const publicKey = formatKey('mkey', staticKey.publicBytes);
+      server = http.createServer((_request, response) =>
+        response.end(JSON.stringify({ publicKey })),
+      );
+      server.on('upgrade', (request: http.IncomingMessage, socket, head: Uint8Array) =>
+        acceptor.accept(request, socket, head, '127.0.0.1'),
+      );
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      ({ port } = server.address() as AddressInfo);
+    });
+    after(async () => {
+      acceptor.close();
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    });
+    afterEach(async () => {
+      for (const client of clients.splice(0)) client.close();
+      await connections(0);
+    });
+
+    async function connect(): Promise<MachineClient> {
+      const client = new MachineClient({ url: `http://127.0.0.1:${port}`, hostname: 'host' });
+      clients.push(client);
+      await client.connect();
+      return client;
+    }
+
+    const connections = (count: number): Promise<void> =>
+      until(() => acceptor.connectionCount === count);
+
+    test('an upgrade that is none of ours is answered 400 and ended', async () => {
+      const handshake = { 'X-Tailscale-Handshake': initiation(staticKey) };
+      for (const text of [
+        upgrade({}),
+        upgrade({ 'X-Tailscale-Handshake': '' }),
+        upgrade({ 'X-Tailscale-Handshake': 'A'.repeat(300) }),
+        upgrade({ ...handshake, Upgrade: 'h2c' }),
+        upgrade(handshake, 'GET /ts2021'),
+        upgrade({ ...handshake, Upgrade: 'websocket' }, 'GET /ts2021'),
+      ]) {
+        assert.match((await exchange(port, text)).toString(), /^HTTP\/1\.1 400 Bad Request\r\n/);
+      }
+      assert.equal(acceptor.connectionCount, 0);
+    });
+
+    test('a handshake for another key, or of a client that is too old, is told why', async () => {
+      assert.match(await whyRefused(port, initiation(newKey())), /has its key changed/);
+      assert.match(
+        await whyRefused(port, initiation(staticKey, 112)),
+        /unsupported client version.*1\.80/,
+      );
+      assert.match(await whyRefused(port, 'AAAA'), /does not fit/);
+    });
+
+    test('a refused client that does not go is cut off', async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const gone = new Promise<void>((resolve) => {
+        server.once('connection', (socket: net.Socket) => socket.once('close', () => resolve()));
+      });
+      const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.write(upgrade({}));
+      socket.resume();
+      await once(socket, 'end');
+      t.mock.timers.tick(2_000);
+      await gone;
+      socket.destroy();
+    });
+
+    test('so many connections are taken, and one more is answered 503', async () => {
+      for (let i = 0; i < MAX_CONNECTIONS; i++) await connect();
+      const handshake = { 'X-Tailscale-Handshake': initiation(staticKey) };
+      assert.match((await exchange(port, upgrade(handshake))).toString(), /^HTTP\/1\.1 503 /);
+    });
+
+    test('a connection that asks nothing is ended after 30 seconds, one with a stream is not', async () => {
+      await connect();
+      const waiting = await connect();
+      await waiting.register({ authKey: key });
+      void waiting.openMap().catch(() => {});
+      await until(() => machines.tailnet.fanout.streamCount === 1);
+      acceptor.closeIdle(performance.now() + 29_000);
+      assert.equal(acceptor.connectionCount, 2);
+      acceptor.closeIdle(performance.now() + 30_000);
+      await connections(1);
+      acceptor.closeIdle(performance.now() + 1e9);
+      assert.equal(acceptor.connectionCount, 1);
+    });
+
+    test('a connection whose requests are over is ended after two minutes and a half', async () => {
+      const client = await connect();
+      await client.register({ authKey: key });
+      acceptor.closeIdle(performance.now() + 149_000);
+      assert.equal(acceptor.connectionCount, 1);
+      acceptor.closeIdle(performance.now() + 151_000);
+      await connections(0);
+    });
+
+    test('a browser’s WebSocket carries the same, without an early payload', async () => {
+      const begun = begin(newKey(), staticKey.publicBytes, newKey(), 142);
+      assert.ok(begun.ok);
+      const query = encodeURIComponent(Buffer.from(begun.value.initiation).toString('base64'));
+      const socket = new WebSocket(
+        `ws://127.0.0.1:${port}/ts2021?X-Tailscale-Handshake=${query}`,
+        [UPGRADE],
+        { headers: { Origin: 'https://anywhere.example' } },
+      );
+      let bytes = Buffer.alloc(0);
+      const arrived = async (count: number): Promise<void> => {
+        while (bytes.length < count) await once(socket, 'message');
+      };
+      socket.on('message', (data: Buffer) => (bytes = Buffer.concat([bytes, data])));
+      await arrived(51);
+      assert.equal(socket.protocol, UPGRADE);
+      const keys = finish(begun.value.state, bytes.subarray(0, 51));
+      assert.ok(keys.ok);
+      bytes = bytes.subarray(51);
+      const sealer = new RecordSealer(keys.value.clientToServer);
+      socket.send(sealer.seal(Buffer.from(PREFACE)));
+      await arrived(1);
+      const opened = new RecordOpener(keys.value.serverToClient).open(bytes);
+      assert.ok(opened.ok);
+      const SETTINGS = 4;
+      assert.equal(Buffer.concat(opened.value)[3], SETTINGS);
+      socket.ping('x');
+      const [pong] = (await once(socket, 'pong')) as [Buffer];
+      assert.equal(pong.toString(), 'x');
+      socket.terminate();
+    });
+
+    test('bytes that are no record end the connection, and nothing else', async () => {
+      const other = await connect();
+      const socket = net.connect({ port, host: '127.0.0.1' });
+      socket.write(upgrade({ 'X-Tailscale-Handshake': initiation(staticKey) }));
+      await once(socket, 'data');
+      socket.resume();
+      socket.write(Uint8Array.of(4, 0, 20, ...randomBytes(20)));
+      await once(socket, 'close');
+      await connections(1);
+      assert.equal((await other.request('GET', '/machine/whoami', undefined)).status, 200);
+    });
+  });
+}
