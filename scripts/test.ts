@@ -28,6 +28,9 @@ const CHECKS = [
   ['oxfmt', '--check'],
 ] as const;
 
+/** Ends a file that hangs, ms. The longest takes some two minutes. */
+const FILE_TIMEOUT_MS = 600_000;
+
 const RUNS: Record<
   Suite,
   { readonly flags: readonly string[]; readonly globs: readonly string[] }
@@ -36,8 +39,9 @@ const RUNS: Record<
     flags: ['--test-randomize'],
     globs: ['packages/**/*.test.ts', 'apps/**/*.test.ts', 'tests/*.test.ts'],
   },
-  system: { flags: [], globs: ['tests/system/*.test.ts'] },
-  interop: { flags: ['--test-concurrency=1'], globs: ['tests/interop/*.test.ts'] },
+  system: { flags: ['--test-concurrency=1'], globs: ['tests/system/*.test.ts'] },
+  // Each lab is a world of its own, and most of a file's time is waiting.
+  interop: { flags: ['--test-concurrency=2'], globs: ['tests/interop/*.test.ts'] },
 };
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -103,10 +107,9 @@ function runFiles(
     ],
   ].flat();
   try {
-    const { status } = spawnSync(process.execPath, ['--test', ...flags, ...reporters, ...files], {
-      cwd: ROOT,
-      stdio: 'inherit',
-    });
+    const limit = `--test-timeout=${FILE_TIMEOUT_MS}`;
+    const args = ['--test', limit, ...flags, ...reporters, ...files];
+    const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
     const counts = existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '';
     const none: TestCounts = { passed: 0, failed: 0, skipReasons: [] };
     return { status, counts: counts === '' ? none : (JSON.parse(counts) as TestCounts) };
