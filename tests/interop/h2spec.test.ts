@@ -11,7 +11,6 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { serveHttp2 } from '@malla/testkit/http2-driver';
 import { skipWithout } from './needs.ts';
-import { skipWithout } from './needs.ts';
 
 const hello = new TextEncoder().encode('hello');
 
