@@ -66,7 +66,9 @@ function main(): boolean {
 
 function check([tool, ...args]: (typeof CHECKS)[number]): boolean {
   console.log(`> ${tool} ${args.join(' ')}`);
-  return spawnSync(join(BIN, tool), args, { cwd: ROOT, stdio: 'inherit' }).status === 0;
+  const passed = spawnSync(join(BIN, tool), args, { cwd: ROOT, stdio: 'inherit' }).status === 0;
+  if (!passed) total.failed++;
+  return passed;
 }
 
 function run(suite: Suite): boolean {
