@@ -96,6 +96,16 @@ describe('every module', () => {
     assert.deepEqual(without, []);
   });
 
+  test('of an app has node:http from relay/src/http/builtin.ts: an import of it loads fetch', () => {
+    const importing = modules.filter(
+      (path) =>
+        path.startsWith('apps/') &&
+        !isForTests(path) &&
+        /^import (?!type\b)[^;]*? from 'node:https?'/m.test(read(path)),
+    );
+    assert.deepEqual(importing, []);
+  });
+
   test(`has at most ${MAX_CODE_LINES} lines of code`, (t) => {
     const sizes = modules.map((path) => ({ path, lines: codeLines(read(path)) }));
     const sorted = sizes.map(({ lines }) => lines).toSorted((a, b) => a - b);

@@ -2,12 +2,12 @@
  * How commands reach a server: over the unix socket of this machine, which needs no key, or over HTTPS
  * with an API key. One request is one connection: a command makes few.
  */
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiRequest, ApiResponse, Transport } from '@malla/api/client';
 import { messageOf } from '@malla/base/error';
 import { formatDuration } from '@malla/base/duration';
+import { http, https } from '@malla/relay/http/builtin';
 import { CommandError } from './failure.ts';
 
 /** Waits between attempts to reach the socket of a server that is starting, ms; the last repeats. */
@@ -28,7 +28,7 @@ export function socketTransport({ path, timeoutMs }: SocketTarget): Transport {
       const deadline = AbortSignal.timeout(timeoutMs);
       for (let attempt = 0; ; attempt++) {
         try {
-          return await send(httpRequest, { socketPath: path }, request, deadline);
+          return await send(http.request, { socketPath: path }, request, deadline);
         } catch (error) {
           const code = codeOf(error);
           if (code === 'EACCES' || code === 'EPERM') {
@@ -74,7 +74,7 @@ export function remoteTransport(target: RemoteTarget): Transport {
       const deadline = AbortSignal.timeout(timeoutMs);
       try {
         return await send(
-          isTls ? httpsRequest : httpRequest,
+          isTls ? https.request : http.request,
           options,
           { ...request, path },
           deadline,
@@ -103,7 +103,7 @@ function baseUrl(address: string): URL {
 }
 
 async function send(
-  open: typeof httpRequest,
+  open: typeof http.request,
   target: RequestOptions,
   { method, path, body }: ApiRequest,
   signal: AbortSignal,

@@ -3,11 +3,12 @@
  * access control: whoever may open it administrates the server.
  */
 import { chmod, lstat, unlink } from 'node:fs/promises';
-import http from 'node:http';
+import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
+import { http } from '@malla/relay/http/builtin';
 import { makeFolder } from '@malla/relay/make-folder';
 import { fetchListener } from '../listen/fetch-adapter.ts';
 
@@ -67,7 +68,7 @@ export async function listenSocket(
 }
 
 /** The socket is made without rights for others; only then it gets the mode that is wanted. */
-async function listen(server: http.Server, address: SocketAddress): Promise<void> {
+async function listen(server: Server, address: SocketAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     const umask = process.umask(0o177);

@@ -2,12 +2,12 @@
  * One listening HTTP/1.1 server, plain or TLS, with the bounds that facing the internet needs. Upgrade
  * requests for the paths we know keep their socket; any other is answered like a plain request.
  */
-import http, { type IncomingMessage, type RequestListener } from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { MallaError } from '@malla/base/error';
+import { http, https } from '@malla/relay/http/builtin';
 
 export interface HttpServerOptions {
   readonly host: string | undefined;
@@ -49,10 +49,6 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   server.maxRequestsPerSocket = 1000;
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
     options.onUpgrade(request, socket, head);
-  });
-  server.on('clientError', (_error: Error, socket: Duplex) => {
-    if (!socket.writable) return void socket.destroy();
-    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));

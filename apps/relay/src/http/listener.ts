@@ -2,13 +2,13 @@
  * The relay's own HTTP/1.1 listener, TLS or plain, with the bounds that facing the internet needs.
  * Requests for DERP keep their socket; all others are answered by a {@link Route}.
  */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { CertificateChain } from '../tls/relay-certificate.ts';
+import { http, https } from './builtin.ts';
 import type { Route } from './routes.ts';
 import type { DerpUpgrade } from './upgrade.ts';
 
