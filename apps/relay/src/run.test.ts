@@ -105,9 +105,14 @@ describe('stand-alone relay', () => {
   });
 
   test('metrics say what happened', async () => {
-    const response = await fetch(`http://127.0.0.1:${relay.metrics?.port}/metrics`);
-    const text = await response.text();
-    assert.match(text, /^malla_relay_accepted_total 2$/m);
+    const metrics = async (): Promise<string> =>
+      await (await fetch(`http://127.0.0.1:${relay.metrics?.port}/metrics`)).text();
+    const accepted = (text: string): number =>
+      Number(/^malla_relay_accepted_total (\d+)$/m.exec(text)?.[1]);
+    const earlier = accepted(await metrics());
+    await enter(relay.derp.port, B);
+    const text = await metrics();
+    assert.equal(accepted(text), earlier + 1);
     assert.match(text, /^malla_relay_packets_dropped_total\{reason="unknown-peer"\} 0$/m);
     assert.match(text, /^malla_stun_answers_total 0$/m);
   });

@@ -190,7 +190,7 @@ describe('configuration without a file', () => {
     assert.equal(config.derp.server?.port, 443);
   });
 
-  test('--data moves everything, --listen the listener and the URL', () => {
+  test('--data-dir moves everything, --listen the listener and the URL', () => {
     const { config } = loaded(load({}, { overrides: { dataDir: 'd', listen: '127.0.0.1:7000' } }));
     assert.equal(config.serverUrl, 'http://127.0.0.1:7000');
     assert.equal(config.dataDir, '/srv/d');

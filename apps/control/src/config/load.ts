@@ -20,7 +20,7 @@ export interface Overrides {
   readonly url?: string | undefined;
   /** `--listen`. */
   readonly listen?: string | undefined;
-  /** `--data`: relative to the current folder. */
+  /** `--data-dir`: relative to the current folder. */
   readonly dataDir?: string | undefined;
 }
 
@@ -138,7 +138,8 @@ function flags({ overrides = {}, cwd }: LoadOptions): ReadonlyMap<string, Given>
     }
   }
   if (overrides.listen !== undefined) set('listen_addr', '--listen', overrides.listen);
-  if (overrides.dataDir !== undefined) set('data_dir', '--data', resolve(cwd, overrides.dataDir));
+  if (overrides.dataDir !== undefined)
+    set('data_dir', '--data-dir', resolve(cwd, overrides.dataDir));
   return given;
 }
 
