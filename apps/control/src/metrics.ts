@@ -1,23 +1,13 @@
 /**
- * Metrics for Prometheus on a listener of their own, which is not for the public. Parts count in plain
- * fields; this file gives them names, `malla_<part>_<what>_<unit>[_total]`, and reads them when asked.
+ * Metrics for Prometheus on a listener of their own, which is not for the public. What makes them is
+ * loaded when they are first asked for: it takes 2 MB.
  */
 import { messageOf } from '@malla/base/error';
-import type { Logger } from '@malla/base/logger';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { ListenAddress } from './config/config.ts';
-import type { EmbeddedRelay } from './embedded-relay.ts';
 import { fetchListener } from './listen/fetch-adapter.ts';
 import { listenHttp } from './listen/http-server.ts';
-import type { NoiseAcceptor } from './machine/noise-accept.ts';
-import type { Tailnet } from './tailnet.ts';
-
-export interface MetricsSources {
-  readonly tailnet: Tailnet;
-  readonly acceptor: NoiseAcceptor;
-  readonly relay: EmbeddedRelay | undefined;
-  readonly log: Logger;
-}
+import type { MetricsSources } from './metrics-registry.ts';
 
 export interface MetricsListener {
   readonly address: ListenAddress;
@@ -29,10 +19,14 @@ export async function listenMetrics(
   listen: { readonly address: ListenAddress; readonly optional: boolean },
   sources: MetricsSources,
 ): Promise<MetricsListener | undefined> {
-  const registry = metricsRegistry(sources);
+  let loading: Promise<Registry> | undefined;
   const answer = async (request: Request): Promise<Response> => {
     if (new URL(request.url).pathname !== '/metrics')
       return new Response('see /metrics', { status: 404 });
+    loading ??= import('./metrics-registry.ts').then(({ metricsRegistry }) =>
+      metricsRegistry(sources),
+    );
+    const registry = await loading;
     return new Response(await registry.metrics(), {
       headers: { 'Content-Type': registry.contentType },
     });
@@ -57,79 +51,4 @@ export async function listenMetrics(
     sources.log.warn({ err: messageOf(error) }, 'no metrics');
     return undefined;
   }
-}
-
-/** Everything that is measured. */
-export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const made: Gauge = new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect: () => made.set(read()),
-    });
-  };
-  const counter = (name: string, help: string, read: () => number): void => {
-    let last = 0;
-    const made: Counter = new Counter({
-      name,
-      help,
-      registers: [registry],
-      collect: () => {
-        const now = read();
-        made.inc(now - last);
-        last = now;
-      },
-    });
-  };
-  const { fanout, ledger, presences, authRequests } = tailnet;
-  gauge('malla_control_nodes', 'Registered nodes.', () => ledger.state.nodeCount());
-  gauge('malla_control_nodes_online', 'Nodes with a live session.', () => presences.onlineCount);
-  gauge('malla_control_map_streams', 'Open map streams.', () => fanout.streamCount);
-  gauge(
-    'malla_control_noise_connections',
-    'Open Noise connections.',
-    () => acceptor.connectionCount,
-  );
-  gauge(
-    'malla_control_logins_waiting',
-    'Devices that wait for an administrator.',
-    () => authRequests.size,
-  );
-  gauge(
-    'malla_control_rows_unsaved',
-    'Rows changed in memory and not yet stored.',
-    () => ledger.unsaved,
-  );
-  counter('malla_control_map_messages_total', 'Map messages sent.', () => fanout.counters.messages);
-  counter(
-    'malla_control_map_bytes_total',
-    'Bytes of map messages sent.',
-    () => fanout.counters.bytes,
-  );
-  counter(
-    'malla_control_flushes_total',
-    'Rounds of sending what changed.',
-    () => fanout.counters.flushes,
-  );
-  counter(
-    'malla_control_commands_total',
-    'Commands that were run.',
-    () => ledger.counters.commands,
-  );
-  counter(
-    'malla_control_commits_total',
-    'Transactions of the store.',
-    () => ledger.counters.commits,
-  );
-  if (relay !== undefined) {
-    const { counters } = relay.server;
-    gauge('malla_relay_clients', 'Clients of the relay.', () => counters.clients);
-    counter('malla_relay_packets_total', 'Packets passed on.', () => counters.packetsOut);
-    counter('malla_relay_bytes_total', 'Bytes of packets passed on.', () => counters.bytesOut);
-    counter('malla_stun_answers_total', 'STUN requests answered.', () => relay.stunAnswered);
-  }
-  return registry;
 }
