@@ -92,18 +92,18 @@ export class Connection {
     if (head.length > 0) this.#onBytes(head);
   }
 
-  /** Queues a packet: the RecvPacket frame from `start` to `end`, of which the bytes are copied. */
-  deliver(bytes: Uint8Array, start: number, end: number, disco: boolean): void {
+  /** Queues packets: RecvPacket frames that fill `start` to `end`, of which the bytes are copied. */
+  deliver(bytes: Uint8Array, start: number, end: number, frames: number, disco: boolean): void {
     const { counters, pool } = this.#hub;
     if (this.#state.kind !== 'open') return;
     if (pool.exhausted) {
-      counters.dropped.memory++;
+      counters.dropped.memory += frames;
       return;
     }
-    counters.packetsOut++;
+    counters.packetsOut += frames;
     counters.dropped['queue-full'] += disco
-      ? this.#outbox.disco(bytes, start, end)
-      : this.#outbox.data(bytes, start, end);
+      ? this.#outbox.disco(bytes, start, end, frames)
+      : this.#outbox.data(bytes, start, end, frames);
     if (this.#outbox.waitingBytes >= FLUSH_BYTES) this.flush();
     else this.#flushSoon();
   }
@@ -214,6 +214,7 @@ export class Connection {
       case 'open': {
         this.#takeShare(chunk.length);
         const fault = this.#splitter.push(chunk);
+        if (state.kind === 'open') state.session.onChunkEnd();
         if (fault === 'stopped') {
           const rest = chunk.subarray(this.#splitter.consumed);
           if (rest.length > 0) this.#onBytes(rest);

@@ -24,6 +24,10 @@ export class Presence {
     this.active = first;
   }
 
+  get isHere(): boolean {
+    return this.connections.length > 0;
+  }
+
   /** Who wants to know when this key leaves. */
   get sentTo(): Iterable<Presence> {
     return this.#sentTo;

@@ -98,6 +98,28 @@ describe('relay server', () => {
     }
   });
 
+  test('packets that came together go where each is addressed to, in order', async () => {
+    start();
+    const [a, b, c] = [await join(A), await join(B), await join(C)];
+    const to = [b, b, c, b, c, c, c, b];
+    a.send(...to.map((peer, i) => encodeSendPacket(peer.publicKey, new Uint8Array(1200).fill(i))));
+    for (const [i, peer] of to.entries()) {
+      assert.equal((await peer.packet()).packet.slice(0, 2), `0${i}`);
+    }
+  });
+
+  test('a packet to who has just left is not sent to whom the last one went', async () => {
+    start();
+    const [a, b] = [await join(A), await join(B)];
+    a.sendPacket(b, EIGHT);
+    await b.packet();
+    b.close();
+    while (relay.counters.clients > 1) await settle(a);
+    a.sendPacket(b, EIGHT);
+    await settle(a);
+    assert.equal(relay.counters.dropped['unknown-peer'], 1);
+  });
+
   test('a ping is answered with its first 8 bytes', async () => {
     start();
     const a = await join(A);

@@ -2,7 +2,8 @@
  * An admitted client: what its frames mean.
  *
  * The packet path is `#onPacket`: a SendPacket frame becomes a RecvPacket frame where it stands, since
- * both have the same length, and is copied once, behind what already waits for its destination.
+ * both have the same length. Frames in a row for one destination are copied together, once, behind what
+ * already waits for it.
  *
  * Source: docs/protocol/derp.md §4 and §5.
  */
@@ -33,6 +34,20 @@ const NOT_HERE_RATE: Rate = { perSecond: 1, burst: 3 };
 /** Longest body of the frames that hold a key or a flag; what is behind it is of the future. */
 const MAX_SMALL_BODY_BYTES = 1024;
 
+/** Frames that are passed on together: a quarter of what may wait for a client. */
+const MAX_RUN_BYTES = 32 * 1024;
+
+interface Run {
+  /** Where the frames stand; undefined when there are none. */
+  bytes: Uint8Array | undefined;
+  /** Where they go; kept for the next packet. */
+  to: Presence | undefined;
+  start: number;
+  end: number;
+  frames: number;
+  disco: boolean;
+}
+
 /** The longest body wanted of a client's frame; undefined: not wanted. */
 export function bodyLimit(type: number): number | undefined {
   switch (type) {
@@ -61,6 +76,15 @@ export class Session {
   readonly #rate: TokenBucket | undefined;
   /** Whether reading is held because it sent faster than its rate. */
   #throttled = false;
+  /** Frames in a row for one destination, which are copied at once. */
+  readonly #run: Run = {
+    bytes: undefined,
+    to: undefined,
+    start: 0,
+    end: 0,
+    frames: 0,
+    disco: false,
+  };
   #notHere: TokenBucket | undefined;
   #isHome = false;
   #pongWaits = false;
@@ -79,7 +103,7 @@ export class Session {
 
   /** A whole frame, from its header at `start` to `end`. The bytes may be changed. */
   onFrame(bytes: Uint8Array, start: number, end: number): void {
-    this.presence.active = this.connection;
+    if (this.presence.active !== this.connection) this.presence.active = this.connection;
     const bodyAt = start + FRAME_HEADER_BYTES;
     switch (bytes[start] ?? 0) {
       case FrameType.sendPacket:
@@ -109,6 +133,11 @@ export class Session {
     if (this.#isHome) this.#hub.counters.homeClients--;
   }
 
+  /** Whatever was read is about to be overwritten: passes on what is still held. */
+  onChunkEnd(): void {
+    this.#passRunOn();
+  }
+
   #onPacket(bytes: Uint8Array, start: number, end: number): void {
     const peerAt = start + FRAME_HEADER_BYTES;
     const packetAt = peerAt + KEY_BYTES;
@@ -119,7 +148,7 @@ export class Session {
     if (this.#rate !== undefined) this.#spend(this.#rate, end - start);
     const disco = looksLikeDisco(bytes, packetAt, end);
     if (disco) counters.discoPacketsIn++;
-    const destination = this.#hub.find(bytes, peerAt);
+    const destination = this.#destination(bytes, peerAt);
     if (destination === undefined) {
       counters.dropped['unknown-peer']++;
       if (disco) this.#tellNotHere(bytes.subarray(peerAt, packetAt));
@@ -128,7 +157,33 @@ export class Session {
     this.presence.noteSentTo(destination);
     bytes[start] = FrameType.recvPacket;
     bytes.set(this.presence.key, peerAt);
-    destination.active.deliver(bytes, start, end, disco);
+    const run = this.#run;
+    const goesOn =
+      run.bytes === bytes && run.end === start && run.disco === disco && run.to === destination;
+    if (!goesOn || end - run.start > MAX_RUN_BYTES) {
+      this.#passRunOn();
+      run.bytes = bytes;
+      run.to = destination;
+      run.start = start;
+      run.disco = disco;
+    }
+    run.end = end;
+    run.frames++;
+  }
+
+  /** The peer at `at`; most packets go where the last one went. */
+  #destination(bytes: Uint8Array, at: number): Presence | undefined {
+    const last = this.#run.to;
+    if (last !== undefined && last.isHere && isKeyAt(bytes, at, last.key)) return last;
+    return this.#hub.find(bytes, at);
+  }
+
+  #passRunOn(): void {
+    const { bytes, to, start, end, disco, frames } = this.#run;
+    if (bytes === undefined || to === undefined) return;
+    this.#run.bytes = undefined;
+    this.#run.frames = 0;
+    to.active.deliver(bytes, start, end, frames, disco);
   }
 
   /**
@@ -153,7 +208,7 @@ export class Session {
     bytes.copyWithin(peerAt, sourceAt, peerAt);
     const start = peerAt - FRAME_HEADER_BYTES;
     writeFrameHeader(bytes, start, FrameType.recvPacket, end - peerAt);
-    destination.active.deliver(bytes, start, end, looksLikeDisco(bytes, packetAt, end));
+    destination.active.deliver(bytes, start, end, 1, looksLikeDisco(bytes, packetAt, end));
   }
 
   /** Charges the client; one in debt is not read until it is even, so TCP slows it down. */
@@ -207,4 +262,9 @@ export class Session {
   #refuse(): void {
     this.connection.close('protocol');
   }
+}
+
+function isKeyAt(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
+  for (let i = 0; i < KEY_BYTES; i++) if (bytes[at + i] !== key[i]) return false;
+  return true;
 }

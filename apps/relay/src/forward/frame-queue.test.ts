@@ -13,7 +13,7 @@ function frame(bytes: number, fill: number): Uint8Array {
 }
 
 function push(queue: FrameQueue, bytes: Uint8Array): number {
-  return queue.push(bytes, 0, bytes.length);
+  return queue.push(bytes, 0, bytes.length, 1);
 }
 
 describe('frame queue', () => {
@@ -23,6 +23,14 @@ describe('frame queue', () => {
     push(queue, frame(20, 2));
     assert.equal(queue.take(4096)?.bytes.toHex(), frame(10, 1).toHex() + frame(20, 2).toHex());
     assert.equal(queue.take(4096), undefined);
+  });
+
+  test('frames that are pushed together are dropped one by one', () => {
+    const queue = new FrameQueue(new BufferPool(1 << 20), BOUNDS);
+    const three = Uint8Array.from([1, 2, 3].flatMap((fill) => [...frame(1000, fill)]));
+    queue.push(three, 0, three.length, 3);
+    assert.equal(push(queue, frame(2000, 4)), 1);
+    assert.deepEqual([queue.frames, queue.bytes], [3, 4000]);
   });
 
   test('a full queue drops its oldest frames, by bytes and by number', () => {

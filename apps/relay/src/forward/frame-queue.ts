@@ -39,13 +39,16 @@ export class FrameQueue {
     return this.#frames;
   }
 
-  /** Copies the frame from `start` to `end` in; returns how many older ones were dropped for it. */
-  push(source: Uint8Array, start: number, end: number): number {
+  /**
+   * Copies `frames` whole frames in, which fill `start` to `end`; returns how many older ones were
+   * dropped for them.
+   */
+  push(source: Uint8Array, start: number, end: number, frames: number): number {
     const size = end - start;
     let dropped = 0;
     while (
       this.#frames > 0 &&
-      (this.bytes + size > this.#bounds.bytes || this.#frames >= this.#bounds.frames)
+      (this.bytes + size > this.#bounds.bytes || this.#frames + frames > this.#bounds.frames)
     ) {
       this.#dropOldest();
       dropped++;
@@ -53,7 +56,7 @@ export class FrameQueue {
     const buffer = this.#room(size);
     buffer.set(source.subarray(start, end), this.#tail);
     this.#tail += size;
-    this.#frames++;
+    this.#frames += frames;
     return dropped;
   }
 

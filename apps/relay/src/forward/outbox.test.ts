@@ -21,11 +21,11 @@ class Writes {
   });
 
   data(frame: Uint8Array): number {
-    return this.outbox.data(frame, 0, frame.length);
+    return this.outbox.data(frame, 0, frame.length, 1);
   }
 
   disco(frame: Uint8Array): number {
-    return this.outbox.disco(frame, 0, frame.length);
+    return this.outbox.disco(frame, 0, frame.length, 1);
   }
 }
 

@@ -63,19 +63,19 @@ export class Outbox {
 
   /** Queues a frame of the relay's own; false when the client is too far behind to be told anything. */
   notice(frame: Uint8Array): boolean {
-    return this.#notices.push(frame, 0, frame.length) === 0;
+    return this.#notices.push(frame, 0, frame.length, 1) === 0;
   }
 
-  /** Queues a disco packet's frame; returns how many older ones were dropped. */
-  disco(bytes: Uint8Array, start: number, end: number): number {
+  /** Queues frames of disco packets; returns how many older ones were dropped. */
+  disco(bytes: Uint8Array, start: number, end: number, frames: number): number {
     this.#disco ??= new FrameQueue(this.#pool, DISCO_BOUNDS);
-    return this.#disco.push(bytes, start, end);
+    return this.#disco.push(bytes, start, end, frames);
   }
 
-  /** Queues any other packet's frame; returns how many older ones were dropped. */
-  data(bytes: Uint8Array, start: number, end: number): number {
+  /** Queues frames of other packets; returns how many older ones were dropped. */
+  data(bytes: Uint8Array, start: number, end: number, frames: number): number {
     this.#data ??= new FrameQueue(this.#pool, DATA_BOUNDS);
-    return this.#data.push(bytes, start, end);
+    return this.#data.push(bytes, start, end, frames);
   }
 
   /** Writes what waits, unless an earlier write is still in flight. Returns how many writes it made. */
