@@ -15,6 +15,9 @@ export interface FetchAdapterOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** Methods that the Fetch standard has no requests for (§2.2.1). */
+const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK']);
+
 /** The node:http listener of an application. */
 export function fetchListener(app: FetchHandler, options: FetchAdapterOptions): RequestListener {
   return (incoming, outgoing) => {
@@ -32,54 +35,60 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const url = URL.parse(incoming.url ?? '/', `http://${incoming.headers.host ?? 'unused'}`);
-  if (url === null) {
-    outgoing.writeHead(400, { 'Content-Type': 'text/plain', Connection: 'close' });
-    outgoing.end('bad request target');
-    return;
-  }
+  const { method = 'GET' } = incoming;
+  const url = urlOf(incoming.url ?? '/');
+  if (url === null) return refuse(outgoing, 400, 'bad request target');
+  if (FORBIDDEN_METHODS.has(method)) return refuse(outgoing, 405, 'method not allowed');
   const body = await readBody(incoming, options.maxBodyBytes);
-  if (body === undefined) {
-    if (outgoing.destroyed) return;
-    outgoing.writeHead(413, { 'Content-Type': 'text/plain', Connection: 'close' });
-    outgoing.end('the body is too large');
-    return;
-  }
+  if (body === 'too-large') return refuse(outgoing, 413, 'the body is too large');
+  if (body === 'broken-off') return;
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== undefined) headers.append(name, one);
     }
   }
-  const method = incoming.method ?? 'GET';
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const request = new Request(url, { method, headers, ...(hasBody ? { body } : {}) });
   const response = await app(request);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  const out: Record<string, string> = Object.fromEntries(response.headers);
+  const bytes = await response.bytes();
+  outgoing.setHeaders(response.headers);
   // An application answers HEAD without the body, so its length is not known here.
   if (method !== 'HEAD' && response.status !== 204 && response.status !== 304) {
-    out['content-length'] ??= String(bytes.length);
+    outgoing.setHeader('Content-Length', bytes.length);
   }
-  outgoing.writeHead(response.status, out);
+  outgoing.writeHead(response.status);
   outgoing.end(method === 'HEAD' ? undefined : bytes);
 }
 
-/** The whole body; undefined when it is too long or the client broke off. */
+/** The URL of a request target, its host where the target names none. A path may begin with two slashes. */
+function urlOf(target: string): URL | null {
+  if (target.startsWith('/')) return URL.parse(`http://localhost${target}`);
+  return /^https?:\/\//i.test(target) ? URL.parse(target) : null;
+}
+
+/** Answers without asking the application, and ends the connection: its body may still be coming. */
+function refuse(outgoing: ServerResponse, status: number, text: string): void {
+  outgoing.writeHead(status, { 'Content-Type': 'text/plain', Connection: 'close' });
+  outgoing.end(text);
+}
+
 async function readBody(
   incoming: IncomingMessage,
   maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+): Promise<Uint8Array<ArrayBuffer> | 'too-large' | 'broken-off'> {
+  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) return 'too-large';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of incoming as AsyncIterable<Uint8Array>) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) return undefined;
-      chunks.push(chunk);
+    // Leaving the loop must not destroy the socket that the refusal goes out on.
+    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Uint8Array).length;
+      if (bytes > maxBytes) return 'too-large';
+      chunks.push(chunk as Uint8Array);
     }
   } catch {
-    return undefined;
+    return 'broken-off';
   }
   return Uint8Array.from(concat(chunks));
 }

@@ -1,9 +1,10 @@
 /**
  * One listening HTTP/1.1 server, plain or TLS, with the bounds that facing the internet needs. Upgrade
- * requests for the paths we know keep their socket; any other is answered like a plain request.
+ * requests for the paths we know keep their socket; any other is answered like a plain request. What is
+ * no HTTP is answered by node:http: 400, 408 or 431, and the connection is gone.
  */
 import type { IncomingMessage, RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { MallaError } from '@malla/base/error';
@@ -24,7 +25,7 @@ export interface HttpServer {
   readonly address: AddressInfo;
   /** Uses another certificate for connections from now on. */
   setTls(tls: SecureContextOptions): void;
-  /** Stops accepting, ends idle connections, and those still open after `graceMs`. */
+  /** Stops accepting, ends idle connections, and after `graceMs` all others, upgraded ones too. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -35,6 +36,12 @@ const LIMITS = {
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,
 } as const;
+const TLS_LIMITS = {
+  minVersion: 'TLSv1.2',
+  ALPNProtocols: ['http/1.1'],
+  handshakeTimeout: 10_000,
+} as const;
+const MAX_REQUESTS_PER_SOCKET = 1_000;
 
 /** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
 export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
@@ -42,11 +49,13 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   const server =
     options.tls === undefined
       ? http.createServer(settings, options.onRequest)
-      : https.createServer(
-          { ...settings, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] },
-          options.onRequest,
-        );
-  server.maxRequestsPerSocket = 1000;
+      : https.createServer({ ...settings, ...options.tls, ...TLS_LIMITS }, options.onRequest);
+  server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
     options.onUpgrade(request, socket, head);
   });
@@ -64,11 +73,13 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   return {
     address: server.address() as AddressInfo,
     setTls: (tls) => {
-      if (server instanceof https.Server) server.setSecureContext(tls);
+      if (server instanceof https.Server) server.setSecureContext({ ...tls, ...TLS_LIMITS });
     },
     stop: (graceMs) =>
       new Promise((resolve) => {
-        const force = setTimeout(() => server.closeAllConnections(), graceMs);
+        const force = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, graceMs);
         server.close(() => {
           clearTimeout(force);
           resolve();

@@ -103,6 +103,10 @@ export function publicApp(deps: PublicDeps): Hono {
   app.all('/ts2021', (context) =>
     context.text('this endpoint needs an upgrade of the connection', 426),
   );
+  // A bug; who called logs it and answers.
+  app.onError((error) => {
+    throw error;
+  });
   app.notFound(async (context) => {
     const answer = await deps.relay?.(context.req.raw);
     return answer ?? context.text('404 not found', 404);

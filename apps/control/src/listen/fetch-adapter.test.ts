@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { type FetchHandler, fetchListener } from './fetch-adapter.ts';
+
+describe('an application behind node:http', () => {
+  let server: http.Server;
+  let base: string;
+  let port: number;
+  let app: FetchHandler;
+  const errors: unknown[] = [];
+
+  before(async () => {
+    const listener = fetchListener((request) => app(request), {
+      maxBodyBytes: 10,
+      onError: (error) => errors.push(error),
+    });
+    server = http.createServer(listener);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ({ port } = server.address() as AddressInfo);
+    base = `http://127.0.0.1:${port}`;
+  });
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+
+  /** Sends text, and gives what comes until the server ends the connection. */
+  async function exchange(text: string): Promise<string> {
+    const socket = net.connect(port, '127.0.0.1');
+    const chunks: Uint8Array[] = [];
+    socket.on('data', (chunk: Uint8Array) => chunks.push(chunk));
+    socket.on('error', () => {});
+    socket.write(text);
+    await once(socket, 'close');
+    return Buffer.concat(chunks).toString();
+  }
+
+  test('is given method, path, query, headers and body', async () => {
+    app = async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const { method, headers } = request;
+      return Response.json([method, pathname, search, headers.get('x-a'), await request.text()]);
+    };
+    const answer = await fetch(`${base}/a%20b?c=d`, {
+      method: 'PUT',
+      headers: { 'X-A': '1' },
+      body: 'hello',
+    });
+    assert.deepEqual(await answer.json(), ['PUT', '/a%20b', '?c=d', '1', 'hello']);
+  });
+
+  test('gives status, headers and body, each cookie on its own', async () => {
+    app = () => {
+      const headers = new Headers({ 'X-A': '1' });
+      headers.append('Set-Cookie', 'a=1');
+      headers.append('Set-Cookie', 'b=2');
+      return new Response('grüße', { status: 418, headers });
+    };
+    const answer = await fetch(base);
+    assert.equal(answer.status, 418);
+    assert.equal(answer.headers.get('x-a'), '1');
+    assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2']);
+    assert.equal(answer.headers.get('content-length'), '7');
+    assert.equal(await answer.text(), 'grüße');
+  });
+
+  test('answers HEAD without a body, and 204 without a length', async () => {
+    app = (request) => new Response(null, { status: request.method === 'HEAD' ? 200 : 204 });
+    const head = await fetch(base, { method: 'HEAD' });
+    assert.deepEqual([head.status, head.headers.get('content-length')], [200, null]);
+    const empty = await fetch(base);
+    assert.deepEqual([empty.status, empty.headers.get('content-length')], [204, null]);
+  });
+
+  test('never sees a body that is too long: 413, announced or not', async () => {
+    app = () => assert.fail('seen');
+    const known = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello worl';
+    assert.match(await exchange(known), /^HTTP\/1\.1 413 /);
+    const chunked =
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n';
+    assert.match(await exchange(chunked), /^HTTP\/1\.1 413 /);
+    app = async (request) => new Response(await request.text());
+    assert.equal(
+      await (await fetch(base, { method: 'POST', body: 'hello worl' })).text(),
+      'hello worl',
+    );
+  });
+
+  test('sees the path as it was sent, whatever host the target or the header names', async () => {
+    app = (request) => new Response(new URL(request.url).pathname);
+    for (const [target, path] of [
+      ['//evil.test/a', '//evil.test/a'],
+      ['http://evil.test/a', '/a'],
+      ['/a//b', '/a//b'],
+    ] as const) {
+      const answer = await exchange(
+        `GET ${target} HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n`,
+      );
+      assert.equal(answer.split('\r\n\r\n')[1], path);
+    }
+  });
+
+  test('is not asked about targets that are no path, and methods that are none of Fetch', async () => {
+    app = () => assert.fail('seen');
+    for (const [line, status] of [
+      ['OPTIONS *', 400],
+      ['GET http://', 400],
+      ['TRACE /', 405],
+    ] as const) {
+      const answer = await exchange(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+    assert.deepEqual(errors, []);
+  });
+
+  test('that throws is answered 500 without a word, and its error is told', async () => {
+    app = () => {
+      throw new Error('secret');
+    };
+    const answer = await fetch(base);
+    assert.deepEqual([answer.status, await answer.text()], [500, '']);
+    assert.deepEqual(errors.splice(0).map(String), ['Error: secret']);
+  });
+
+  test('is not told of a client that breaks off', async () => {
+    app = () => assert.fail('seen');
+    const socket = net.connect(port, '127.0.0.1');
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhel');
+    await once(server, 'request');
+    socket.destroy();
+    await once(socket, 'close');
+    app = () => new Response('ok');
+    assert.equal(await (await fetch(base)).text(), 'ok');
+    assert.deepEqual(errors, []);
+  });
+});

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatKey } from '@malla/keys/key';
+import { AuthRequestCache } from '../machine/auth-requests.ts';
+import { countingRandom } from '../testing/tailnet.ts';
+import { type PublicDeps, publicApp } from './public-app.ts';
+
+const NOISE_KEY = formatKey('mkey', new Uint8Array(32).fill(7));
+const KNOWN = formatKey('nodekey', new Uint8Array(32).fill(1));
+const UNKNOWN = formatKey('nodekey', new Uint8Array(32).fill(2));
+const URL_WITH_MARKUP = 'https://a.test/<b>&"\'';
+
+class Subject {
+  now = Date.UTC(2026, 6, 1, 12, 30);
+  readonly authRequests = new AuthRequestCache(
+    { maxEntries: 8, lifetimeMs: 900_000 },
+    () => this.now,
+    countingRandom(),
+  );
+  readonly #app: ReturnType<typeof publicApp>;
+
+  constructor(replaced: Partial<PublicDeps> = {}) {
+    this.#app = publicApp({
+      noiseKey: NOISE_KEY,
+      serverUrl: 'https://a.test',
+      version: '1.2.3',
+      healthy: () => Promise.resolve(true),
+      authRequests: this.authRequests,
+      admits: (key) => key === KNOWN,
+      relay: undefined,
+      ...replaced,
+    });
+  }
+
+  async get(path: string, init: RequestInit = {}): Promise<Response> {
+    return this.#app.fetch(new Request(`http://localhost${path}`, init));
+  }
+
+  verify(body: string): Promise<Response> {
+    return this.get('/verify', { method: 'POST', body });
+  }
+
+  /** A login that waits; its id. */
+  wait(hostname: string, os = 'linux'): string {
+    return this.authRequests.open({
+      machineKey: NOISE_KEY,
+      nodeKey: UNKNOWN,
+      oldNodeKey: undefined,
+      hostinfo: { Hostname: hostname, OS: os },
+      capVersion: 142,
+      ephemeral: false,
+      expiry: undefined,
+    }).id;
+  }
+}
+
+describe('every answer', () => {
+  test('has the headers that keep browsers from harm, also when there is nothing', async () => {
+    const subject = new Subject({ healthy: () => Promise.resolve(false) });
+    const id = subject.wait('x');
+    for (const path of ['/', '/key?v=1', '/key', '/health', '/apple', '/apple/ios', '/nothing']) {
+      for (const at of [path, `/register/${id}`, '/register/x', '/ts2021']) {
+        const { headers } = await subject.get(at);
+        assert.equal(headers.get('x-frame-options'), 'DENY', at);
+        assert.equal(headers.get('x-content-type-options'), 'nosniff');
+        assert.equal(headers.get('referrer-policy'), 'no-referrer');
+        assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+      }
+    }
+  });
+});
+
+describe('the public listener', () => {
+  test('gives the Noise key to whoever says its version, and 400 to others', async () => {
+    const subject = new Subject();
+    assert.deepEqual(await (await subject.get('/key?v=142')).json(), {
+      legacyPublicKey: `mkey:${'0'.repeat(64)}`,
+      publicKey: NOISE_KEY,
+    });
+    for (const path of ['/key', '/key?v=', '/key?v=x', '/key?v=-1', '/key?v=12345678']) {
+      assert.equal((await subject.get(path)).status, 400, path);
+    }
+  });
+
+  test('says whether it is well, with a status that monitors understand', async () => {
+    const well = await new Subject().get('/health');
+    assert.equal(well.status, 200);
+    assert.match(well.headers.get('content-type') ?? '', /^application\/health\+json/);
+    assert.equal(well.headers.get('cache-control'), 'no-store');
+    assert.deepEqual(await well.json(), { status: 'pass' });
+    const ill = await new Subject({ healthy: () => Promise.resolve(false) }).get('/health');
+    assert.deepEqual([ill.status, await ill.json()], [500, { status: 'fail' }]);
+  });
+
+  test('has what scripts and robots ask for', async () => {
+    const subject = new Subject();
+    assert.deepEqual(await (await subject.get('/version')).json(), { version: '1.2.3' });
+    assert.match(await (await subject.get('/robots.txt')).text(), /Disallow: \//);
+    assert.equal((await subject.get('/favicon.ico')).status, 204);
+    assert.equal((await subject.get('/ts2021')).status, 426);
+    assert.equal((await subject.get('/ts2021', { method: 'POST' })).status, 426);
+  });
+
+  test('answers 404 where there is nothing, and for another method', async () => {
+    const subject = new Subject();
+    assert.equal((await subject.get('/x')).status, 404);
+    assert.equal((await subject.get('/key', { method: 'POST' })).status, 404);
+    assert.equal((await subject.get('/apple/toaster')).status, 404);
+    assert.equal((await subject.get('/apple/constructor')).status, 404);
+  });
+
+  test('lets the relay answer what is its own', async () => {
+    const subject = new Subject({
+      relay: (request) =>
+        Promise.resolve(request.url.endsWith('/derp/probe') ? new Response('probed') : undefined),
+    });
+    assert.equal(await (await subject.get('/derp/probe')).text(), 'probed');
+    assert.equal((await subject.get('/x')).status, 404);
+  });
+
+  test('tells a relay whom it may admit', async () => {
+    const subject = new Subject();
+    const allowed = await subject.verify(
+      JSON.stringify({ NodePublic: KNOWN, Source: '192.0.2.1' }),
+    );
+    assert.deepEqual(await allowed.json(), { Allow: true });
+    const other = await subject.verify(JSON.stringify({ NodePublic: UNKNOWN }));
+    assert.deepEqual(await other.json(), { Allow: false });
+  });
+
+  test('refuses questions of a relay that it cannot read', async () => {
+    const subject = new Subject();
+    for (const body of ['', '[]', '{}', '{"NodePublic":"x"}', `{"x":"${'a'.repeat(5_000)}"}`]) {
+      assert.equal((await subject.verify(body)).status, 400, body.slice(0, 20));
+    }
+  });
+
+  test('passes a bug on to who can log it', async () => {
+    const subject = new Subject({ admits: () => assert.fail('a bug') });
+    await assert.rejects(subject.verify(JSON.stringify({ NodePublic: KNOWN })), /a bug/);
+  });
+});
+
+describe('the page of a login', () => {
+  test('shows which device waits, the command that lets it in, and until when', async () => {
+    const subject = new Subject();
+    for (const path of ['register', 'auth']) {
+      const id = subject.wait('laptop');
+      const answer = await subject.get(`/${path}/${id}`);
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get('cache-control'), 'no-store');
+      const page = await answer.text();
+      assert.match(page, /“laptop” \(linux\)/);
+      assert.ok(page.includes(`malla nodes register --key ${id} --user USERNAME`));
+      assert.match(page, /2026-07-01 12:45 UTC/);
+    }
+  });
+
+  test('says that it is over when it is, and is none for what is no id', async () => {
+    const subject = new Subject();
+    const id = subject.wait('laptop');
+    subject.now += 900_000;
+    assert.equal((await subject.get(`/register/${id}`)).status, 404);
+    const none = await subject.get('/register/%3Cscript%3E');
+    assert.equal(none.status, 400);
+    assert.ok(!(await none.text()).includes('<script>'));
+  });
+
+  test('shows what a device calls itself as text', async () => {
+    const subject = new Subject();
+    const id = subject.wait('<img src=x onerror=alert(1)>', `"'&<b>`);
+    const page = await (await subject.get(`/register/${id}`)).text();
+    assert.ok(!page.includes('<img') && !page.includes('<b>'));
+    assert.ok(page.includes('&#60;img src=x onerror=alert(1)&#62;'));
+  });
+});
+
+describe('the pages for clients', () => {
+  test('tell each system how to join', async () => {
+    const subject = new Subject();
+    const page = async (path: string): Promise<string> => (await subject.get(path)).text();
+    assert.match(await page('/'), /tailscale up --login-server https:\/\/a\.test/);
+    assert.match(await page('/windows'), /LoginURL/);
+    assert.match(await page('/apple'), /href="\/apple\/macos-standalone"/);
+  });
+
+  test('offer a profile for each Apple client', async () => {
+    const subject = new Subject();
+    for (const [variant, type] of [
+      ['ios', 'io.tailscale.ipn.ios'],
+      ['macos-app-store', 'io.tailscale.ipn.macos'],
+      ['macos-standalone', 'io.tailscale.ipn.macsys'],
+    ] as const) {
+      const answer = await subject.get(`/apple/${variant}`);
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/x-apple-aspen-config/);
+      const profile = await answer.text();
+      assert.ok(profile.includes(`<key>PayloadType</key><string>${type}</string>`));
+      assert.ok(profile.includes('<key>ControlURL</key><string>https://a.test</string>'));
+    }
+  });
+
+  test('show the server’s URL as text', async () => {
+    const subject = new Subject({ serverUrl: URL_WITH_MARKUP });
+    for (const path of ['/', '/windows', '/apple', '/apple/ios']) {
+      const text = await (await subject.get(path)).text();
+      assert.ok(!text.includes('/<b>'), path);
+      assert.ok(text.includes('https://a.test/&#60;b&#62;&#38;&#34;&#39;'), path);
+    }
+  });
+});
