@@ -51,6 +51,7 @@ export interface Counters {
   packetsOut: number;
   bytesOut: number;
   forwardedPacketsIn: number;
+  forwardedPacketsOut: number;
   pings: number;
   peerGoneSent: number;
   /** Times a client was made to wait because it sent faster than its rate. */
@@ -78,6 +79,7 @@ export function newCounters(): Counters {
     packetsOut: 0,
     bytesOut: 0,
     forwardedPacketsIn: 0,
+    forwardedPacketsOut: 0,
     pings: 0,
     peerGoneSent: 0,
     rateLimited: 0,

@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { BufferPool } from './forward/buffer-pool.ts';
 import type { Rate } from './forward/token-bucket.ts';
+import type { Forwarder } from './mesh/remotes.ts';
 import type { Presence } from './presence.ts';
 import type { Session } from './session.ts';
 
@@ -45,6 +46,8 @@ export interface Hub {
   leave(connection: Connection, session: Session | undefined): void;
   /** The holder of the 32-byte key at `at`. */
   find(bytes: Uint8Array, at: number): Presence | undefined;
+  /** The holder of a 32-byte key at another server of the region. */
+  findRemote(key: Uint8Array): Forwarder | undefined;
   /** Has {@link Connection.flush} called at the end of this turn of the event loop. */
   flushSoon(connection: Connection): void;
   /** Number of the current turn. */

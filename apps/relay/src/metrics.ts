@@ -66,6 +66,11 @@ export function registerRelayMetrics(
     'Packets from mesh peers.',
     () => c.forwardedPacketsIn,
   );
+  counter(
+    'malla_relay_forwarded_packets_out_total',
+    'Packets to mesh peers.',
+    () => c.forwardedPacketsOut,
+  );
   counter('malla_relay_bytes_in_total', 'Bytes of packets that came in.', () => c.bytesIn);
   counter('malla_relay_packets_out_total', 'Packets queued for clients.', () => c.packetsOut);
   counter('malla_relay_bytes_out_total', 'Bytes written to clients.', () => c.bytesOut);

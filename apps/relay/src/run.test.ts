@@ -107,8 +107,6 @@ describe('stand-alone relay', () => {
   test('metrics say what happened', async () => {
     const metrics = async (): Promise<string> =>
       await (await fetch(`http://127.0.0.1:${relay.metrics?.port}/metrics`)).text();
-    const accepted = (text: string): number =>
-      Number(/^malla_relay_accepted_total (\d+)$/m.exec(text)?.[1]);
     const earlier = accepted(await metrics());
     await enter(relay.derp.port, B);
     const text = await metrics();
@@ -212,6 +210,10 @@ async function tls(port: number): Promise<TLSSocket> {
   });
   await once(socket, 'secureConnect');
   return socket;
+}
+
+function accepted(metrics: string): number {
+  return Number(/^malla_relay_accepted_total (\d+)$/m.exec(metrics)?.[1]);
 }
 
 /** Fingerprint of the certificate that a port shows. */

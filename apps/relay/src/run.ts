@@ -22,6 +22,7 @@ import { DerpUpgrade } from './http/upgrade.ts';
 import type { Admit } from './hub.ts';
 import { loadOrCreateKey } from './key-file.ts';
 import { directReadsWork } from './link/direct-read.ts';
+import { MeshClient, type MeshServer } from './mesh/mesh-client.ts';
 import { registerRelayMetrics } from './metrics.ts';
 import { RelayServer } from './server.ts';
 import { StunServer } from './stun/server.ts';
@@ -61,9 +62,18 @@ export interface RunRelayOptions {
   readonly acceptRate?: Rate;
   /** Names beside `hostname` that clients may ask for. derper: `-bootstrap-dns-names`. */
   readonly bootstrapDnsNames?: readonly string[];
+  /** Other servers of the same region, which share its clients. derper: `-mesh-psk-file`, `-mesh-with`. */
+  readonly mesh?: MeshOptions;
   /** Its region in the map file. */
   readonly region: { readonly id: number; readonly code: string; readonly name: string };
   readonly log: Logger;
+}
+
+export interface MeshOptions {
+  /** 32 bytes, the same on all servers of the region. */
+  readonly key: Uint8Array;
+  /** This server may be among them. */
+  readonly servers: readonly MeshServer[];
 }
 
 export interface RunningRelay {
@@ -110,6 +120,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     admit: admission(options),
     maxConnections: options.maxClients,
     rate: options.clientRate,
+    meshKey: options.mesh?.key,
   });
   const running: { stop(): Promise<void> }[] = [];
   const started = <T extends { stop(): Promise<void> }>(part: T): T => {
@@ -149,6 +160,11 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
         : started(await StunServer.listen({ host: listen.host, port: stunPort }, log));
     const metrics =
       options.metrics && started(await listenMetrics(options.metrics, relay, stun, log));
+    const { key: meshKey = new Uint8Array(0), servers = [] } = options.mesh ?? {};
+    for (const server of servers) {
+      const { remotes, pool, clock } = relay;
+      started(new MeshClient({ server, key, meshKey, remotes, pool, clock, random, log }));
+    }
     const reload = async (): Promise<void> => {
       if (await certificate.refresh()) derp.setTls(certificate.chain);
     };

@@ -27,7 +27,8 @@ import { block, GATHER_MS, Pacer } from './forward/pacer.ts';
 import type { Rate } from './forward/token-bucket.ts';
 import type { Admit, Hub, Source } from './hub.ts';
 import type { Link } from './link/link.ts';
-import { MeshWatchers } from './mesh-watchers.ts';
+import { MeshWatchers } from './mesh/watchers.ts';
+import { type Forwarder, Remotes } from './mesh/remotes.ts';
 import { type Presence, PresenceTable } from './presence.ts';
 import type { Session } from './session.ts';
 
@@ -65,6 +66,8 @@ export class RelayServer implements Hub {
   readonly meshKey: Uint8Array | undefined;
   readonly pool: BufferPool = new BufferPool(MAX_WAITING_BYTES);
   readonly counters: Counters = newCounters();
+  /** Clients of the region's other servers; {@link MeshClient}s fill it. */
+  readonly remotes: Remotes = new Remotes();
   readonly #maxConnections: number;
   readonly #connections = new Set<Connection>();
   readonly #presences = new PresenceTable();
@@ -182,6 +185,10 @@ export class RelayServer implements Hub {
 
   find(bytes: Uint8Array, at: number): Presence | undefined {
     return this.#presences.find(bytes, at);
+  }
+
+  findRemote(key: Uint8Array): Forwarder | undefined {
+    return this.remotes.find(key);
   }
 
   flushSoon(connection: Connection): void {

@@ -149,11 +149,7 @@ export class Session {
     const disco = looksLikeDisco(bytes, packetAt, end);
     if (disco) counters.discoPacketsIn++;
     const destination = this.#destination(bytes, peerAt);
-    if (destination === undefined) {
-      counters.dropped['unknown-peer']++;
-      if (disco) this.#tellNotHere(bytes.subarray(peerAt, packetAt));
-      return;
-    }
+    if (destination === undefined) return this.#onPacketElsewhere(bytes, start, end, disco);
     this.presence.noteSentTo(destination);
     bytes[start] = FrameType.recvPacket;
     bytes.set(this.presence.key, peerAt);
@@ -169,6 +165,21 @@ export class Session {
     }
     run.end = end;
     run.frames++;
+  }
+
+  /** A packet for somebody who is at another server of the region, or nowhere. */
+  #onPacketElsewhere(bytes: Uint8Array, start: number, end: number, disco: boolean): void {
+    const { counters } = this.#hub;
+    const packetAt = start + FRAME_HEADER_BYTES + KEY_BYTES;
+    const peer = bytes.subarray(start + FRAME_HEADER_BYTES, packetAt);
+    const forwarder = this.#hub.findRemote(peer);
+    if (forwarder !== undefined) {
+      counters.forwardedPacketsOut++;
+      forwarder.forward(this.presence.key, peer, bytes.subarray(packetAt, end), disco);
+      return;
+    }
+    counters.dropped['unknown-peer']++;
+    if (disco) this.#tellNotHere(peer);
   }
 
   /** The peer at `at`; most packets go where the last one went. */

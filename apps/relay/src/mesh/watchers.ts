@@ -1,12 +1,12 @@
 /**
  * Mesh peers that asked for news of every client, so that they can forward packets to it.
  *
- * Source: docs/protocol/derp.md §2 (WatchConns, PeerPresent, PeerGone).
+ * Source: docs/protocol/derp.md §9.
  */
 import { addressBytes, parseAddress } from '@malla/ip/address';
 import { encodePeerPresent, PresentFlag } from '@malla/wire/derp/notice';
-import type { Presence } from './presence.ts';
-import type { Session } from './session.ts';
+import type { Presence } from '../presence.ts';
+import type { Session } from '../session.ts';
 
 export class MeshWatchers {
   readonly #sessions = new Set<Session>();
