@@ -15,6 +15,7 @@ import { decodeDerpMap } from '@malla/wire/tailcfg/derp-map';
 import { parse } from 'yaml';
 import { skipWithout } from './needs.ts';
 
+const MESH_KEY = new Uint8Array(32).fill(0x77);
 const RATE = { perSecond: 100_000_000, burst: 10_000_000 };
 
 describe('the relay with the official client', { skip: skipWithout('go') }, () => {
@@ -42,6 +43,7 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
       metrics: { host: '127.0.0.1', port: 0 },
       maxClients: 100,
       clientRate: RATE,
+      mesh: { key: MESH_KEY, servers: [] },
       region: { id: 900, code: 'test', name: 'Test' },
       log: silentLogger,
     });
@@ -52,17 +54,21 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
   });
 
   async function connect(privateKey?: string): Promise<DerpPeer> {
-    const map = decodeDerpMap(parse(relay.mapFile));
-    assert.ok(map.ok);
-    const region = JSON.stringify(map.value.Regions['900']);
-    const peer = new DerpPeer(program, [
-      'derp',
-      region,
-      ...(privateKey === undefined ? [] : [privateKey]),
-    ]);
+    return await begin('derp', region(), ...(privateKey === undefined ? [] : [privateKey]));
+  }
+
+  async function begin(...args: readonly string[]): Promise<DerpPeer> {
+    const peer = new DerpPeer(program, args);
     peers.push(peer);
     await peer.start();
     return peer;
+  }
+
+  /** The relay's region as a client gets it, in JSON. */
+  function region(mapFile = relay.mapFile): string {
+    const map = decodeDerpMap(parse(mapFile));
+    assert.ok(map.ok);
+    return JSON.stringify(map.value.Regions['900']);
   }
 
   async function metric(name: string): Promise<number> {
@@ -82,9 +88,8 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
   });
 
   test('another pin is refused', async () => {
-    const other = decodeDerpMap(parse(relay.mapFile.replace(/sha256-raw:\w\w/, 'sha256-raw:00')));
-    assert.ok(other.ok);
-    const peer = new DerpPeer(program, ['derp', JSON.stringify(other.value.Regions['900'])]);
+    const other = region(relay.mapFile.replace(/sha256-raw:\w\w/, 'sha256-raw:00'));
+    const peer = new DerpPeer(program, ['derp', other]);
     await assert.rejects(peer.start());
     await peer.end();
   });
@@ -144,6 +149,21 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
     peer.tell('ping');
     await peer.next('pong');
     assert.equal(await metric('malla_relay_home_clients'), 1);
+  });
+
+  test('an official server of the region would learn who is here, and pass packets on', async () => {
+    const [a, mesh] = [await connect(), await begin('mesh', region(), MESH_KEY.toHex())];
+    const address = '127.0.0.1';
+    assert.deepEqual(await mesh.next('present'), { peer: a.key, address, flags: 1 });
+    assert.deepEqual(await mesh.next('present'), { peer: mesh.key, address, flags: 2 });
+    const b = await connect();
+    assert.deepEqual(await mesh.next('present'), { peer: b.key, address, flags: 1 });
+    const elsewhere = `nodekey:${'42'.repeat(32)}`;
+    mesh.tell(`forward ${elsewhere} ${a.key} 1200 9`);
+    const { source, fill, intact } = await a.next('packet');
+    assert.deepEqual({ source, fill, intact }, { source: elsewhere, fill: 9, intact: true });
+    await b.end();
+    assert.deepEqual(await mesh.next('gone'), { peer: b.key, reason: 0 });
   });
 
   test('a relay that stops says when to come back', async () => {

@@ -7,6 +7,8 @@
 //	    disco KEY
 //	    ping
 //	    home
+//	derppeer mesh REGION_JSON MESH_KEY
+//	    forward SOURCE_KEY KEY BYTES FILL
 //	derppeer stun ADDRESS
 package main
 
@@ -38,10 +40,15 @@ func main() {
 		return
 	}
 	private := key.NewNode()
-	if len(os.Args) > 3 {
+	var meshKey key.DERPMesh
+	if os.Args[1] == "mesh" {
+		var err error
+		meshKey, err = key.ParseDERPMesh(os.Args[3])
+		check(err)
+	} else if len(os.Args) > 3 {
 		check(private.UnmarshalText([]byte(os.Args[3])))
 	}
-	client := connect(private, os.Args[2])
+	client := connect(private, os.Args[2], meshKey)
 	go receive(client)
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
@@ -50,7 +57,7 @@ func main() {
 	check(client.Close())
 }
 
-func connect(private key.NodePrivate, regionJSON string) *derphttp.Client {
+func connect(private key.NodePrivate, regionJSON string, meshKey key.DERPMesh) *derphttp.Client {
 	var region tailcfg.DERPRegion
 	check(json.Unmarshal([]byte(regionJSON), &region))
 	quiet := func(string, ...any) {}
@@ -58,6 +65,8 @@ func connect(private key.NodePrivate, regionJSON string) *derphttp.Client {
 		return &region
 	})
 	client.SetCanAckPings(true)
+	client.MeshKey = meshKey
+	client.WatchConnectionChanges = !meshKey.IsZero()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	check(client.Connect(ctx))
@@ -94,6 +103,12 @@ func receive(client *derphttp.Client) {
 				"bytesPerSecond": m.TokenBucketBytesPerSecond,
 				"burst":          m.TokenBucketBytesBurst,
 			})
+		case derp.PeerPresentMessage:
+			report("present", map[string]any{
+				"peer":    m.Key,
+				"address": m.IPPort.Addr(),
+				"flags":   int(m.Flags),
+			})
 		case derp.PeerGoneMessage:
 			report("gone", map[string]any{"peer": m.Peer, "reason": int(m.Reason)})
 		case derp.PongMessage:
@@ -118,6 +133,13 @@ func obey(client *derphttp.Client, words []string) error {
 			return err
 		}
 		return client.Send(publicKey(words[1]), bytes.Repeat([]byte{byte(fill)}, size))
+	case "forward":
+		var size, fill int
+		if _, err := fmt.Sscan(words[3]+" "+words[4], &size, &fill); err != nil {
+			return err
+		}
+		packet := bytes.Repeat([]byte{byte(fill)}, size)
+		return client.ForwardPacket(publicKey(words[1]), publicKey(words[2]), packet)
 	case "disco":
 		packet := make([]byte, 100)
 		copy(packet, disco.Magic)
