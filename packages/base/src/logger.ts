@@ -1,6 +1,7 @@
 /**
  * What code that logs is given. The message is a constant sentence; facts are fields, by the names in
- * docs/reference/logging.md. Apps pass pino; tests pass {@link silentLogger} or a recording one.
+ * docs/reference/logging.md. The command line makes the real one; tests pass {@link silentLogger} or one
+ * that records.
  */
 
 export type LogFields = Readonly<Record<string, unknown>>;
