@@ -36,7 +36,7 @@ describe('hostinfo', () => {
   });
 
   test('loses fields of the wrong type and keeps the rest', () => {
-    const odd = { OS: 1, Hostname: null, NetInfo: [], ShareeNode: 'yes', Location: 'x', App: 'a' };
+    const odd = { OS: 1, Hostname: null, NetInfo: [], ShareeNode: 'yes', App: 'a' };
     assert.deepEqual(decodeHostinfo(odd), { App: 'a' });
     assert.deepEqual(decodeHostinfo({ RoutableIPs: 'x', Services: {}, sshHostKeys: 1 }), {
       RoutableIPs: [],
@@ -87,8 +87,7 @@ describe('hostinfo', () => {
   });
 
   test('of any JSON is read without an exception, and what comes out reads the same', () => {
-    const names =
-      'OS Hostname RoutableIPs RequestTags Services NetInfo sshHostKeys ShareeNode Location';
+    const names = 'OS Hostname RoutableIPs RequestTags Services NetInfo sshHostKeys ShareeNode';
     const name = fc.constantFrom(...names.split(' '), '__proto__', 'constructor', 'Other');
     const unit = fc.nat(0xffff).map((code) => String.fromCharCode(code));
     const value = fc.oneof(fc.jsonValue(), fc.string({ unit }), fc.array(fc.string({ unit })));

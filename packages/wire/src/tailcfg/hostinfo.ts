@@ -6,7 +6,7 @@
  * Source: docs/protocol/control.md §Hostinfo. Observed: clients 1.80 to 1.102.
  */
 import { formatPrefix, parsePrefix } from '@malla/ip/prefix';
-import { isObject, type JsonObject, lineOf, stringsOf, uint16Of } from './json.ts';
+import { isObject, lineOf, stringsOf, uint16Of } from './json.ts';
 
 /** Largest Hostinfo that is kept, in characters of JSON; real ones have 1 to 3 thousand. */
 export const MAX_HOSTINFO_CHARS = 64 * 1024;
@@ -34,9 +34,7 @@ export interface Service {
 }
 
 export interface Hostinfo {
-  readonly IPNVersion?: string;
   readonly OS?: string;
-  readonly OSVersion?: string;
   readonly Hostname?: string;
   /** Canonical prefixes, each once. */
   readonly RoutableIPs?: readonly string[];
@@ -46,15 +44,12 @@ export interface Hostinfo {
   /** `type base64`, one line each: clients write those of their peers into a known_hosts file. */
   readonly sshHostKeys?: readonly string[];
   readonly ShareeNode?: boolean;
-  readonly Location?: JsonObject;
   readonly [field: string]: unknown;
 }
 
 /** How each named field is read; undefined: as if it were not there. */
 const FIELDS: Readonly<Record<string, (value: unknown) => unknown>> = {
-  IPNVersion: line,
   OS: line,
-  OSVersion: line,
   Hostname: line,
   RoutableIPs: decodeRoutes,
   RequestTags: (value) => stringsOf(value, MAX_TAGS).map((tag) => lineOf(tag, MAX_NAME_CHARS)),
@@ -62,7 +57,6 @@ const FIELDS: Readonly<Record<string, (value: unknown) => unknown>> = {
   NetInfo: (value) => (isObject(value) ? value : undefined),
   sshHostKeys: decodeSshHostKeys,
   ShareeNode: (value) => (typeof value === 'boolean' ? value : undefined),
-  Location: (value) => (isObject(value) ? value : undefined),
 };
 
 /**
