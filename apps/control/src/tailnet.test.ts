@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Change } from './core/change.ts';
+import { type Change, decide } from './core/change.ts';
 import { deleteNode } from './core/nodes.ts';
 import { openMemoryStore } from './store/open.ts';
 import { TestMachines } from './testing/machine.ts';
@@ -35,6 +35,31 @@ describe('a key that expires by time', () => {
     assert.deepEqual([seen?.['Expired'], seen?.['Online']], [true, false]);
     const told = peer.messages.slice(before).filter((message) => message['KeepAlive'] !== true);
     assert.equal(told.length, 1);
+  });
+});
+
+describe('many keys that expire at once', () => {
+  test('are told to everybody in one message', async () => {
+    const machines = await TestMachines.start({ yaml: 'node:\n  expiry: 1h' });
+    const key = await machines.key(await machines.user('alice'));
+    const streams = [];
+    for (let n = 1; n <= 20; n++) streams.push(await (await machines.joined(n, key)).openMap());
+    const nodes = [...machines.tailnet.ledger.state.nodes()];
+    const before = machines.tailnet.fanout.counters.flushes;
+    await machines.tailnet.ledger.execute(() =>
+      decide(
+        nodes.map((node) => {
+          const after = { ...node, expiry: machines.time.now };
+          return { table: 'node', id: node.id, before: node, after };
+        }),
+        undefined,
+      ),
+    );
+    assert.equal(machines.tailnet.fanout.counters.flushes, before + 1);
+    for (const stream of streams) {
+      assert.equal(stream.netmap.self?.['Expired'], true);
+      assert.ok(stream.ended);
+    }
   });
 });
 

@@ -121,7 +121,7 @@ export class Tailnet {
         const { online, lastSeen = node.createdAt } = this.presences.of(node.id, node.lastSeen);
         return online ? undefined : lastSeen;
       },
-      onExpired: (node) => this.#endExpired(node),
+      onExpired: (nodes) => this.#endExpired(nodes),
     });
     this.#keepAlives = new KeepAlives({
       fanout: this.fanout,
@@ -207,19 +207,24 @@ export class Tailnet {
 
   #changed(changes: readonly Change[]): void {
     this.fanout.apply(changes);
+    const expired: Node[] = [];
     for (const change of changes) {
       if (change.table !== 'node') continue;
-      this.#expiry.changed(change.id, change.after);
-      if (change.after === undefined) this.presences.remove(change.id);
+      const { id, after } = change;
+      if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
+      if (after === undefined) this.presences.remove(id);
     }
+    if (expired.length > 0) this.#endExpired(expired);
   }
 
-  /** The node is told that its key has expired, then its stream ends; its peers know, in one message. */
-  #endExpired(node: Node): void {
-    this.presences.end(node.id);
-    this.fanout.presenceChanged(node, true);
+  /** They are told that their keys have expired, then their streams end; peers know, in one message. */
+  #endExpired(nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      this.presences.end(node.id);
+      this.fanout.presenceChanged(node, true);
+    }
     this.fanout.flush();
-    this.fanout.close(this.fanout.stream(node.id));
+    for (const { id } of nodes) this.fanout.close(this.fanout.stream(id));
   }
 
   #turned(id: NodeId, online: boolean): void {

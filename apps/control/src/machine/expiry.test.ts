@@ -30,7 +30,7 @@ class Subject {
       now,
       ephemeralInactivityMs: INACTIVITY_MS,
       awaySince: (node) => (this.online.has(node.id) ? undefined : (node.lastSeen ?? 0)),
-      onExpired: (node) => this.told.push(node.id),
+      onExpired: (expired) => this.told.push(...expired.map((node) => node.id)),
     });
   }
 
@@ -61,13 +61,13 @@ describe('a key', () => {
     assert.deepEqual(subject.told, []);
   });
 
-  test('that a command ended is told at once, and not again by the clock', async () => {
+  test('that a command ended is news at once, and not again by the clock', async () => {
     const subject = new Subject([{}]);
-    subject.watch.changed(1, testNode(1, { expiry: START }));
-    assert.deepEqual(subject.told, [1]);
+    assert.equal(subject.watch.changed(1, testNode(1, { expiry: START })), true);
+    assert.equal(subject.watch.changed(1, testNode(1, { expiry: START, name: 'x' })), false);
     subject.put(testNode(1, { expiry: START }));
     await subject.lookAt(START + 1_000);
-    assert.deepEqual(subject.told, [1]);
+    assert.deepEqual(subject.told, []);
   });
 
   test('that was renewed and expires again is told again', async () => {

@@ -17,13 +17,13 @@ export interface ExpiryOptions {
   readonly ephemeralInactivityMs: number;
   /** Since when a node is away, Unix ms; undefined while it is online. */
   readonly awaySince: (node: Node) => number | undefined;
-  /** A key has expired, by time or by a command; told once. */
-  readonly onExpired: (node: Node) => void;
+  /** Keys have expired by time since the last look. */
+  readonly onExpired: (nodes: readonly Node[]) => void;
 }
 
 export class ExpiryWatch {
   readonly #options: ExpiryOptions;
-  /** Those that `onExpired` has been told of, or that were so at the start. */
+  /** Those that are known to have expired. */
   readonly #expired = new Set<NodeId>();
   /** A node that was away before this process began is counted from its start. */
   readonly #startedAt: number;
@@ -36,24 +36,30 @@ export class ExpiryWatch {
     }
   }
 
-  /** A row has changed; undefined: it was deleted. */
-  changed(id: NodeId, node: Node | undefined): void {
+  /**
+   * A row has changed; undefined: it was deleted. Says whether its key has expired with that, once for
+   * each time that it does.
+   */
+  changed(id: NodeId, node: Node | undefined): boolean {
     if (node === undefined || !isExpired(node, this.#options.now())) {
       this.#expired.delete(id);
-    } else if (!this.#expired.has(id)) {
-      this.#expired.add(id);
-      this.#options.onExpired(node);
+      return false;
     }
+    const isNews = !this.#expired.has(id);
+    this.#expired.add(id);
+    return isNews;
   }
 
   /** Looks at every node. Rejects like the ledger. */
   async look(): Promise<void> {
-    const { ledger, nodes } = this.#options;
+    const { ledger, nodes, onExpired } = this.#options;
+    const expired: Node[] = [];
     let someGone = false;
     for (const node of nodes()) {
-      this.changed(node.id, node);
+      if (this.changed(node.id, node)) expired.push(node);
       someGone ||= this.#isGone(node);
     }
+    if (expired.length > 0) onExpired(expired);
     if (someGone) await ledger.execute((state) => this.#removeGone(state));
   }
 
