@@ -49,9 +49,14 @@ describe('a certificate from files', () => {
   });
 
   test('that cannot be used at the start is refused with both file names', async () => {
-    await assert.rejects(TlsFiles.open(files, 'a.test', silentLogger), {
+    const none = {
+      certPath: join(folder, 'no.crt'),
+      keyPath: join(folder, 'no.key'),
+      selfMade: false,
+    };
+    await assert.rejects(TlsFiles.open(none, 'a.test', silentLogger), {
       code: 'config.invalid',
-      message: /a\.crt with the key .*a\.key/,
+      message: /no\.crt with the key .*no\.key/,
     });
   });
 
