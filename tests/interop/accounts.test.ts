@@ -9,6 +9,7 @@ import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient, peerNamed } from './official-client.ts';
 import { showLogs } from './show-logs.ts';
+import { until } from './until.ts';
 
 const SERVER = '198.51.100.10';
 const LOGIN = `http://${SERVER}:8080`;
@@ -54,9 +55,13 @@ describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go')
   });
   afterEach((t) => showLogs(t, server, [watcher, client, ephemeral]));
 
-  test('an ephemeral device that is gone stays listed for its time (seen at the end)', async () => {
+  test('an ephemeral device may come back, and when it is gone stays listed for its time (see the end)', async () => {
     await ephemeral.join(LOGIN, await server.createKey(vpn1, '--ephemeral'));
     await watcher.untilPeer('brief');
+    await ephemeral.killDaemon();
+    await ephemeral.startDaemon();
+    await ephemeral.running();
+    await watcher.untilPeer('brief', (peer) => peer?.Online === true);
     await ephemeral.killDaemon();
     ephemeralGoneAt = performance.now();
     await watcher.untilPeer('brief', (peer) => peer?.Online === false);
@@ -153,15 +158,40 @@ describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go')
     await client.join(LOGIN, await server.createKey(vpn1));
   });
 
-  test('a renamed device has its new name at its peers at once', async () => {
+  test('a device that changes its hostname has the new name at its peers at once, until it is renamed', async () => {
+    await client.cli('set', '--hostname=Mein Notebook');
+    await watcher.untilPeer('mein-notebook', (peer) => peer !== undefined, AT_ONCE_MS);
+    await client.cli('set', '--hostname=nodo');
+    await watcher.untilPeer('nodo', (peer) => peer !== undefined, AT_ONCE_MS);
+  });
+
+  test('a renamed device has its new name at its peers at once, and keeps it', async () => {
     const { id } = await server.node('nodo');
     await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
     assert.equal(await server.say('nodes', 'rename', 'grande', '-i', id), 'Node renamed');
     await watcher.untilPeer('grande', (peer) => peer !== undefined, AT_ONCE_MS);
     assert.ok(await watcher.reaches('grande'));
     assert.match((await client.status()).Self.DNSName, /^grande\./);
+    await client.cli('set', '--hostname=nodo2');
+    await server.untilNodes('the new hostname', AT_ONCE_MS, (nodes) =>
+      nodes.some((node) => node.givenName === 'grande' && node.name === 'nodo2'),
+    );
+    await client.cli('set', '--hostname=nodo');
     await server.say('nodes', 'rename', 'nodo', '-i', id);
     await watcher.untilPeer('nodo', (peer) => peer !== undefined, AT_ONCE_MS);
+  });
+
+  test('a device stays when the key that it joined with is deleted', async () => {
+    const keys = JSON.parse(await server.say('preauthkeys', 'list', '-o', 'json')) as {
+      readonly id: string;
+    }[];
+    for (const { id } of keys) await server.say('preauthkeys', 'delete', '--id', id);
+    await client.stopDaemon();
+    await client.startDaemon();
+    await client.running();
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true);
+    // WireGuard begins a handshake with a peer at most every five seconds.
+    await until('nodo is reached', 20_000, () => watcher.reaches('nodo', 1));
   });
 
   test('an expired device must log in again, and is the same device then', async () => {

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ControlServer } from './control-server.ts';
@@ -142,6 +143,17 @@ describe('official clients behind NATs', { skip: skipWithout(...LAB_TOOLS, 'go')
     const sent = await told(client('nodo1').host.fork(TRANSFER, args));
     assert.match(sent.sha256 ?? '', /^[0-9a-f]{64}$/);
     assert.deepEqual(await received, sent);
+  });
+
+  test('a file that is sent to a peer lands in its inbox', async () => {
+    const [from, to] = [client('nodo1'), client('nodo2')];
+    const letter = join(from.host.dir, 'letter.txt');
+    writeFileSync(letter, 'hello over Taildrop');
+    const sent = await from.cli('file', 'cp', letter, 'nodo2:');
+    assert.equal(sent.code, 0, sent.stderr);
+    const received = await to.cli('file', 'get', '--wait', to.host.dir);
+    assert.equal(received.code, 0, received.stderr);
+    assert.equal(readFileSync(join(to.host.dir, 'letter.txt'), 'utf8'), 'hello over Taildrop');
   });
 
   test('behind a hard NAT a peer stays on the relay and works', async () => {
