@@ -168,6 +168,26 @@ export class MachineClient {
     });
   }
 
+  /** Opens the map stream and throws away what comes, undecoded; resolves with the first message. */
+  async drainMap(): Promise<void> {
+    const body = { ...this.#mapRequest([]), Stream: true, KeepAlive: true };
+    const stream = (this.#stream = this.#open('POST', '/machine/map', body));
+    await new Promise<void>((resolve, reject) => {
+      let missing = 4;
+      let header = Buffer.alloc(0);
+      stream.on('error', reject);
+      stream.on('close', () => reject(new Error('the map stream closed')));
+      stream.on('data', (chunk: Uint8Array) => {
+        if (header.length < 4) {
+          header = Buffer.concat([header, chunk.subarray(0, 4 - header.length)]);
+          if (header.length === 4) missing += header.readUInt32LE(0);
+        }
+        missing -= chunk.length;
+        if (header.length === 4 && missing <= 0) resolve();
+      });
+    });
+  }
+
   /** Ends the map stream, as a client that goes away does. */
   closeMap(): void {
     this.#stream?.close(http2.constants.NGHTTP2_CANCEL);
