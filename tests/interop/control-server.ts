@@ -11,7 +11,8 @@ import { stringify } from 'yaml';
 import type { Host, Output } from './lab.ts';
 import { until } from './until.ts';
 
-const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
+/** The program under test. */
+export const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
 const START_MS = 15_000;
 
 /** A node as `malla nodes list --output json` prints it, as far as we read it. */
@@ -85,6 +86,12 @@ export class ControlServer {
   async restart(): Promise<void> {
     await this.stopProcess();
     await this.startProcess();
+  }
+
+  /** Tells the server to read again what it can without a restart. */
+  reload(): void {
+    assert.ok(this.#process, 'the server runs');
+    this.#process.kill('SIGHUP');
   }
 
   #configure(config: Readonly<Record<string, unknown>>): void {
