@@ -128,15 +128,14 @@ class Relay {
   /** Starts it, again with the key and certificate that it left behind. */
   async start(): Promise<void> {
     writeFileSync(this.#mapFile, '');
-    this.#process = this.host.start(
-      [
-        ...['sh', '-c', 'exec "$@" > "$0"', this.#mapFile],
-        ...[MALLA, 'relay', '--hostname', this.host.address, '--listen', ':443'],
-        ...['--data-dir', join(this.host.dir, 'relay'), '--verify-client-url', `${LOGIN}/verify`],
-        ...['--region-id', this.#regionId, '--region-code', this.#code],
-      ],
-      join(this.host.dir, 'relay.log'),
-    );
+    const reach = ['--hostname', this.host.address, '--listen', ':443'];
+    const region = ['--region-id', this.#regionId, '--region-code', this.#code];
+    const keep = ['--data-dir', join(this.host.dir, 'relay')];
+    const ask = ['--verify-client-url', `${LOGIN}/verify`];
+    const relay = [MALLA, 'relay', ...reach, ...region, ...keep, ...ask];
+    // Its map alone goes to standard output.
+    const argv = ['sh', '-c', 'exec "$@" > "$0"', this.#mapFile, ...relay];
+    this.#process = this.host.start(argv, join(this.host.dir, 'relay.log'));
     await until(`the relay in ${this.host.name}`, 15_000, () => this.map().endsWith('\n'));
   }
 
