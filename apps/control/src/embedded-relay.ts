@@ -134,6 +134,7 @@ export class EmbeddedRelay {
             onError: (error) => this.#deps.log.error({ err: error }, 'request failed'),
           },
         ),
+        onError: (error) => this.#deps.log.error({ err: error }, 'connection not accepted'),
         takesUpgrade: (request) => pathOf(request) === DERP_PATH,
         onUpgrade: (request, socket, head) => void this.upgrade(request, socket, head),
       });

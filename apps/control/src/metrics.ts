@@ -39,6 +39,7 @@ export async function listenMetrics(
         maxBodyBytes: 0,
         onError: (error) => sources.log.error({ err: error }, 'metrics failed'),
       }),
+      onError: (error) => sources.log.error({ err: error }, 'connection not accepted'),
       takesUpgrade: () => false,
       onUpgrade: (_request, socket) => socket.destroy(),
     });

@@ -281,6 +281,7 @@ export const routes = {
   authApprove: route('POST', '/auth/approve', {
     tag: 'Auth',
     summary: 'Let a waiting request through',
+    description: 'Refused for a device that waits to register: that needs a user.',
     body: s.AuthIdBody,
     answer: s.NoContent,
     codes: ['auth.id-invalid', 'auth.not-found'],
@@ -298,7 +299,7 @@ export const routes = {
     summary: 'Make a request wait as if a device had asked',
     body: s.DebugCreateNodeBody,
     answer: s.NodeAnswer,
-    codes: ['auth.id-invalid', 'user.not-found', 'node.routes-invalid'],
+    codes: ['auth.id-invalid', 'auth.too-many', 'user.not-found', 'node.routes-invalid'],
   }),
   debugC2n: route('POST', '/debug/c2n', {
     tag: 'Debug',

@@ -192,14 +192,15 @@ describe('waiting logins', () => {
     assert.equal((await client.registerNode({ user: 'ann', key: AUTH_ID })).node.id, '2');
   });
 
-  test('are approved or rejected', async () => {
+  test('are rejected once, and not approved: a device needs an owner', async () => {
     const { client } = admin;
     await client.createUser({ name: 'ann' });
     await simulate();
-    await client.authApprove({ authId: AUTH_ID });
-    assert.equal((await refused(client.authReject({ authId: AUTH_ID })))[0], 'auth.not-found');
-    await simulate();
+    const [code, message] = await refused(client.authApprove({ authId: AUTH_ID }));
+    assert.equal(code, 'request.invalid');
+    assert.match(message, /nodes register --key/);
     await client.authReject({ authId: AUTH_ID });
+    assert.equal((await refused(client.authReject({ authId: AUTH_ID })))[0], 'auth.not-found');
   });
 });
 

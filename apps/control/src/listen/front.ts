@@ -27,7 +27,7 @@ export interface FrontOptions {
 }
 
 /** What every public listener shares. */
-export type Front = Pick<HttpServerOptions, 'onRequest' | 'takesUpgrade' | 'onUpgrade'>;
+export type Front = Pick<HttpServerOptions, 'onRequest' | 'takesUpgrade' | 'onUpgrade' | 'onError'>;
 
 /** Joins the parts that answer the public. */
 export function createFront(options: FrontOptions): Front {
@@ -40,6 +40,7 @@ export function createFront(options: FrontOptions): Front {
       const listener = (request.url ?? '').startsWith(API_PREFIX) ? api : pages;
       listener(request, response);
     },
+    onError: (error) => options.log.error({ err: error }, 'connection not accepted'),
     takesUpgrade: (request) => {
       const path = pathOf(request);
       return path === NOISE_PATH || (relay !== undefined && path === DERP_PATH);

@@ -28,6 +28,7 @@ async function listen(options: Partial<HttpServerOptions> = {}): Promise<HttpSer
     },
     takesUpgrade: (request: IncomingMessage) => request.url === '/up',
     onUpgrade: (_request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+    onError: (error) => assert.fail(error),
     ...options,
   });
   servers.push(server);

@@ -17,6 +17,8 @@ export interface HttpServerOptions {
   readonly onRequest: RequestListener;
   /** Whether an upgrade request is for {@link onUpgrade}. */
   readonly takesUpgrade: (request: IncomingMessage) => boolean;
+  /** A connection could not be accepted. */
+  readonly onError: (error: Error) => void;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
 }
 
@@ -65,7 +67,8 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
       { port: options.port, ...(options.host === undefined ? {} : { host: options.host }) },
       () => {
         server.removeAllListeners('error');
-        server.on('error', () => {});
+        // Such as too many open files: connections are lost, the listener stays.
+        server.on('error', options.onError);
         resolve();
       },
     );

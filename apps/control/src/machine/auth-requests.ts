@@ -15,7 +15,7 @@ import type { Device } from '../core/register.ts';
 const PREFIX = 'hskey-authreq-';
 const ID = /^hskey-authreq-[0-9a-f]{24}$/;
 
-export type AuthOutcome = 'registered' | 'approved' | 'rejected';
+export type AuthOutcome = 'registered' | 'rejected';
 
 export interface AuthRequest {
   readonly id: string;

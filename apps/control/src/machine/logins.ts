@@ -27,7 +27,14 @@ export function createLogins(
         }),
       );
     },
-    approve: (authId) => cache.decide(authId, 'approved', () => {}),
+    async approve(authId) {
+      // Whatever waits today is a device that wants to register, and that needs an owner.
+      const { id } = cache.get(authId);
+      throw new MallaError(
+        'request.invalid',
+        `a device waits to register with ${id}: let it in with malla nodes register --key ${id} --user USERNAME`,
+      );
+    },
     reject: (authId) => cache.decide(authId, 'rejected', () => {}),
     async simulate({ authId, name, routes }) {
       const request = cache.open(
