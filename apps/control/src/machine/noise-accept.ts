@@ -15,6 +15,7 @@ import { importPrivate, type X25519Private } from '@malla/keys/x25519';
 import type { Aead } from '@malla/noise/aead';
 import { encodeError } from '@malla/noise/frame';
 import { respond } from '@malla/noise/handshake';
+import { sendBytes } from '@malla/relay/link/websocket-link';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import type { MachineDeps } from './deps.ts';
@@ -137,6 +138,7 @@ export class NoiseAcceptor {
       return refuse(socket, 400, 'missing or bad X-Tailscale-Handshake');
     this.#webSockets.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => {
       const stream = createWebSocketStream(webSocket);
+      stream._write = (chunk: Uint8Array, _encoding, done) => sendBytes(webSocket, chunk, done);
       // Pings faster than their answers are read are not answered (RFC 6455 §5.5.3): nothing piles up.
       webSocket.on('ping', (data) => {
         if (webSocket.bufferedAmount === 0) webSocket.pong(data);

@@ -105,6 +105,23 @@ describe('DERP upgrade', () => {
     for (let i = 0; i < 2; i++) await client.packet();
   });
 
+  test('a WebSocket brings messages that official clients take, whatever the size of a packet', async () => {
+    const sender = open();
+    sender.upgrade();
+    await sender.readHttpHead();
+    await sender.handshake();
+    const socket = new WebSocket(`ws://127.0.0.1:${portOf(http)}/derp`, 'derp');
+    const lengths: number[] = [];
+    socket.on('message', (data: Buffer) => lengths.push(data.length));
+    const client = new TestClient(B, createWebSocketStream(socket));
+    clients.push(client);
+    client.readFrames();
+    await client.handshake();
+    sender.sendPacket(client, new Uint8Array(65_536).fill(7));
+    assert.equal((await client.packet()).packet, '07'.repeat(65_536));
+    assert.equal(Math.max(...lengths), 32_768);
+  });
+
   test('a text message ends a WebSocket', async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${portOf(http)}/derp`, 'derp');
     await once(socket, 'open');

@@ -1,6 +1,25 @@
-/** A {@link Link} over a WebSocket, as clients in browsers use: DERP's byte stream in binary messages. */
+/**
+ * A {@link Link} over a WebSocket, as clients in browsers use: DERP's byte stream in binary messages,
+ * whose borders mean nothing.
+ */
 import type { RawData, WebSocket } from 'ws';
 import type { Link, LinkEvents } from './link.ts';
+
+/** Observed: client 1.102 closes a WebSocket that brings a longer message. */
+const MAX_MESSAGE_BYTES = 32_768;
+
+/** Sends a part of a byte stream in messages that official clients take. `done` is called once. */
+export function sendBytes(
+  socket: WebSocket,
+  bytes: Uint8Array,
+  done: (error?: Error | null) => void,
+): void {
+  let sent = 0;
+  for (; bytes.length - sent > MAX_MESSAGE_BYTES; sent += MAX_MESSAGE_BYTES) {
+    socket.send(bytes.subarray(sent, sent + MAX_MESSAGE_BYTES), { binary: true });
+  }
+  socket.send(bytes.subarray(sent), { binary: true }, done);
+}
 
 export class WebSocketLink implements Link {
   readonly #socket: WebSocket;
@@ -23,7 +42,7 @@ export class WebSocketLink implements Link {
   }
 
   write(bytes: Uint8Array): boolean {
-    this.#socket.send(bytes, { binary: true }, (error) => {
+    sendBytes(this.#socket, bytes, (error) => {
       if (error === undefined || error === null) this.#events?.onWritten();
     });
     return false;
