@@ -1,0 +1,234 @@
+/**
+ * The official client as it is in a browser (`client-1.102/browserpeer`, js/wasm under Node): control
+ * and relay through WebSockets, since it has no other sockets. Needs Go and, the first time, its module
+ * proxy.
+ */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { silentLogger } from '@malla/base/logger';
+import { deleteNode } from '@malla/control/core/nodes';
+import type { NodePublic } from '@malla/keys/key';
+import { runRelay } from '@malla/relay/run';
+import { TestServer } from '../system/test-server.ts';
+import { skipWithout } from './needs.ts';
+
+interface Device {
+  readonly name: string;
+  readonly key: string;
+  readonly online: boolean;
+  readonly endpoints: readonly string[] | null;
+}
+
+interface Netmap {
+  readonly name: string;
+  readonly peers: readonly Device[];
+  /** How many DNS records the server has given. */
+  readonly records: number;
+}
+
+interface BrowserOptions {
+  readonly url: string;
+  readonly authKey: string;
+  readonly hostname: string;
+  /** File of a certificate that it trusts besides the usual ones. */
+  readonly trusted?: string;
+}
+
+describe('the official client in a browser', { skip: skipWithout('go') }, () => {
+  let dir: string;
+  let runtime: string;
+  let program: string;
+  let server: TestServer;
+  let key: string;
+  const browsers: BrowserPeer[] = [];
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'malla-browserpeer-'));
+    program = join(dir, 'browserpeer.wasm');
+    process.stderr.write('building the official client for js/wasm ...\n');
+    go('build', '-ldflags=-s -w', '-o', program, './browserpeer');
+    runtime = join(go('env', 'GOROOT').trim(), 'lib', 'wasm', 'wasm_exec_node.js');
+  });
+  after(() => rm(dir, { recursive: true }));
+
+  beforeEach(async () => {
+    server = await TestServer.start({ sharedRelay: true });
+    key = await server.key(await server.user('user'));
+  });
+  afterEach(async () => {
+    await Promise.all(browsers.splice(0).map((browser) => browser.end()));
+    await server.stop();
+  });
+
+  /** A browser that has joined. */
+  async function open(
+    hostname: string,
+    options: Partial<BrowserOptions> = {},
+  ): Promise<BrowserPeer> {
+    const browser = new BrowserPeer(runtime, program, {
+      url: server.url,
+      authKey: key,
+      hostname,
+      ...options,
+    });
+    browsers.push(browser);
+    await browser.start();
+    return browser;
+  }
+
+  /** Two browsers send each other packets through a relay. */
+  async function exchange(relayUrl: string, trusted = ''): Promise<void> {
+    const [a, b] = await Promise.all([open('a', { trusted }), open('b', { trusted })]);
+    a.tell(`relay ${relayUrl}`);
+    b.tell(`relay ${relayUrl}`);
+    await Promise.all([a.next('relayed'), b.next('relayed')]);
+    for (const [fill, bytes] of [1, 100, 1_280, 16_384, 65_536].entries()) {
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        from.tell(`send ${to.key} ${bytes} ${fill}`);
+        assert.deepEqual(await to.next('packet'), { source: from.key, bytes, fill, intact: true });
+      }
+    }
+  }
+
+  test('joins and sees another, online', async () => {
+    const [a, b] = await Promise.all([open('a'), open('b')]);
+    const netmap = await a.until(({ peers }) => peers[0]?.online === true);
+    assert.equal(netmap.name, 'a.malla.internal.');
+    assert.equal(netmap.peers[0]?.name, 'b.malla.internal.');
+    assert.equal(netmap.peers[0].key, b.key);
+  });
+
+  test('is a peer of a native client, and reports where it is', async () => {
+    const native = await server.join('native', key);
+    const browser = await open('browser');
+    await browser.until(({ peers }) => peers[0]?.key === native.nodeKey && peers[0].online);
+    browser.tell('update 192.0.2.7:41641');
+    await browser.next('updated');
+    await native.until(({ peers }) => {
+      const [peer] = peers.values();
+      return String(peer?.['Endpoints']) === '192.0.2.7:41641' && peer?.['Online'] === true;
+    });
+    await native.report(['192.0.2.8:41641']);
+    await browser.until(({ peers }) => peers[0]?.endpoints?.[0] === '192.0.2.8:41641');
+  });
+
+  test('is told that its node was deleted', async () => {
+    const browser = await open('browser');
+    await browser.next('netmap');
+    const { ledger } = server.control.tailnet;
+    const node = ledger.state.nodeByKey(browser.key as NodePublic);
+    assert.ok(node);
+    await ledger.execute((state) => deleteNode(state, node.id));
+    await browser.next('ended');
+  });
+
+  test('takes a map of 1 MB', async () => {
+    const rows = Array.from({ length: 7_500 }, () => {
+      const labels = [0, 1].map(() => randomBytes(24).toString('hex'));
+      return `    - {name: ${labels.join('.')}, type: A, value: 192.0.2.1}\n`;
+    });
+    const large = await TestServer.start({ yaml: `dns:\n  extra_records:\n${rows.join('')}` });
+    try {
+      const authKey = await large.key(await large.user('user'));
+      const browser = await open('browser', { url: large.url, authKey });
+      const { records } = await browser.until(() => true);
+      assert.equal(records, rows.length);
+      await browser.end();
+    } finally {
+      await large.stop();
+    }
+  });
+
+  test('exchanges packets of every size through the relay on the port of control', async () => {
+    await exchange(`${server.url}/derp`);
+  });
+
+  test('exchanges packets of every size through a relay of its own certificate', async () => {
+    const relay = await runRelay({
+      hostname: '127.0.0.1',
+      dataDir: dir,
+      listen: { host: '127.0.0.1', port: 0 },
+      stunPort: 0,
+      maxClients: 100,
+      region: { id: 900, code: 'test', name: 'Test' },
+      log: silentLogger,
+    });
+    try {
+      await exchange(`https://127.0.0.1:${relay.derp.port}/derp`, join(dir, 'derp_cert.pem'));
+    } finally {
+      await relay.stop();
+    }
+  });
+});
+
+function go(...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync('go', args, {
+    cwd: join(import.meta.dirname, 'client-1.102'),
+    env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+/** The Go program: its events are read one kind at a time, others are skipped. */
+class BrowserPeer {
+  readonly #process: ChildProcess;
+  readonly #events: AsyncIterator<string>;
+  key = '';
+
+  constructor(runtime: string, program: string, options: BrowserOptions) {
+    const { url, authKey, hostname, trusted = '' } = options;
+    // Go's HTTP client does not use fetch in a Node that was started by the name `node` alone.
+    const child = spawn(process.execPath, [runtime, program, url, authKey, hostname], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...(trusted !== '' && { NODE_EXTRA_CA_CERTS: trusted }) },
+    });
+    this.#process = child;
+    this.#events = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Resolves when it has joined. */
+  async start(): Promise<void> {
+    this.key = String((await this.next('joined'))['key']);
+  }
+
+  tell(command: string): void {
+    this.#process.stdin?.write(`${command}\n`);
+  }
+
+  /** The facts of the next event of this kind. */
+  async next(event: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      const line = await this.#events.next();
+      assert.ok(line.done !== true, `browserpeer ended before ${event}`);
+      const { event: kind, ...facts } = JSON.parse(line.value) as Record<string, unknown>;
+      if (kind === event) return facts;
+    }
+  }
+
+  /** The first netmap from now on that satisfies the condition. */
+  async until(condition: (netmap: Netmap) => boolean): Promise<Netmap> {
+    for (;;) {
+      const netmap = (await this.next('netmap')) as unknown as Netmap;
+      if (condition(netmap)) return netmap;
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#process.stdin?.end();
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      await once(this.#process, 'exit');
+    }
+  }
+}
