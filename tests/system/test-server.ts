@@ -117,8 +117,12 @@ ${options.yaml ?? ''}`;
   }
 
   /** A client that has joined and holds a map stream. */
-  async join(hostname: string, authKey: string): Promise<MachineClient> {
-    const client = await this.connect(hostname);
+  async join(
+    hostname: string,
+    authKey: string,
+    options: Partial<MachineClientOptions> = {},
+  ): Promise<MachineClient> {
+    const client = await this.connect(hostname, options);
     const answer = await client.register({ authKey });
     assert.equal(answer['Error'], undefined);
     assert.equal(answer['MachineAuthorized'], true);

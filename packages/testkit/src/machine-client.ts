@@ -6,7 +6,6 @@ import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
-import type net from 'node:net';
 import { Duplex } from 'node:stream';
 import zlib from 'node:zlib';
 import {
@@ -20,9 +19,12 @@ import { importPrivate, type X25519Private } from '@malla/keys/x25519';
 import { begin, finish, type RecordKeys } from '@malla/noise/handshake';
 import { decodeError } from '@malla/noise/frame';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import { createWebSocketStream, WebSocket } from 'ws';
 import { ClientNetmap, type Json, MapMessageReader } from './client-netmap.ts';
 
 const RESPONSE_FRAME_BYTES = 51;
+/** What official clients take as one WebSocket message. */
+const MAX_MESSAGE_BYTES = 32_768;
 const NOTHING = new Uint8Array();
 
 export interface MachineClientOptions {
@@ -32,6 +34,8 @@ export interface MachineClientOptions {
   /** Default 142, client 1.102. */
   readonly capVersion?: number;
   readonly compress?: 'zstd' | '';
+  /** Default: the native upgrade. `websocket` is what clients in browsers use. */
+  readonly transport?: 'native' | 'websocket';
 }
 
 export interface RegisterOptions {
@@ -73,12 +77,15 @@ export class MachineClient {
 
   /** Opens the Noise connection. */
   async connect(): Promise<void> {
-    const { url, capVersion = 142 } = this.options;
+    const { url, capVersion = 142, transport } = this.options;
     const answer = await fetch(`${url}/key?v=${capVersion}`);
     const { publicKey } = (await answer.json()) as { publicKey: MachinePublic };
     const begun = begin(this.machine, keyBytes(publicKey), newKey(), capVersion);
     if (!begun.ok) throw new Error(begun.error);
-    const { socket, head } = await upgrade(url, begun.value.initiation);
+    const { socket, head } =
+      transport === 'websocket'
+        ? await openWebSocket(url, begun.value.initiation)
+        : await upgrade(url, begun.value.initiation);
     const { frame, rest } = await readResponse(socket, head);
     const keys = finish(begun.value.state, frame);
     if (!keys.ok) {
@@ -261,10 +268,31 @@ function newKey(): X25519Private {
   return importPrivate(randomBytes(32));
 }
 
-async function upgrade(
-  url: string,
-  initiation: Uint8Array,
-): Promise<{ socket: net.Socket; head: Uint8Array }> {
+/** A connection past its HTTP upgrade, and what came behind the answer. */
+interface Upgraded {
+  readonly socket: Duplex;
+  readonly head: Uint8Array;
+}
+
+async function openWebSocket(url: string, initiation: Uint8Array): Promise<Upgraded> {
+  const query = new URLSearchParams({
+    'X-Tailscale-Handshake': Buffer.from(initiation).toString('base64'),
+  });
+  const webSocket = new WebSocket(
+    `${url.replace(/^http/, 'ws')}/ts2021?${query.toString()}`,
+    'tailscale-control-protocol',
+    { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES },
+  );
+  const socket = createWebSocketStream(webSocket);
+  await new Promise((resolve, reject) => {
+    webSocket.once('open', resolve);
+    socket.once('error', reject);
+  });
+  socket.on('error', () => {});
+  return { socket, head: NOTHING };
+}
+
+async function upgrade(url: string, initiation: Uint8Array): Promise<Upgraded> {
   const request = http.request(`${url}/ts2021`, {
     method: 'POST',
     headers: {
@@ -274,7 +302,7 @@ async function upgrade(
     },
   });
   return await new Promise((resolve, reject) => {
-    request.on('upgrade', (_response, socket: net.Socket, head) => {
+    request.on('upgrade', (_response, socket, head) => {
       socket.on('error', () => {});
       resolve({ socket, head });
     });
@@ -285,16 +313,20 @@ async function upgrade(
 }
 
 async function readResponse(
-  socket: net.Socket,
+  socket: Duplex,
   head: Uint8Array,
 ): Promise<{ frame: Uint8Array; rest: Uint8Array }> {
   let bytes = Buffer.from(head);
   while (bytes.length < RESPONSE_FRAME_BYTES) {
     const chunk = await new Promise<Buffer>((resolve, reject) => {
-      socket.once('data', resolve);
+      socket.once('data', (data: Buffer) => {
+        // At once: the next may be there already.
+        socket.pause();
+        resolve(data);
+      });
       socket.once('close', () => reject(new Error('the server closed the connection')));
+      socket.resume();
     });
-    socket.pause();
     bytes = Buffer.concat([bytes, chunk]);
     if (bytes[0] === 3 && bytes.length >= 3 + bytes.readUInt16BE(1))
       return { frame: bytes, rest: NOTHING };
@@ -308,12 +340,12 @@ async function readResponse(
 
 /** The client's end of the Noise channel, past the early payload. */
 class ClientChannel extends Duplex {
-  readonly #socket: net.Socket;
+  readonly #socket: Duplex;
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
   #early: Buffer | undefined = Buffer.alloc(0);
 
-  constructor(socket: net.Socket, keys: RecordKeys, rest: Uint8Array) {
+  constructor(socket: Duplex, keys: RecordKeys, rest: Uint8Array) {
     super();
     this.#socket = socket;
     this.#sealer = new RecordSealer(keys.clientToServer);
