@@ -1,7 +1,7 @@
 /**
- * The official client as it is in a browser (`client-1.102/browserpeer`, js/wasm under Node): control
- * and relay through WebSockets, since it has no other sockets. Needs Go and, the first time, its module
- * proxy.
+ * The official client through WebSockets: as it is in a browser (`client-1.102/browserpeer`, js/wasm under
+ * Node), which has no other sockets, and native (`client-1.102/derppeer`), which can be told to use them
+ * for relays. Needs Go and, the first time, its module proxy.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
@@ -11,11 +11,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test, type TestContext } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { deleteNode } from '@malla/control/core/nodes';
 import type { NodePublic } from '@malla/keys/key';
-import { runRelay } from '@malla/relay/run';
+import { type RunningRelay, runRelay } from '@malla/relay/run';
 import { TestServer } from '../system/test-server.ts';
 import { skipWithout } from './needs.ts';
 
@@ -33,28 +33,26 @@ interface Netmap {
   readonly records: number;
 }
 
-interface BrowserOptions {
-  readonly url: string;
-  readonly authKey: string;
-  readonly hostname: string;
-  /** File of a certificate that it trusts besides the usual ones. */
-  readonly trusted?: string;
-}
+const JS = { GOOS: 'js', GOARCH: 'wasm' };
+const CERTIFICATE = 'derp_cert.pem';
 
-describe('the official client in a browser', { skip: skipWithout('go') }, () => {
+describe('the official client through WebSockets', { skip: skipWithout('go') }, () => {
   let dir: string;
   let runtime: string;
-  let program: string;
+  let browserPeer: string;
+  let derpPeer: string;
   let server: TestServer;
   let key: string;
-  const browsers: BrowserPeer[] = [];
+  const programs: Peer[] = [];
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'malla-browserpeer-'));
-    program = join(dir, 'browserpeer.wasm');
+    browserPeer = join(dir, 'browserpeer.wasm');
     process.stderr.write('building the official client for js/wasm ...\n');
-    go('build', '-ldflags=-s -w', '-o', program, './browserpeer');
-    runtime = join(go('env', 'GOROOT').trim(), 'lib', 'wasm', 'wasm_exec_node.js');
+    go(['build', '-ldflags=-s -w', '-o', browserPeer, './browserpeer'], JS);
+    runtime = join(go(['env', 'GOROOT']).trim(), 'lib', 'wasm', 'wasm_exec_node.js');
+    derpPeer = join(dir, 'derppeer');
+    go(['build', '-tags=ts_debug_websockets', '-o', derpPeer, './derppeer']);
   });
   after(() => rm(dir, { recursive: true }));
 
@@ -63,44 +61,45 @@ describe('the official client in a browser', { skip: skipWithout('go') }, () => 
     key = await server.key(await server.user('user'));
   });
   afterEach(async () => {
-    await Promise.all(browsers.splice(0).map((browser) => browser.end()));
+    await Promise.all(programs.splice(0).map((program) => program.end()));
     await server.stop();
   });
 
-  /** A browser that has joined. */
-  async function open(
-    hostname: string,
-    options: Partial<BrowserOptions> = {},
-  ): Promise<BrowserPeer> {
-    const browser = new BrowserPeer(runtime, program, {
-      url: server.url,
-      authKey: key,
-      hostname,
-      ...options,
-    });
-    browsers.push(browser);
-    await browser.start();
-    return browser;
+  /** A browser that has joined. `trusted` is the file of a certificate, besides the usual ones. */
+  async function open(hostname: string, { url = server.url, authKey = key, trusted = '' } = {}) {
+    // Go's HTTP client does not use fetch in a Node that was started by the name `node` alone.
+    const args = [runtime, browserPeer, url, authKey, hostname];
+    const env = trusted === '' ? {} : { NODE_EXTRA_CA_CERTS: trusted };
+    const peer = new Peer(process.execPath, args, env);
+    programs.push(peer);
+    await peer.start('joined');
+    return peer;
   }
 
   /** Two browsers send each other packets through a relay. */
-  async function exchange(relayUrl: string, trusted = ''): Promise<void> {
+  async function exchangeAt(relayUrl: string, trusted?: string): Promise<void> {
     const [a, b] = await Promise.all([open('a', { trusted }), open('b', { trusted })]);
     a.tell(`relay ${relayUrl}`);
     b.tell(`relay ${relayUrl}`);
-    await Promise.all([a.next('relayed'), b.next('relayed')]);
-    for (const [fill, bytes] of [1, 100, 1_280, 16_384, 65_536].entries()) {
-      for (const [from, to] of [
-        [a, b],
-        [b, a],
-      ] as const) {
-        from.tell(`send ${to.key} ${bytes} ${fill}`);
-        assert.deepEqual(await to.next('packet'), { source: from.key, bytes, fill, intact: true });
-      }
-    }
+    await exchange(a, b);
   }
 
-  test('joins and sees another, online', async () => {
+  /** A relay with a certificate of its own making. */
+  async function startRelay(t: TestContext): Promise<RunningRelay> {
+    const relay = await runRelay({
+      hostname: '127.0.0.1',
+      dataDir: dir,
+      listen: { host: '127.0.0.1', port: 0 },
+      stunPort: 0,
+      maxClients: 100,
+      region: { id: 900, code: 'test', name: 'Test' },
+      log: silentLogger,
+    });
+    t.after(() => relay.stop());
+    return relay;
+  }
+
+  test('a browser joins and sees another, online', async () => {
     const [a, b] = await Promise.all([open('a'), open('b')]);
     const netmap = await a.until(({ peers }) => peers[0]?.online === true);
     assert.equal(netmap.name, 'a.malla.internal.');
@@ -108,7 +107,7 @@ describe('the official client in a browser', { skip: skipWithout('go') }, () => 
     assert.equal(netmap.peers[0].key, b.key);
   });
 
-  test('is a peer of a native client, and reports where it is', async () => {
+  test('a browser is a peer of a native client, and reports where it is', async () => {
     const native = await server.join('native', key);
     const browser = await open('browser');
     await browser.until(({ peers }) => peers[0]?.key === native.nodeKey && peers[0].online);
@@ -122,7 +121,7 @@ describe('the official client in a browser', { skip: skipWithout('go') }, () => 
     await browser.until(({ peers }) => peers[0]?.endpoints?.[0] === '192.0.2.8:41641');
   });
 
-  test('is told that its node was deleted', async () => {
+  test('a browser is told that its node was deleted', async () => {
     const browser = await open('browser');
     await browser.next('netmap');
     const { ledger } = server.control.tailnet;
@@ -132,7 +131,7 @@ describe('the official client in a browser', { skip: skipWithout('go') }, () => 
     await browser.next('ended');
   });
 
-  test('takes a map of 1 MB', async () => {
+  test('a browser takes a map of 1 MB', async () => {
     const rows = Array.from({ length: 7_500 }, () => {
       const labels = [0, 1].map(() => randomBytes(24).toString('hex'));
       return `    - {name: ${labels.join('.')}, type: A, value: 192.0.2.1}\n`;
@@ -149,58 +148,71 @@ describe('the official client in a browser', { skip: skipWithout('go') }, () => 
     }
   });
 
-  test('exchanges packets of every size through the relay on the port of control', async () => {
-    await exchange(`${server.url}/derp`);
+  test('a browser exchanges packets of every size through the relay on the port of control', async () => {
+    await exchangeAt(`${server.url}/derp`);
   });
 
-  test('exchanges packets of every size through a relay of its own certificate', async () => {
-    const relay = await runRelay({
-      hostname: '127.0.0.1',
-      dataDir: dir,
-      listen: { host: '127.0.0.1', port: 0 },
-      stunPort: 0,
-      maxClients: 100,
-      region: { id: 900, code: 'test', name: 'Test' },
-      log: silentLogger,
-    });
-    try {
-      await exchange(`https://127.0.0.1:${relay.derp.port}/derp`, join(dir, 'derp_cert.pem'));
-    } finally {
-      await relay.stop();
-    }
+  test('a browser exchanges packets of every size through a relay of its own', async (t) => {
+    const { derp } = await startRelay(t);
+    await exchangeAt(`https://127.0.0.1:${derp.port}/derp`, join(dir, CERTIFICATE));
+  });
+
+  test('a native client exchanges packets of every size through a relay of its own', async (t) => {
+    const { derp } = await startRelay(t);
+    const node = { Name: '900a', RegionID: 900, HostName: '127.0.0.1', DERPPort: derp.port };
+    const region = JSON.stringify({ RegionID: 900, RegionCode: 'test', Nodes: [node] });
+    const env = { TS_DEBUG_DERP_WS_CLIENT: 'true', SSL_CERT_FILE: join(dir, CERTIFICATE) };
+    const [a, b] = [0, 1].map(() => new Peer(derpPeer, ['derp', region], env));
+    assert.ok(a && b);
+    programs.push(a, b);
+    await Promise.all([a.start('connected'), b.start('connected')]);
+    await exchange(a, b);
   });
 });
 
-function go(...args: readonly string[]): string {
+/** Waits until the relay knows both, and sends packets each way. */
+async function exchange(a: Peer, b: Peer): Promise<void> {
+  await Promise.all([a.next('info'), b.next('info')]);
+  for (const [fill, bytes] of [1, 100, 1_280, 16_384, 65_536].entries()) {
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      from.tell(`send ${to.key} ${bytes} ${fill}`);
+      assert.deepEqual(await to.next('packet'), { source: from.key, bytes, fill, intact: true });
+    }
+  }
+}
+
+/** Runs the Go command in the module of the client. What it prints. */
+function go(args: readonly string[], env = {}): string {
   const { status, stdout, stderr } = spawnSync('go', args, {
     cwd: join(import.meta.dirname, 'client-1.102'),
-    env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+    env: { ...process.env, ...env },
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);
   return stdout;
 }
 
-/** The Go program: its events are read one kind at a time, others are skipped. */
-class BrowserPeer {
+/** A Go program: its events are read one kind at a time, others are skipped. */
+class Peer {
   readonly #process: ChildProcess;
   readonly #events: AsyncIterator<string>;
   key = '';
 
-  constructor(runtime: string, program: string, options: BrowserOptions) {
-    const { url, authKey, hostname, trusted = '' } = options;
-    // Go's HTTP client does not use fetch in a Node that was started by the name `node` alone.
-    const child = spawn(process.execPath, [runtime, program, url, authKey, hostname], {
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+    const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, ...(trusted !== '' && { NODE_EXTRA_CA_CERTS: trusted }) },
+      env: { ...process.env, ...env },
     });
     this.#process = child;
     this.#events = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Resolves when it has joined. */
-  async start(): Promise<void> {
-    this.key = String((await this.next('joined'))['key']);
+  /** Resolves with the event that tells its key. */
+  async start(event: 'joined' | 'connected'): Promise<void> {
+    this.key = String((await this.next(event))['key']);
   }
 
   tell(command: string): void {
@@ -211,7 +223,7 @@ class BrowserPeer {
   async next(event: string): Promise<Record<string, unknown>> {
     for (;;) {
       const line = await this.#events.next();
-      assert.ok(line.done !== true, `browserpeer ended before ${event}`);
+      assert.ok(line.done !== true, `the client ended before ${event}`);
       const { event: kind, ...facts } = JSON.parse(line.value) as Record<string, unknown>;
       if (kind === event) return facts;
     }

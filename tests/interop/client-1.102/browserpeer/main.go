@@ -161,7 +161,7 @@ func receive(relay *derphttp.Client) {
 		switch m := message.(type) {
 		case derp.ServerInfoMessage:
 			// Only now is the relay known to know this client.
-			report("relayed", nil)
+			report("info", nil)
 		case derp.ReceivedPacket:
 			fill := m.Data[0]
 			report("packet", map[string]any{

@@ -70,14 +70,18 @@ func connect(private key.NodePrivate, regionJSON string, meshKey key.DERPMesh) *
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	check(client.Connect(ctx))
-	tls, _ := client.TLSConnectionState()
+	certificates := 0
+	// Not known of a connection through a WebSocket.
+	if tls, ok := client.TLSConnectionState(); ok {
+		certificates = len(tls.PeerCertificates)
+	}
 	text, err := private.MarshalText()
 	check(err)
 	report("connected", map[string]any{
 		"key":          client.SelfPublicKey(),
 		"privateKey":   string(text),
 		"serverKey":    client.ServerPublicKey(),
-		"certificates": len(tls.PeerCertificates),
+		"certificates": certificates,
 	})
 	return client
 }
