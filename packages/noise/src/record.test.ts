@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { concat } from '@malla/base/bytes';
 import fc from 'fast-check';
 import { cryptoAead, type Aead } from './aead.ts';
-import { MAX_PLAINTEXT_BYTES, RecordOpener, RecordSealer } from './record.ts';
+import { MAX_PLAINTEXT_BYTES, RecordOpener, RecordSealer, sealedBytes } from './record.ts';
 
 const key = new Uint8Array(32).fill(5);
 
@@ -46,6 +46,27 @@ describe('record sealer', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  test('seals into memory that it is given as into its own, and leaves the rest of it', () => {
+    const part = fc.uint8Array({ maxLength: 9000, size: 'max' });
+    fc.assert(
+      fc.property(part, fc.nat({ max: 9 }), (bytes, more) => {
+        const out = new Uint8Array(sealedBytes(bytes.length) + more).fill(0xee);
+        const length = new RecordSealer(key).sealInto(out, bytes);
+        assert.equal(length, sealedBytes(bytes.length));
+        assert.equal(out.subarray(0, length).toHex(), new RecordSealer(key).seal(bytes).toHex());
+        assert.ok(out.subarray(length).every((byte) => byte === 0xee));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('refuses memory that is too short before it seals a record', () => {
+    const sealer = new RecordSealer(key);
+    const bytes = new Uint8Array(2 * MAX_PLAINTEXT_BYTES);
+    assert.throws(() => sealer.sealInto(new Uint8Array(8191), bytes), RangeError);
+    assert.deepEqual(sealer.seal(bytes), new RecordSealer(key).seal(bytes));
   });
 
   test('one large part is sealed from where it is', () => {

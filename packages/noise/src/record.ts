@@ -43,13 +43,25 @@ export class RecordSealer {
    * returns must go out in the order of the calls, and all of it: there is no way to seal again.
    */
   seal(...parts: readonly Uint8Array[]): Uint8Array {
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    // Every byte of it is written below, so it need not be cleared.
+    const out = Buffer.allocUnsafe(sealedBytes(bytes));
+    this.sealInto(out, ...parts);
+    return out;
+  }
+
+  /**
+   * Does the same into the beginning of `out`, which must be long enough and hold none of the parts.
+   * Returns how much of it, {@link sealedBytes}.
+   */
+  sealInto(out: Uint8Array, ...parts: readonly Uint8Array[]): number {
     let rest = 0;
     for (const part of parts) rest += part.length;
-    const records = Math.ceil(rest / MAX_PLAINTEXT_BYTES);
-    // Every byte of it is written below, so it need not be cleared.
-    const out: Uint8Array = Buffer.allocUnsafe(rest + records * OVERHEAD_BYTES);
+    const total = sealedBytes(rest);
+    if (total > out.length) throw new RangeError(`${out.length} bytes to seal ${rest} into`);
     const source = new Gather(parts);
-    for (let at = 0; at < out.length;) {
+    for (let at = 0; at < total;) {
       const length = Math.min(rest, MAX_PLAINTEXT_BYTES);
       writeFrameHeader(out, at, FrameType.record, length + TAG_BYTES);
       const body = out.subarray(at + FRAME_HEADER_BYTES, at + OVERHEAD_BYTES + length);
@@ -58,8 +70,13 @@ export class RecordSealer {
       at += OVERHEAD_BYTES + length;
       rest -= length;
     }
-    return out;
+    return total;
   }
+}
+
+/** How long so many bytes are when they are sealed. */
+export function sealedBytes(bytes: number): number {
+  return bytes + Math.ceil(bytes / MAX_PLAINTEXT_BYTES) * OVERHEAD_BYTES;
 }
 
 /** Opens one direction of a connection. */

@@ -8,7 +8,7 @@ import { utf8 } from '@malla/base/bytes';
 import { Http2Connection } from '@malla/http2/connection';
 import type { Http2Handler, Http2Request } from '@malla/http2/handler';
 import { DEFAULT_LIMITS, type Http2Limits } from '@malla/http2/limits';
-import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import { RecordOpener, RecordSealer, sealedBytes } from '@malla/noise/record';
 import {
   type AnswerStream,
   type Exchange,
@@ -32,6 +32,10 @@ const NOTHING = new Uint8Array();
 
 /** Where HTTP/2 output is put together before it is sealed; one for all, used within a call. */
 const scratch = new Uint8Array(64 << 10);
+/** Where much of it is sealed. */
+let sealed = new Uint8Array(sealedBytes(scratch.length));
+/** Less gets memory of its own, of the length that it needs. */
+const MUCH_BYTES = 4 << 10;
 
 /** Serves a connection by our own engine. */
 export function serveByOwn(options: InnerHttpOptions): InnerHttp {
@@ -116,8 +120,17 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
     while (!this.#blocked) {
       const bytes = this.#connection.takeOutput(scratch);
       if (bytes === 0) return;
-      this.#blocked = !this.#socket.write(this.#sealer.seal(scratch.subarray(0, bytes)));
+      this.#blocked = !this.#send(scratch.subarray(0, bytes));
     }
+  }
+
+  #send(output: Uint8Array): boolean {
+    if (output.length < MUCH_BYTES) return this.#socket.write(this.#sealer.seal(output));
+    const bytes = this.#sealer.sealInto(sealed, output);
+    const goesOn = this.#socket.write(sealed.subarray(0, bytes));
+    // What the socket has not passed on, it still reads: leave it that memory.
+    if (this.#socket.writableLength > 0) sealed = new Uint8Array(sealed.length);
+    return goesOn;
   }
 
   onClosed(): void {
