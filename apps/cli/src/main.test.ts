@@ -121,7 +121,10 @@ describe('bin/malla', () => {
   });
 
   test('takes a new enough Node of the system, with its arguments as they are', async () => {
-    const path = fakeNode('v26.1.0', 'shift 2; printf "<%s>" "$@"');
+    const path = fakeNode(
+      'v26.1.0',
+      'while [ "${1%main.ts}" = "$1" ]; do shift; done; shift; printf "<%s>" "$@"',
+    );
     const { code, stdout } = await malla(['a b', '', "c'd"], {
       program: bareCheckout(),
       env: { PATH: `${path}:${SYSTEM_PATH}` },
