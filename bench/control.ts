@@ -8,17 +8,15 @@
  * The load generator is not part of this repository: `../shared/tools/loadgen`, or a binary by
  * `--loadgen`. It shares the machine's cores with the server, so times to the last peer hold both.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import net from 'node:net';
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { MallaProcess } from './malla-process.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MALLA = join(ROOT, 'bin', 'malla');
 
 /** Goals for 1,000 nodes, by the load generator's field. */
 const GOALS: Readonly<Record<string, number>> = {
@@ -71,36 +69,15 @@ function buildLoadgen(): string | undefined {
 }
 
 async function measure(loadgen: string, run: number): Promise<Record<string, unknown>> {
-  const dataDir = join(folder, `data${run}`);
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const env = { ...process.env, MALLA_DATA_DIR: dataDir };
-  const server = spawn(MALLA, ['serve', '--url', url, '--listen', `127.0.0.1:${port}`], {
-    env,
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'ignore'],
-  });
+  const malla = await MallaProcess.create(folder, join(folder, `data${run}`));
   try {
-    await answers(url);
-    const malla = (...args: string[]): string =>
-      execFileSync(MALLA, args, { env, cwd: folder, encoding: 'utf8' }).trim();
-    malla('users', 'create', 'bench');
-    const key = malla('preauthkeys', 'create', '--user', '1', '--reusable');
-    const figures = await runLoadgen(loadgen, [
-      '-url',
-      url,
-      '-authkey',
-      key,
-      '-n',
-      values.nodes,
-      '-pid',
-      String(server.pid),
-      ...(values.strict ? ['-strict'] : []),
-    ]);
-    return { ...figures, server_rss_peak_mb: peakMb(server) };
+    await malla.start();
+    const key = malla.reusableKey();
+    const args = ['-url', malla.url, '-authkey', key, '-n', values.nodes, '-pid', `${malla.pid}`];
+    if (values.strict) args.push('-strict');
+    return await runLoadgen(loadgen, args);
   } finally {
-    server.kill('SIGTERM');
-    await new Promise((resolve) => server.once('exit', resolve));
+    await malla.stop();
   }
 }
 
@@ -113,28 +90,6 @@ async function runLoadgen(
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   await new Promise((resolve) => child.once('close', resolve));
   return JSON.parse(text) as Record<string, unknown>;
-}
-
-async function answers(url: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    const answer = await fetch(`${url}/health`).catch(() => undefined);
-    if (answer?.ok === true) return;
-    await sleep(100);
-  }
-  throw new Error('the server did not come up within 10 s');
-}
-
-function peakMb(server: ChildProcess): number {
-  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
-  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024);
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Prints each run, then the median of every figure beside its goal. */

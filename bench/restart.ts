@@ -5,51 +5,36 @@
  *
  *     node bench/restart.ts [--nodes 1000]
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MachineClient } from '@malla/testkit/machine-client';
+import { MallaProcess } from './malla-process.ts';
 
-const MALLA = fileURLToPath(new URL('../bin/malla', import.meta.url));
 const RETRY_MS = 250;
 const JOIN_AT_ONCE = 32;
 
 const { values } = parseArgs({ options: { nodes: { type: 'string', default: '1000' } } });
 const count = Number(values.nodes);
 const folder = mkdtempSync(join(tmpdir(), 'malla-restart-'));
-const env = { ...process.env, MALLA_DATA_DIR: join(folder, 'data') };
-const port = await freePort();
-const url = `http://127.0.0.1:${port}`;
-
-let server = start();
+const malla = await MallaProcess.create(folder, join(folder, 'data'));
 try {
-  await answers();
-  malla('users', 'create', 'bench');
-  const authKey = malla('preauthkeys', 'create', '--user', '1', '--reusable');
+  await malla.start();
+  const authKey = malla.reusableKey();
   const clients = Array.from(
     { length: count },
-    (_, i) => new MachineClient({ url, hostname: `n${i}` }),
+    (_, i) => new MachineClient({ url: malla.url, hostname: `n${i}` }),
   );
   for (let i = 0; i < count; i += JOIN_AT_ONCE) {
-    await Promise.all(
-      clients.slice(i, i + JOIN_AT_ONCE).map(async (client) => {
-        await client.connect();
-        await client.register({ authKey });
-        await client.drainMap();
-      }),
-    );
+    await Promise.all(clients.slice(i, i + JOIN_AT_ONCE).map((client) => enter(client, authKey)));
   }
   const stopping = performance.now();
-  await stop(server);
+  await malla.stop();
   const stopped = performance.now();
-  server = start();
-  await answers();
+  await malla.start();
   const up = performance.now();
   await Promise.all(clients.map((client) => comeBack(client)));
   const back = performance.now();
@@ -65,8 +50,14 @@ try {
   );
   for (const client of clients) client.close();
 } finally {
-  await stop(server);
+  await malla.stop();
   rmSync(folder, { recursive: true, force: true });
+}
+
+async function enter(client: MachineClient, authKey: string): Promise<void> {
+  await client.connect();
+  await client.register({ authKey });
+  await client.drainMap();
 }
 
 async function comeBack(client: MachineClient): Promise<void> {
@@ -84,40 +75,4 @@ async function comeBack(client: MachineClient): Promise<void> {
 
 function seconds(ms: number): number {
   return Math.round(ms) / 1000;
-}
-
-function start(): ChildProcess {
-  return spawn(MALLA, ['serve', '--url', url, '--listen', `127.0.0.1:${port}`], {
-    env,
-    cwd: folder,
-    stdio: 'ignore',
-  });
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await exited;
-}
-
-function malla(...args: string[]): string {
-  return execFileSync(MALLA, args, { env, cwd: folder, encoding: 'utf8' }).trim();
-}
-
-async function answers(): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    const answer = await fetch(`${url}/health`).catch(() => undefined);
-    if (answer?.ok === true) return;
-    await sleep(50);
-  }
-  throw new Error('the server did not come up within 10 s');
-}
-
-async function freePort(): Promise<number> {
-  const probe = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
