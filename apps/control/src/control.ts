@@ -36,7 +36,7 @@ export interface ControlDeps {
   readonly log: Logger;
   readonly random: RandomBytes;
   readonly version: string;
-  /** What carries HTTP inside Noise; default our own engine. */
+  /** What carries HTTP inside Noise; default as the configuration says. */
   readonly serveInner?: ServeInnerHttp;
   /** Whether functions of the node binary may be called directly; default yes, where that works. */
   readonly native?: boolean;
@@ -102,7 +102,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     deps: tailnet.machine,
     staticKey: noiseKey,
     random: deps.random,
-    serveInner: deps.serveInner ?? serveByOwn,
+    serveInner: deps.serveInner ?? (await innerHttp(config)),
     aead: native.aead,
     maxConnections: MAX_NOISE_CONNECTIONS,
     log,
@@ -233,6 +233,13 @@ function worldOf(deps: ControlDeps, compress: Compress): World {
     compress,
     log: deps.log,
   };
+}
+
+/** What carries HTTP inside Noise; node's is loaded only where it is asked for. */
+async function innerHttp(config: Config): Promise<ServeInnerHttp> {
+  return config.http2 === 'own'
+    ? serveByOwn
+    : (await import('./machine/inner-node.ts')).serveByNode;
 }
 
 /** The REST API, loaded when it is first asked: its schemas take as much memory as all the rest. */

@@ -53,6 +53,7 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
       walAutocheckpoint: settings.get('database.sqlite.wal_autocheckpoint'),
     },
     policy: { default: assemblePolicyDefault(settings) },
+    http2: settings.get('tuning.http2'),
     log: { level: settings.get('log.level'), format: settings.get('log.format') },
     logtail: { enabled: settings.get('logtail.enabled') },
     taildrop: { enabled: settings.get('taildrop.enabled') },

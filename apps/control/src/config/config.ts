@@ -151,6 +151,8 @@ export interface Config {
     readonly walAutocheckpoint: number;
   };
   readonly policy: { readonly default: PolicyDefault };
+  /** What carries HTTP/2 inside Noise. */
+  readonly http2: 'own' | 'node';
   readonly log: { readonly level: LogLevel; readonly format: 'text' | 'json' };
   /** False: clients are told not to upload their logs. */
   readonly logtail: { readonly enabled: boolean };

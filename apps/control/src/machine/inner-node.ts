@@ -1,6 +1,6 @@
 /**
  * HTTP inside Noise on node:http2. It costs more memory and time than our own (docs/performance.md)
- * and is kept as the one to compare with: `MALLA_HTTP2=node` selects it, and the same system tests run
+ * and is kept as the one to compare with: `tuning.http2: node` selects it, and the same system tests run
  * on both.
  */
 import http2 from 'node:http2';

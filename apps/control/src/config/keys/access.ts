@@ -35,6 +35,12 @@ export const ACCESS_KEYS = {
     '168h',
     'How long a revoked pre-auth key stays listed.',
   ),
+  'tuning.http2': setting(
+    kind.oneOf('own', 'node'),
+    'own',
+    "What carries HTTP/2 inside the machine protocol. own: malla's, which takes a quarter of the memory. node: Node's, to compare with.",
+    { own: true },
+  ),
   'policy.default': setting(
     kind.oneOf('same-user', 'allow-all'),
     'same-user',
