@@ -104,8 +104,8 @@ export class Connection {
     counters.dropped['queue-full'] += disco
       ? this.#outbox.disco(bytes, start, end, frames)
       : this.#outbox.data(bytes, start, end, frames);
-    if (this.#outbox.waitingBytes >= FLUSH_BYTES) this.flush();
-    else this.#flushSoon();
+    if (!this.#hub.isBusy || this.#outbox.waitingBytes >= FLUSH_BYTES) this.flush();
+    this.#flushSoon();
   }
 
   /** Queues a frame of the relay's own; a client that is too far behind is disconnected. */

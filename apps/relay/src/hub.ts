@@ -50,6 +50,8 @@ export interface Hub {
   findRemote(key: Uint8Array): Forwarder | undefined;
   /** Has {@link Connection.flush} called at the end of this turn of the event loop. */
   flushSoon(connection: Connection): void;
+  /** Whether packets are gathered until the end of a turn; otherwise they are written at once. */
+  readonly isBusy: boolean;
   /** Number of the current turn. */
   readonly turn: number;
   /** Has the callback called at the end of this turn. */

@@ -6,7 +6,8 @@
  *
  * A *turn* is one round of the event loop: every socket that has something is read, packets are put
  * behind what waits for their destinations, and at the end each destination is written to once. Then
- * the {@link Pacer} says how long to wait before the next.
+ * the {@link Pacer} says how long to wait before the next. While little flows nothing waits for the end of
+ * a turn.
  *
  * Source: docs/protocol/derp.md; docs/performance.md §Relay.
  */
@@ -96,6 +97,10 @@ export class RelayServer implements Hub {
     this.#maxConnections = options.maxConnections;
     this.#pacer = new Pacer(options.gatherMs ?? GATHER_MS, options.clock.now());
     this.#cancelSweep = this.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  get isBusy(): boolean {
+    return this.#pacer.isBusy;
   }
 
   get turn(): number {

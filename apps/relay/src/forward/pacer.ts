@@ -11,8 +11,11 @@
 
 /** 64 Mbit/s: some 7 packets of full size in a millisecond. */
 export const BUSY_BYTES_PER_MS = 8 * 1024;
-/** The default interval. Longer ones save more and are felt as delay. */
-export const GATHER_MS = 0.2;
+/**
+ * The default interval: under load, what a packet waits at each relay at most. Measured, 0.2 costs half as
+ * much again per packet, 0.4 saves hardly more.
+ */
+export const GATHER_MS = 0.3;
 
 export class Pacer {
   readonly #gatherMs: number;
@@ -25,6 +28,11 @@ export class Pacer {
     this.#gatherMs = gatherMs;
     this.#windowStart = now;
     this.#turnStart = now;
+  }
+
+  /** Whether so much flows that packets are better gathered. */
+  get isBusy(): boolean {
+    return this.#busy;
   }
 
   /**
