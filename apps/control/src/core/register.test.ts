@@ -98,6 +98,35 @@ describe('registration', () => {
     assert.equal(join(tailnet, device(1), key).id, node.id);
   });
 
+  test('a device that begins two logins with one single-use key is let in by both', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet);
+    const first = join(tailnet, device(1), key);
+    const second = join(tailnet, device(1, { key: 2, oldNodeKey: nodeKey(9) }), key);
+    assert.equal(second.id, first.id);
+    assert.equal(second.nodeKey, nodeKey(2));
+  });
+
+  test('a repeated login with a used key does not make the node’s own key last longer', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = { ...RULES, nodeExpiryMs: HOUR_MS };
+    const key = authKey(tailnet);
+    const { expiry } = join(tailnet, device(1), key, rules);
+    tailnet.now += HOUR_MS / 2;
+    assert.equal(join(tailnet, device(1, { key: 2 }), key, rules).expiry, expiry);
+  });
+
+  test('a device that has logged out, or expired, cannot come back with its used key', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet);
+    const node = join(tailnet, device(1), key);
+    tailnet.run((_state, context) => shortenExpiry(node, 123_000, context));
+    assert.equal(
+      refusal(() => join(tailnet, device(1, { key: 2 }), key)).message,
+      'authkey already used',
+    );
+  });
+
   test('a reusable key lets in many devices', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     const key = authKey(tailnet, { reusable: true });

@@ -15,6 +15,7 @@ import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type AddressPlan, allocateAddresses } from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
 import { labelFor, uniqueName } from './names.ts';
+import { parseCredential } from './credentials.ts';
 import { findPreAuthKey } from './preauth-keys.ts';
 import type { Context, State } from './state.ts';
 
@@ -60,6 +61,10 @@ export function registerWithAuthKey(
     if (!found.ok || sameOwner) return decide([], known);
   }
   if (!found.ok) {
+    if (found.error === 'used') {
+      const repeated = repeatedLogin(state, device, authKey, rules, context);
+      if (repeated !== undefined) return repeated;
+    }
     const message = REFUSALS[found.error];
     throw new MallaError('preauth-key.invalid', message, { details: { reason: found.error } });
   }
@@ -87,6 +92,29 @@ export function registerWithAuthKey(
     after: { ...key, used: true },
   };
   return decide([...registered.changes, spent], registered.answer);
+}
+
+/**
+ * A device that sends a used-up key once more under a new node key, while the node that it became with
+ * that key is still valid. `tailscale up --force-reauth --authkey` does so: it begins two logins, and
+ * gives up the first when that may already have been registered (observed: client 1.102). Nothing is
+ * gained by it: the key admits no other device, and the node's key ends when it would have ended.
+ */
+function repeatedLogin(
+  state: State,
+  device: Device,
+  authKey: string,
+  rules: RegistrationRules,
+  context: Context,
+): Decision<Node> | undefined {
+  const key = state.preAuthKeyByPrefix(parseCredential('auth', authKey)?.prefix ?? '');
+  const node = state
+    .nodesOfMachine(device.machineKey)
+    .find(({ preAuthKeyId }) => key !== undefined && preAuthKeyId === key.id);
+  if (key === undefined || node === undefined || isExpired(node, context.now)) return undefined;
+  const { userId, tags, registerMethod: method, preAuthKeyId, ephemeral } = node;
+  const admission = { userId, tags, method, preAuthKeyId, ephemeral };
+  return registerNode(state, { ...device, expiry: node.expiry }, admission, rules, context);
 }
 
 /** Registers a device that an administrator (or, later, an identity provider) let in for a user. */
