@@ -5,8 +5,12 @@
  *
  * Source: docs/protocol/derp.md §1.
  */
-import { webcrypto } from 'node:crypto';
+import { generateKeyPair } from 'node:crypto';
+import { promisify } from 'node:util';
 import { DERP_VERSION } from '@malla/wire/derp/frame';
+import { basicConstraints, createCertificate } from './certificate.ts';
+
+const makeKeys = promisify(generateKeyPair);
 
 /** Validity to both sides of now, for clients with a wrong clock. */
 const VALID_MS = 30 * 86_400_000;
@@ -18,19 +22,12 @@ export async function createMetaCertificate(
   serverPublic: Uint8Array,
   now: number,
 ): Promise<string> {
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
-  x509.cryptoProvider.set(webcrypto as never);
-  const algorithm = { name: 'Ed25519' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, false, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: DERP_VERSION.toString(16).padStart(2, '0'),
-    name: `CN=derpkey${serverPublic.toHex()}`,
+  return createCertificate({
+    serialNumber: Uint8Array.of(DERP_VERSION),
+    commonName: `derpkey${serverPublic.toHex()}`,
     notBefore: new Date(now - VALID_MS),
     notAfter: new Date(now + VALID_MS),
-    signingAlgorithm: algorithm,
-    keys: keys as never,
-    extensions: [new x509.BasicConstraintsExtension(false, undefined, true)],
+    extensions: [basicConstraints(false)],
+    keys: await makeKeys('ed25519'),
   });
-  return `${certificate.toString('pem')}\n`;
 }

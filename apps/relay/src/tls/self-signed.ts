@@ -4,11 +4,22 @@
  *
  * Source: RFC 5280; docs/protocol/derp.md §8 (CertName).
  */
-import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { generateKeyPair, randomBytes, X509Certificate } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { addressBytes, parseAddress } from '@malla/ip/address';
 import { makeFolder } from '../make-folder.ts';
+import {
+  basicConstraints,
+  createCertificate,
+  keyUsage,
+  serverUsage,
+  subjectAltName,
+} from './certificate.ts';
+
+const makeKeys = promisify(generateKeyPair);
 
 /** PEM files. */
 export interface CertificatePaths {
@@ -38,36 +49,22 @@ export async function ensureSelfSigned(paths: CertificatePaths, hostname: string
 export async function createSelfSigned(
   hostname: string,
 ): Promise<{ readonly cert: string; readonly key: string }> {
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
-  x509.cryptoProvider.set(webcrypto as never);
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: randomBytes(16).toString('hex'),
-    name: `CN=${hostname}`,
+  const keys = await makeKeys('ec', { namedCurve: 'P-256' });
+  const address = parseAddress(hostname);
+  const cert = createCertificate({
+    serialNumber: randomBytes(16),
+    commonName: hostname,
     notBefore: NOT_BEFORE,
     notAfter: NOT_AFTER,
-    signingAlgorithm: algorithm,
-    keys: keys as never,
     extensions: [
-      new x509.SubjectAlternativeNameExtension([
-        { type: isIP(hostname) === 0 ? 'dns' : 'ip', value: hostname },
-      ]),
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(
-        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign,
-        true,
-      ),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      subjectAltName(address.ok ? addressBytes(address.value) : hostname),
+      basicConstraints(true),
+      keyUsage(),
+      serverUsage(),
     ],
+    keys,
   });
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  const base64 = pkcs8.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
-  return {
-    cert: `${certificate.toString('pem')}\n`,
-    key: `-----BEGIN PRIVATE KEY-----\n${base64}\n-----END PRIVATE KEY-----\n`,
-  };
+  return { cert, key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) };
 }
 
 async function isGood(paths: CertificatePaths, hostname: string): Promise<boolean> {
