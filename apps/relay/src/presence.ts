@@ -16,7 +16,8 @@ export class Presence {
   readonly connections: Connection[] = [];
   /** Which of them gets the packets: the last to have connected or sent anything. */
   active: Connection;
-  readonly #sentTo = new Set<Presence>();
+  /** Made when first needed: most clients are silent. */
+  #sentTo: Set<Presence> | undefined;
   #lastSentTo: Presence | undefined;
 
   constructor(key: Uint8Array, first: Connection) {
@@ -30,17 +31,18 @@ export class Presence {
 
   /** Who wants to know when this key leaves. */
   get sentTo(): Iterable<Presence> {
-    return this.#sentTo;
+    return this.#sentTo ?? [];
   }
 
   noteSentTo(destination: Presence): void {
     if (this.#lastSentTo === destination) return;
     this.#lastSentTo = destination;
-    this.#sentTo.delete(destination); // so that it becomes the newest
-    this.#sentTo.add(destination);
-    if (this.#sentTo.size <= MAX_SENT_TO) return;
-    const [oldest] = this.#sentTo;
-    if (oldest !== undefined) this.#sentTo.delete(oldest);
+    const sentTo = (this.#sentTo ??= new Set());
+    sentTo.delete(destination); // so that it becomes the newest
+    sentTo.add(destination);
+    if (sentTo.size <= MAX_SENT_TO) return;
+    const [oldest] = sentTo;
+    if (oldest !== undefined) sentTo.delete(oldest);
   }
 }
 
