@@ -41,7 +41,7 @@ for (const size of WRITES) {
   });
 }
 for (const count of PEERS) {
-  const json = Buffer.from(Array.from({ length: count }, (_, i) => peer(i)).join(','));
+  const json = Array.from({ length: count }, (_, i) => peer(i)).join(',');
   figures[`compress ${json.length} B of peers`] = compare(compressors, (compress) => () => {
     compress(json);
   });

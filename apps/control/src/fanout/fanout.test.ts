@@ -76,9 +76,9 @@ class World {
           parts & Common.dns ? '"DNSConfig":{}' : '',
           parts & Common.filter ? '"PacketFilters":{"base":[]}' : '',
         ].filter((member) => member !== ''),
-      compress: (bytes) => {
+      compress: (text) => {
         this.compressions++;
-        return zlib.zstdCompressSync(bytes);
+        return zlib.zstdCompressSync(text);
       },
     };
     this.fanout = new Fanout(

@@ -8,8 +8,8 @@
  */
 import { utf8 } from '@malla/base/bytes';
 
-/** Compresses into one complete zstd frame. */
-export type Compress = (bytes: Uint8Array) => Uint8Array;
+/** Compresses the UTF-8 of a text into one complete zstd frame. */
+export type Compress = (text: string) => Uint8Array;
 
 /** How a client asked to be answered. */
 export type Encoding = 'zstd' | 'plain';
@@ -31,7 +31,7 @@ export class Piece {
       this.#plain ??= utf8(this.#text ?? '');
       return this.#plain;
     }
-    this.#zstd ??= this.#compress(utf8(this.#text ?? ''));
+    this.#zstd ??= this.#compress(this.#text ?? '');
     return this.#zstd;
   }
 }

@@ -12,7 +12,7 @@ class Subject {
       this.encodings++;
       return JSON.stringify({ id, version: this.versions.get(id) });
     },
-    (bytes) => bytes,
+    (text) => utf8(text),
   );
 
   add(id: number): void {

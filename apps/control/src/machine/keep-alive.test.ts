@@ -25,7 +25,7 @@ class Subject {
         naming: { baseDomain: '' },
         now: () => this.time.now,
         commonMembers: () => [],
-        compress: (bytes) => zlib.zstdCompressSync(bytes),
+        compress: (text) => zlib.zstdCompressSync(text),
       },
       visibility: allowAll,
       capMap: () => ({}),

@@ -57,7 +57,7 @@ export class TestMachines {
       monotonic: () => time.now,
       random,
       after: time.after,
-      compress: (bytes: Uint8Array) => zlib.zstdCompressSync(bytes),
+      compress: (json: string) => zlib.zstdCompressSync(json),
       log: silentLogger,
     };
     const tailnet = await Tailnet.load(loaded.value.config, store, { Regions: {} }, world);
