@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { utf8 } from '@malla/base/bytes';
 import fc from 'fast-check';
 import { BLOCK, Peers } from './peers.ts';
 
