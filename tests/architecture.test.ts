@@ -15,11 +15,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   keys: ['base'],
   api: ['base'],
   http2: ['base'],
+  policy: ['base', 'ip'],
   wire: ['base', 'ip', 'keys'],
   noise: ['base', 'keys'],
   netmap: ['base', 'ip', 'keys', 'wire'],
   relay: ['base', 'ip', 'keys', 'wire'],
-  control: ['base', 'ip', 'keys', 'api', 'http2', 'wire', 'noise', 'netmap', 'relay'],
+  control: ['base', 'ip', 'keys', 'api', 'http2', 'policy', 'wire', 'noise', 'netmap', 'relay'],
   cli: ['base', 'keys', 'api', 'relay', 'control'],
 };
 /** For tests only, so it may import any package, and any test may import it. */

@@ -1,0 +1,102 @@
+/**
+ * What the server asks of a compiled policy. Nodes of one class are treated alike: they see the same
+ * peers, have the same packet filter and the same SSH policy; so work and bytes are shared by class.
+ */
+import type { Address } from '@malla/ip/address';
+import type { Prefix } from '@malla/ip/prefix';
+import type { Alias, Placed, Policy } from '../policy.ts';
+import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { FilterRule, SshPolicy } from '../wire.ts';
+
+/**
+ * Name of a class of nodes; the same in every policy that does not tell its nodes apart in another way.
+ * A node that announces routes is a class of its own, as its filter names destinations behind it.
+ */
+export type ClassKey = string;
+
+/** Name of a part of a packet filter (tailcfg MapResponse.PacketFilters): the same as long as the rule says the same. */
+export type FilterName = string;
+
+/** A packet filter as its named parts. */
+export type NamedFilter = ReadonlyMap<FilterName, readonly FilterRule[]>;
+
+/**
+ * What a change has touched. Whoever keeps something for a class drops what is named here; all else is
+ * as before.
+ */
+export interface Effects {
+  /** Nodes whose class is another one now, were added, or were removed. */
+  readonly reclassed: ReadonlySet<number>;
+  /** Parts of filters that differ, by class, of classes that have nodes; a name that is no longer in the filter was removed. */
+  readonly filters: ReadonlyMap<ClassKey, ReadonlySet<FilterName>>;
+  /** Classes whose SSH policy differs. */
+  readonly ssh: ReadonlySet<ClassKey>;
+  /** Nodes whose capabilities by `nodeAttrs` differ. */
+  readonly attributes: ReadonlySet<number>;
+  /**
+   * Whether `sees` or `visibleRoutes` may answer differently for classes that exist since before: only
+   * after a change of the policy itself.
+   */
+  readonly visibility: boolean;
+}
+
+export interface PolicyEngine {
+  readonly resolver: Resolver;
+  readonly policy: Policy;
+  setPolicy(policy: Policy): Effects;
+  /** Adds or replaces users and nodes, all at once; removes those named. Users first, then nodes. */
+  update(change: {
+    readonly users?: readonly PolicyUser[];
+    readonly removedUsers?: readonly number[];
+    readonly nodes?: readonly PolicyNode[];
+    readonly removedNodes?: readonly number[];
+  }): Effects;
+
+  node(id: number): PolicyNode | undefined;
+  nodes(): IterableIterator<PolicyNode>;
+  users(): IterableIterator<PolicyUser>;
+
+  /** The class of a node that was added. */
+  classOf(id: number): ClassKey;
+  /** Whether nodes of one class have those of another as peers: if either may reach the other, or a route of it, in any way. Symmetric. */
+  sees(viewer: ClassKey, seen: ClassKey): boolean;
+  /**
+   * Which of the prefixes that `router` serves now (`served`: it is primary for them; exit routes as
+   * 0.0.0.0/0 and ::/0) nodes of a class may use, in the order given: what AllowedIPs holds beside the
+   * router's addresses. Honours `via` and `autogroup:internet`.
+   */
+  visibleRoutes(viewer: ClassKey, router: number, served: readonly Prefix[]): readonly Prefix[];
+  /** The filter of a class as it is sent: a node that announces no routes has `*` for its own addresses. */
+  filter(of: ClassKey): NamedFilter;
+  /** The filter of one node in full, destinations spelled out, as the hosted service sends it. */
+  filterOf(id: number): readonly FilterRule[];
+  ssh(of: ClassKey): SshPolicy;
+  /** Capabilities that `nodeAttrs` give a node, beside what all nodes have. */
+  attributes(id: number): { readonly [capability: string]: readonly unknown[] | null };
+  /** Whether a tag is defined and the user may give it to a device. */
+  ownsTag(userId: number, tag: string): boolean;
+  /** Whether a node with these tags may do the same: a tag can own a tag. */
+  tagsOwnTag(tags: readonly string[], tag: string): boolean;
+  isTagDefined(tag: string): boolean;
+  /** Of announced prefixes those that `autoApprovers` approve for this node, exit routes included. */
+  autoApproved(node: PolicyNode): readonly Prefix[];
+  /** The node with this address. */
+  nodeAt(address: Address): PolicyNode | undefined;
+}
+
+/** Who an alias names, for whatever is compiled from a policy. */
+export interface Resolver {
+  /** Whether a node is meant by an alias; `self` and `internet` mean no node. A prefix means the nodes with an address in it. */
+  matches(alias: Alias, node: PolicyNode): boolean;
+  /** The nodes that an alias means, by rising id. */
+  nodesOf(alias: Alias): readonly PolicyNode[];
+  /** The owner of an untagged node. */
+  ownerOf(node: PolicyNode): PolicyUser | undefined;
+  /** Whether a node satisfies one of the named postures; true when none is named. */
+  meets(postures: readonly Placed<string>[], node: PolicyNode): boolean;
+}
+
+export interface EngineOptions {
+  /** Where clients ask whether an SSH session of a check rule may go on; `$SRC_NODE_ID` and such are filled in by clients. */
+  readonly sshActionUrl: string;
+}
