@@ -1,9 +1,10 @@
 /**
  * Nodes as clients read them: tailcfg.Node for a peer and for oneself, and tailcfg.PeerChange.
  *
- * Both the new and the old form of what changed with capability versions are written (HomeDERP and
- * DERP at 111, AllowedIPs spelled out at 112), so one text serves every client from 1.80 on and can be
- * encoded once for all recipients.
+ * One text serves every client from 1.80 (capability version 113) on, so it is encoded once for all
+ * recipients. It is what a tailnet sends most of, so it spells nothing that clients would take for
+ * granted: no zero time, no DERP beside HomeDERP, no Capabilities beside CapMap, and MachineAuthorized
+ * of oneself only.
  *
  * Source: docs/protocol/control.md §Nodes. Observed: clients 1.80 to 1.102.
  */
@@ -44,9 +45,9 @@ export function encodeSelf(node: Node, capMap: CapMap, naming: Naming, now: numb
   return JSON.stringify({
     ...common(node, naming, now),
     Online: true,
+    MachineAuthorized: true,
     Hostinfo: { OS: node.hostinfo.OS ?? '', Hostname: node.hostname },
     CapMap: capMap,
-    Capabilities: Object.keys(capMap),
   });
 }
 
@@ -58,19 +59,16 @@ function common(node: Node, naming: Naming, now: number): Record<string, unknown
     Name: fqdn(node, naming),
     User: node.userId ?? TAGGED_DEVICES.id,
     Key: node.nodeKey,
-    KeyExpiry: formatTime(node.expiry),
+    ...(node.expiry === undefined ? {} : { KeyExpiry: formatTime(node.expiry) }),
     Machine: node.machineKey,
     ...(node.discoKey === undefined ? {} : { DiscoKey: node.discoKey }),
     Addresses: addresses,
     AllowedIPs: addresses,
     ...(node.endpoints.length === 0 ? {} : { Endpoints: node.endpoints }),
-    ...(node.homeDerp === 0
-      ? {}
-      : { DERP: `127.3.3.40:${node.homeDerp}`, HomeDERP: node.homeDerp }),
+    ...(node.homeDerp === 0 ? {} : { HomeDERP: node.homeDerp }),
     Created: formatTime(node.createdAt),
     Cap: node.capVersion,
     ...(node.tags.length === 0 ? {} : { Tags: node.tags }),
-    MachineAuthorized: true,
     ...(isExpired(node, now) ? { Expired: true } : {}),
   };
 }

@@ -75,8 +75,7 @@ export class ClientNetmap {
     for (const [field, value] of Object.entries(patch)) {
       if (field !== 'NodeID' && value !== null) peer[names[field] ?? field] = value;
     }
-    if (patch['DERPRegion'] !== undefined)
-      peer['DERP'] = `127.3.3.40:${Number(patch['DERPRegion'])}`;
+    if (patch['KeyExpiry'] === '0001-01-01T00:00:00Z') delete peer['KeyExpiry'];
     if (patch['Online'] === true) delete peer['LastSeen'];
   }
 }
