@@ -5,6 +5,7 @@
  * Source: docs/policy.md; Tailscale's policy file syntax. Observed: the hosted service, April 2026.
  */
 import type { Prefix } from '@malla/ip/prefix';
+import type { PostureAttributes } from './tailnet.ts';
 
 /** Where something stands in the text of the policy. Lines and columns count from 1, columns in UTF-16 units. */
 export interface Place {
@@ -36,7 +37,7 @@ export type Alias =
   | { readonly kind: 'any' }
   /** As written, such as `odin@example.com`; a trailing `@` (a local name) is kept. */
   | { readonly kind: 'user'; readonly name: string }
-  /** `user:*@example.com`, in SSH rules: every user of that domain. */
+  /** `user:*@example.com`: every user of that domain, as a source or a destination. */
   | { readonly kind: 'domain'; readonly domain: string }
   /** With its prefix: `group:dev`. */
   | { readonly kind: 'group'; readonly name: string }
@@ -150,8 +151,17 @@ export interface PolicyTest {
   readonly protocols: readonly number[];
   readonly accept: readonly TestDestination[];
   readonly deny: readonly TestDestination[];
-  readonly postures: readonly Placed<string>[];
+  /** `srcPostureAttrs`: posture attributes that the source is taken to have. */
+  readonly sourceAttributes: PostureAttributes;
+  readonly faults: TestFaults;
 }
+
+/**
+ * Why an entry fails whatever the rules say, such as a source that is not defined or a port that is
+ * none: the service refuses such a policy with its test report. What could not be read is left out of
+ * the entry; a source that could not be read is the host of that name, which is in no `hosts`.
+ */
+export type TestFaults = readonly Placed<string>[];
 
 export interface TestDestination {
   readonly alias: Alias;
@@ -169,6 +179,8 @@ export interface SshTest {
   readonly accept: readonly Placed<string>[];
   readonly check: readonly Placed<string>[];
   readonly deny: readonly Placed<string>[];
+  readonly sourceAttributes: PostureAttributes;
+  readonly faults: TestFaults;
 }
 
 /**
