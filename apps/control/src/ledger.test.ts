@@ -31,6 +31,8 @@ class Disk {
       },
       healthy: () => real.healthy(),
       auditEntries: (...args) => real.auditEntries(...args),
+      policyHeads: (limit) => real.policyHeads(limit),
+      policyVersion: (id) => real.policyVersion(id),
       backup: (path) => real.backup(path),
       close: () => real.close(),
     };

@@ -17,6 +17,23 @@ export interface AuditEntry {
   readonly timestamp: number;
 }
 
+/** A text of the policy that was in force, from when it was applied until the next one was. */
+export interface PolicyVersion {
+  readonly id: number;
+  readonly tailnet: number;
+  /** Where it came from. */
+  readonly source: PolicySource;
+  /** `file`, `local` for whoever used the unix socket, or the prefix of an API key. */
+  readonly author: string;
+  /** HuJSON as it was written. */
+  readonly text: string;
+  /** When it was applied, Unix ms. */
+  readonly createdAt: number;
+}
+
+export const POLICY_SOURCES = ['file', 'database'] as const;
+export type PolicySource = (typeof POLICY_SOURCES)[number];
+
 /** The rows that are stored, by table name. */
 export interface Tables {
   readonly user: User;
@@ -24,6 +41,7 @@ export interface Tables {
   readonly preAuthKey: PreAuthKey;
   readonly apiKey: ApiKey;
   readonly audit: AuditEntry;
+  readonly policy: PolicyVersion;
 }
 export type TableName = keyof Tables;
 

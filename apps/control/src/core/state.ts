@@ -26,7 +26,7 @@ export interface Snapshot {
   readonly node: readonly Node[];
   readonly preAuthKey: readonly PreAuthKey[];
   readonly apiKey: readonly ApiKey[];
-  /** Audit entries stay in the store; only how far their ids have come is needed. */
+  /** Audit entries and policies stay in the store; only how far their ids have come is needed. */
   readonly lastId: Readonly<Record<TableName, number>>;
 }
 
@@ -35,7 +35,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   node: [],
   preAuthKey: [],
   apiKey: [],
-  lastId: { user: 0, node: 0, preAuthKey: 0, apiKey: 0, audit: 0 },
+  lastId: { user: 0, node: 0, preAuthKey: 0, apiKey: 0, audit: 0, policy: 0 },
 };
 
 export class State {
@@ -179,6 +179,7 @@ export class State {
         );
         return;
       case 'audit':
+      case 'policy':
         return;
     }
   }

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
 import fc from 'fast-check';
-import type { AuditEntry } from '../core/change.ts';
+import type { AuditEntry, PolicyVersion } from '../core/change.ts';
 import { EMPTY_SNAPSHOT, State } from '../core/state.ts';
 import { anyStep, applyAll } from './random-changes.ts';
 import { created, deleted, node, snapshotOf, user } from './sample-rows.ts';
-import { MAX_AUDIT_ENTRIES, type Store } from './store.ts';
+import { MAX_AUDIT_ENTRIES, MAX_POLICY_VERSIONS, type Store } from './store.ts';
 
 /** Somewhere a database can be, that outlives the stores opened on it. */
 export interface Place {
@@ -153,6 +153,35 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
         assert.deepEqual(await store.auditEntries(2, 10), [audit(1, 2)]);
       }));
 
+    test('versions of the policy are told newest first, with and without their texts', () =>
+      withStore(async (store, reopen) => {
+        const versions = [1, 2, 3].map((id) => policy(id, `// nº ${id}\n{}`));
+        for (const version of versions) await store.commit([created('policy', version)]);
+        const again = await reopen();
+        assert.deepEqual(
+          await again.policyHeads(2),
+          [3, 2].map((id) => ({
+            id,
+            tailnet: 1,
+            source: 'database',
+            author: 'local',
+            createdAt: id,
+          })),
+        );
+        assert.deepEqual(await again.policyVersion(2), versions[1]);
+        assert.equal(await again.policyVersion(4), undefined);
+        assert.equal((await again.load()).lastId.policy, 3);
+      }));
+
+    test('only the newest versions of the policy stay', () =>
+      withStore(async (store) => {
+        const ids = Array.from({ length: MAX_POLICY_VERSIONS + 5 }, (_, i) => i + 1);
+        await store.commit(ids.map((id) => created('policy', policy(id, '{}'))));
+        const kept = await store.policyHeads(2 * MAX_POLICY_VERSIONS);
+        assert.deepEqual(kept.map(({ id }) => id).toReversed(), ids.slice(5));
+        assert.equal(await store.policyVersion(5), undefined);
+      }));
+
     test('what is closed refuses and is not healthy', async () => {
       const place = await create();
       const store = await place.open();
@@ -170,4 +199,8 @@ function isInternal(error: unknown): boolean {
 
 function audit(id: number, nodeId: number): AuditEntry {
   return { id, tailnet: 1, nodeId, action: 'DISCONNECT_NODE', details: `nº ${id}`, timestamp: id };
+}
+
+function policy(id: number, text: string): PolicyVersion {
+  return { id, tailnet: 1, source: 'database', author: 'local', createdAt: id, text };
 }

@@ -70,6 +70,7 @@ export function snapshotOf(state: State): Snapshot {
       preAuthKey: state.nextId('preAuthKey') - 1,
       apiKey: state.nextId('apiKey') - 1,
       audit: state.nextId('audit') - 1,
+      policy: state.nextId('policy') - 1,
     },
   };
 }

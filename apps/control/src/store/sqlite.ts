@@ -11,14 +11,14 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
 import { makeFolder } from '@malla/relay/make-folder';
-import type { AuditEntry, Change, TableName } from '../core/change.ts';
+import type { AuditEntry, Change, PolicyVersion, TableName } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
 import { DatabaseLock } from './lock.ts';
 import { migrate, type Migrated, schemaVersion } from './migrate.ts';
 import { createPrivate, writeSnapshot } from './snapshot.ts';
 import { storeError } from './sqlite-error.ts';
-import { MAX_AUDIT_ENTRIES, type Store } from './store.ts';
-import { type Table, TABLES, type TableShape } from './tables.ts';
+import { MAX_AUDIT_ENTRIES, MAX_POLICY_VERSIONS, type PolicyHead, type Store } from './store.ts';
+import { POLICY_HEADS, type Table, TABLES, type TableShape } from './tables.ts';
 
 /** A database that lives as long as its store. */
 export const IN_MEMORY = ':memory:';
@@ -52,6 +52,9 @@ export class SqliteStore implements Store {
   readonly #pruneAudit: StatementSync;
   readonly #deleteAudit: StatementSync;
   readonly #auditOfNode: StatementSync;
+  readonly #prunePolicies: StatementSync;
+  readonly #policyHeads: StatementSync;
+  readonly #policyVersion: StatementSync;
   #provenAt = Number.NEGATIVE_INFINITY;
 
   /**
@@ -108,6 +111,12 @@ export class SqliteStore implements Store {
       database,
       `${selectSql(TABLES.audit)} WHERE node_id = ? ORDER BY id DESC LIMIT ?`,
     );
+    this.#prunePolicies = database.prepare(
+      `DELETE FROM policies WHERE id <=
+        (SELECT id FROM policies ORDER BY id DESC LIMIT 1 OFFSET ${MAX_POLICY_VERSIONS})`,
+    );
+    this.#policyHeads = reader(database, `${selectSql(POLICY_HEADS)} ORDER BY id DESC LIMIT ?`);
+    this.#policyVersion = reader(database, `${selectSql(TABLES.policy)} WHERE id = ?`);
     this.#files = identities(path);
   }
 
@@ -143,6 +152,19 @@ export class SqliteStore implements Store {
     );
   }
 
+  async policyHeads(limit: number): Promise<readonly PolicyHead[]> {
+    return this.#guard(() =>
+      this.#policyHeads.all(limit).map((values) => POLICY_HEADS.decode(columnsOf(values))),
+    );
+  }
+
+  async policyVersion(id: number): Promise<PolicyVersion | undefined> {
+    return this.#guard(() => {
+      const values = this.#policyVersion.get(id);
+      return values === undefined ? undefined : TABLES.policy.decode(columnsOf(values));
+    });
+  }
+
   async backup(path: string): Promise<void> {
     this.#guard(() => writeSnapshot(this.#database, path));
   }
@@ -160,6 +182,7 @@ export class SqliteStore implements Store {
     }
     this.#upserts.get(change.table)?.run(...encodeRow(change));
     if (change.table === 'audit') this.#pruneAudit.run(change.after.nodeId);
+    if (change.table === 'policy') this.#prunePolicies.run();
   }
 
   #transaction(work: () => void): void {
@@ -219,6 +242,7 @@ export class SqliteStore implements Store {
       preAuthKey: last('preAuthKey'),
       apiKey: last('apiKey'),
       audit: last('audit'),
+      policy: last('policy'),
     };
   }
 

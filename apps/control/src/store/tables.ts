@@ -4,7 +4,7 @@
  */
 import { MallaError } from '@malla/base/error';
 import { RegisterMethod } from '@malla/netmap/node';
-import type { TableName, Tables } from '../core/change.ts';
+import { POLICY_SOURCES, type TableName, type Tables } from '../core/change.ts';
 import {
   type Column,
   flag,
@@ -17,6 +17,7 @@ import {
   text,
   texts,
 } from './columns.ts';
+import type { PolicyHead } from './store.ts';
 
 export interface TableShape {
   readonly name: string;
@@ -99,7 +100,24 @@ export const TABLES: { readonly [T in TableName]: Table<Tables[T]> } = {
     details: text,
     timestamp: integer,
   }),
+  policy: table<Tables['policy']>('policies', {
+    id: integer,
+    tailnet: integer,
+    source: oneOf(POLICY_SOURCES),
+    author: text,
+    createdAt: integer,
+    text,
+  }),
 };
+
+/** Of the versions of the policy all but their texts. */
+export const POLICY_HEADS = table<PolicyHead>('policies', {
+  id: integer,
+  tailnet: integer,
+  source: oneOf(POLICY_SOURCES),
+  author: text,
+  createdAt: integer,
+});
 
 function table<Row>(
   name: string,

@@ -5,11 +5,11 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
-import type { AuditEntry, Change } from '../core/change.ts';
+import type { AuditEntry, Change, PolicyVersion } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
 import type { Migrated } from './migrate.ts';
 import type { SqliteOptions } from './sqlite.ts';
-import type { Store } from './store.ts';
+import type { PolicyHead, Store } from './store.ts';
 
 /** What crosses to the thread: a method of the store and its arguments. */
 export interface Call {
@@ -85,6 +85,14 @@ export class ThreadedStore implements Store {
 
   auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
     return this.#call('auditEntries', nodeId, limit) as Promise<readonly AuditEntry[]>;
+  }
+
+  policyHeads(limit: number): Promise<readonly PolicyHead[]> {
+    return this.#call('policyHeads', limit) as Promise<readonly PolicyHead[]>;
+  }
+
+  policyVersion(id: number): Promise<PolicyVersion | undefined> {
+    return this.#call('policyVersion', id) as Promise<PolicyVersion | undefined>;
   }
 
   backup(path: string): Promise<void> {
