@@ -147,9 +147,23 @@ describe('checks across keys', () => {
   });
 });
 
+describe('where the policy is kept', () => {
+  test('is a file, the database, or nowhere', () => {
+    assert.equal(configOf('').policy.source, undefined);
+    const file = 'policy.path: /etc/acl.hujson\n';
+    assert.deepEqual(configOf(file).policy.source, { file: '/etc/acl.hujson' });
+    assert.equal(configOf('policy.mode: database\n').policy.source, 'database');
+  });
+
+  test('is said where both are named', () => {
+    const both = 'policy: {mode: database, path: /etc/acl.hujson}\n';
+    assert.equal(configOf(both).policy.source, 'database');
+    assert.match(notesOf(both).join(), /policy\.path: has no effect: policy\.mode is database/);
+  });
+});
+
 describe('what malla cannot do yet', () => {
-  test('a policy, ACME and PostgreSQL are refused with the reason', () => {
-    assert.match(problemOf('policy.path: /etc/acl.hujson\n') ?? '', /not enforced yet: refusing/);
+  test('ACME and PostgreSQL are refused with the reason', () => {
     assert.match(problemOf('tls_letsencrypt_hostname: a.example\n') ?? '', /reverse proxy/);
     assert.match(problemOf('database.type: postgres\n') ?? '', /not built yet: use sqlite/);
   });
@@ -161,10 +175,6 @@ describe('what malla cannot do yet', () => {
     assert.match(problems.join('\n'), /oidc\.client_id: required/);
     assert.match(problems.join('\n'), /exactly one of oidc\.client_secret .* not none/);
     assert.match(problems.join('\n'), /oidc\.pkce\.method: "x" is not S256 or plain/);
-  });
-
-  test('a policy in the database is warned about', () => {
-    assert.match(notesOf('policy.mode: database\n').join(), /no policy can be stored yet/);
   });
 
   test('tuning that malla does not need is said to have no effect', () => {

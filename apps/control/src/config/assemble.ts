@@ -52,7 +52,7 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
       writeAheadLog: settings.get('database.sqlite.write_ahead_log'),
       walAutocheckpoint: settings.get('database.sqlite.wal_autocheckpoint'),
     },
-    policy: { default: assemblePolicyDefault(settings) },
+    policy: assemblePolicy(settings),
     http2: settings.get('tuning.http2'),
     log: { level: settings.get('log.level'), format: settings.get('log.format') },
     logtail: { enabled: settings.get('logtail.enabled') },
@@ -62,14 +62,22 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
   };
 }
 
-function assemblePolicyDefault(settings: Settings): Config['policy']['default'] {
+function assemblePolicy(settings: Settings): Config['policy'] {
   if (!settings.isSet('policy.default') && settings.origin !== 'none') {
     settings.note(
       'policy.default',
       'not set: devices of one user see each other, those of different users do not. Headscale lets everybody see everybody; for that, set it to allow-all',
     );
   }
-  return settings.get('policy.default');
+  const file = settings.path('policy.path');
+  const inDatabase = settings.get('policy.mode') === 'database';
+  if (inDatabase && file !== undefined) {
+    settings.note('policy.path', 'has no effect: policy.mode is database');
+  }
+  return {
+    default: settings.get('policy.default'),
+    source: inDatabase ? 'database' : file === undefined ? undefined : { file },
+  };
 }
 
 /** How the command line reaches a server. */

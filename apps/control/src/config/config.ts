@@ -150,7 +150,11 @@ export interface Config {
     /** Pages; 0 never checkpoints by itself. */
     readonly walAutocheckpoint: number;
   };
-  readonly policy: { readonly default: PolicyDefault };
+  readonly policy: {
+    readonly default: PolicyDefault;
+    /** Of the file that has the policy; `database`: it is kept in the database; absent: there is none. */
+    readonly source: { readonly file: string } | 'database' | undefined;
+  };
   /** What carries HTTP/2 inside Noise. */
   readonly http2: 'own' | 'node';
   readonly log: { readonly level: LogLevel; readonly format: 'text' | 'json' };

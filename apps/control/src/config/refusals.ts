@@ -9,10 +9,6 @@ import type { Settings } from './settings.ts';
 export function checkRefusals(settings: Settings): void {
   if (settings.get('tls_letsencrypt_hostname') !== '') refuse(settings, 'tls_letsencrypt_hostname');
   if (settings.get('database.type') === 'postgres') refuse(settings, 'database.type');
-  if (settings.path('policy.path') !== undefined) refuse(settings, 'policy.path');
-  if (settings.get('policy.mode') === 'database') {
-    settings.warn('policy.mode', 'no policy can be stored yet; policy.default holds');
-  }
   if ((settings.get('oidc.issuer') ?? '') !== '') checkOidc(settings);
   noteUnused(settings);
 }

@@ -50,12 +50,13 @@ export const ACCESS_KEYS = {
   'policy.mode': setting(
     kind.oneOf('file', 'database'),
     'file',
-    'Where the policy is kept: file or database. Policies come in a later version.',
+    'Where the policy is kept. file: in the file at policy.path, read at the start, when it changes and on SIGHUP. database: in the database, set with `malla policy set`.',
   ),
-  'policy.path': optional(kind.path, 'no policy', 'HuJSON file with the policy.', {
-    refused:
-      'policies are not enforced yet: refusing to start rather than ignoring the rules in that file',
-  }),
+  'policy.path': optional(
+    kind.path,
+    'no policy',
+    'HuJSON file with the policy, with policy.mode file.',
+  ),
   'oidc.issuer': optional(kind.text, 'no OpenID Connect', 'URL of the OpenID Connect provider.', {
     refused:
       'OIDC arrives in a later version: refusing to start rather than leaving logins without it',
