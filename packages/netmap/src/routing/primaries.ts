@@ -1,0 +1,208 @@
+/**
+ * Which router serves which prefix. A node is a candidate for every prefix that it announces and that
+ * is approved for it; of the candidates that are online one is primary, and clients send to that one:
+ *
+ * 1. the one that already is, while it is healthy;
+ * 2. else the healthy one with the lowest id;
+ * 3. else, as nobody is healthy, the one that already is;
+ * 4. else the one with the lowest id.
+ *
+ * So a router that comes back does not take its prefixes back, and where all are in doubt nothing moves.
+ * Overlapping prefixes are different prefixes: clients take the longest that matches. The default routes
+ * have no primary: every approved exit node serves both of them, and clients choose.
+ *
+ * Pure and incremental: each event says whose prefixes it has changed, and costs what it touches.
+ */
+import { comparePrefixes, formatPrefix, type Prefix } from '@malla/ip/prefix';
+import type { NodeId } from '../node.ts';
+
+/** 0.0.0.0/0 and ::/0: an exit node announces, is approved for, and serves both or none. */
+export const EXIT_PREFIXES: readonly Prefix[] = [
+  { network: { family: 4, value: 0n }, bits: 0 },
+  { network: { family: 6, value: 0n }, bits: 0 },
+];
+
+/** The nodes whose served prefixes an event has changed. */
+export type Changed = ReadonlySet<NodeId>;
+
+interface Contest {
+  readonly prefix: Prefix;
+  readonly candidates: Set<NodeId>;
+  /** How many of them are online. */
+  online: number;
+  primary: NodeId | undefined;
+}
+
+interface Router {
+  /** By canonical text. */
+  contests: ReadonlyMap<string, Contest>;
+  isExit: boolean;
+}
+
+const NOBODY: Changed = new Set();
+
+export class Routing {
+  /** By canonical text of the prefix. */
+  readonly #contests = new Map<string, Contest>();
+  /** Nodes that are candidates for something. */
+  readonly #routers = new Map<NodeId, Router>();
+  readonly #online = new Set<NodeId>();
+  readonly #unhealthy = new Set<NodeId>();
+
+  /** A node announces and is approved for these prefixes now. A new one is offline and healthy. */
+  update(id: NodeId, announced: readonly Prefix[], approved: readonly Prefix[]): Changed {
+    const before = this.#routers.get(id);
+    if (before === undefined && (announced.length === 0 || approved.length === 0)) return NOBODY;
+    const wanted = usable(announced, approved);
+    const changed = new Set<NodeId>();
+    const isExit = EXIT_TEXTS.every((text) => wanted.delete(text));
+    for (const text of EXIT_TEXTS) wanted.delete(text);
+    if (isExit !== (before?.isExit ?? false)) changed.add(id);
+
+    const contests = new Map<string, Contest>();
+    for (const [text, prefix] of wanted) {
+      const known = before?.contests.get(text);
+      contests.set(text, known ?? this.#enter(id, text, prefix, changed));
+    }
+    for (const [text, contest] of before?.contests ?? []) {
+      if (!contests.has(text)) this.#leave(id, text, contest, changed);
+    }
+    if (contests.size === 0 && !isExit) this.#routers.delete(id);
+    else this.#routers.set(id, { contests, isExit });
+    return changed;
+  }
+
+  /** A node is gone. */
+  remove(id: NodeId): Changed {
+    const changed = this.update(id, [], []);
+    this.#online.delete(id);
+    this.#unhealthy.delete(id);
+    return changed;
+  }
+
+  setOnline(id: NodeId, online: boolean): Changed {
+    if (this.#online.has(id) === online) return NOBODY;
+    if (online) this.#online.add(id);
+    else this.#online.delete(id);
+    for (const contest of this.#contestsOf(id)) contest.online += online ? 1 : -1;
+    return this.#electAll(id);
+  }
+
+  setHealthy(id: NodeId, healthy: boolean): Changed {
+    if (this.#unhealthy.has(id) === !healthy) return NOBODY;
+    if (healthy) this.#unhealthy.delete(id);
+    else this.#unhealthy.add(id);
+    return this.#electAll(id);
+  }
+
+  isHealthy(id: NodeId): boolean {
+    return !this.#unhealthy.has(id);
+  }
+
+  /** What a node serves: what it is primary for, in order, then the exit routes. */
+  servedBy(id: NodeId): readonly Prefix[] {
+    const primary = this.primaryRoutesOf(id);
+    return this.isExitNode(id) ? [...primary, ...EXIT_PREFIXES] : primary;
+  }
+
+  /** What a node is primary for, in order. */
+  primaryRoutesOf(id: NodeId): readonly Prefix[] {
+    const out: Prefix[] = [];
+    for (const { prefix, primary } of this.#contestsOf(id)) if (primary === id) out.push(prefix);
+    return out.toSorted(comparePrefixes);
+  }
+
+  /** Whether it may be used as an exit node; also while it is offline. */
+  isExitNode(id: NodeId): boolean {
+    return this.#routers.get(id)?.isExit === true;
+  }
+
+  primaryOf(prefix: Prefix): NodeId | undefined {
+    return this.#contests.get(formatPrefix(prefix))?.primary;
+  }
+
+  /** The nodes that could be primary, online or not, by rising id. */
+  candidates(prefix: Prefix): readonly NodeId[] {
+    const contest = this.#contests.get(formatPrefix(prefix));
+    return contest === undefined ? [] : [...contest.candidates].toSorted((a, b) => a - b);
+  }
+
+  /** Whether a node is online and, for some prefix, not the only candidate that is. */
+  hasRival(id: NodeId): boolean {
+    if (!this.#online.has(id)) return false;
+    for (const { online } of this.#contestsOf(id)) if (online > 1) return true;
+    return false;
+  }
+
+  /** The nodes that are candidates for something or exit nodes. */
+  routers(): IterableIterator<NodeId> {
+    return this.#routers.keys();
+  }
+
+  #contestsOf(id: NodeId): Iterable<Contest> {
+    return this.#routers.get(id)?.contests.values() ?? [];
+  }
+
+  #enter(id: NodeId, text: string, prefix: Prefix, changed: Set<NodeId>): Contest {
+    let contest = this.#contests.get(text);
+    if (contest === undefined) {
+      contest = { prefix, candidates: new Set(), online: 0, primary: undefined };
+      this.#contests.set(text, contest);
+    }
+    contest.candidates.add(id);
+    if (this.#online.has(id)) contest.online++;
+    this.#elect(contest, changed);
+    return contest;
+  }
+
+  #leave(id: NodeId, text: string, contest: Contest, changed: Set<NodeId>): void {
+    contest.candidates.delete(id);
+    if (this.#online.has(id)) contest.online--;
+    this.#elect(contest, changed);
+    if (contest.candidates.size === 0) this.#contests.delete(text);
+  }
+
+  #electAll(id: NodeId): Changed {
+    const changed = new Set<NodeId>();
+    for (const contest of this.#contestsOf(id)) this.#elect(contest, changed);
+    return changed;
+  }
+
+  #elect(contest: Contest, changed: Set<NodeId>): void {
+    const before = contest.primary;
+    const after = this.#winner(contest);
+    if (before === after) return;
+    contest.primary = after;
+    if (before !== undefined) changed.add(before);
+    if (after !== undefined) changed.add(after);
+  }
+
+  #winner({ candidates, primary }: Contest): NodeId | undefined {
+    let healthy = Infinity;
+    let any = Infinity;
+    for (const id of candidates) {
+      if (!this.#online.has(id)) continue;
+      any = Math.min(any, id);
+      if (this.#unhealthy.has(id)) continue;
+      if (id === primary) return id;
+      healthy = Math.min(healthy, id);
+    }
+    if (healthy !== Infinity) return healthy;
+    if (any === Infinity) return undefined;
+    const stays = primary !== undefined && candidates.has(primary) && this.#online.has(primary);
+    return stays ? primary : any;
+  }
+}
+
+const EXIT_TEXTS = EXIT_PREFIXES.map(formatPrefix);
+
+/** What is both announced and approved, by canonical text. */
+function usable(announced: readonly Prefix[], approved: readonly Prefix[]): Map<string, Prefix> {
+  const allowed = new Set(approved.map(formatPrefix));
+  const out = new Map<string, Prefix>();
+  for (const prefix of announced) {
+    const text = formatPrefix(prefix);
+    if (allowed.has(text)) out.set(text, prefix);
+  }
+  return out;
+}
