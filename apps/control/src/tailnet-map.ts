@@ -1,7 +1,5 @@
 /**
- * The parts of a map response that do not depend on who asks: relays, DNS, packet filter, and what a
- * node may do. While there is no policy the filter lets everything in: whom a node hears from at all is
- * decided by who its peers are.
+ * The parts of a map response that do not depend on who asks: relays, DNS, and what every node may do.
  */
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { CapMap } from '@malla/netmap/tailcfg-node';
@@ -9,9 +7,6 @@ import { encodeDnsConfig } from '@malla/netmap/tailcfg-dns';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { Config, ExtraRecord } from './config/config.ts';
 import { Common } from './fanout/change-log.ts';
-
-const ALLOW_PEERS =
-  '"PacketFilters":{"base":[{"SrcIPs":["*"],"DstPorts":[{"IP":"*","Ports":{"First":0,"Last":65535}}]}]}';
 
 export class TailnetMap {
   readonly #config: Config;
@@ -48,7 +43,7 @@ export class TailnetMap {
   /** The shared members of a message, for the asked bits of `Common`. */
   commonMembers(parts: number): readonly string[] {
     const out: string[] = [];
-    for (const part of Object.values(Common)) {
+    for (const part of [Common.derpMap, Common.dns]) {
       if ((parts & part) === 0) continue;
       let member = this.#members.get(part);
       if (member === undefined) this.#members.set(part, (member = this.#member(part)));
@@ -72,11 +67,8 @@ export class TailnetMap {
 
   #member(part: number): string {
     if (part === Common.derpMap) return `"DERPMap":${JSON.stringify(this.#derpMap)}`;
-    if (part === Common.dns) {
-      const dns = { ...this.#config.dns, extraRecords: this.#extraRecords };
-      return `"DNSConfig":${encodeDnsConfig(dns, prefixesOf(this.#config))}`;
-    }
-    return ALLOW_PEERS;
+    const dns = { ...this.#config.dns, extraRecords: this.#extraRecords };
+    return `"DNSConfig":${encodeDnsConfig(dns, prefixesOf(this.#config))}`;
   }
 }
 

@@ -18,7 +18,7 @@ import { Common } from './fanout/change-log.ts';
 import type { Facts } from './fanout/class-view.ts';
 import { Fanout } from './fanout/fanout.ts';
 import type { Compress } from './fanout/message.ts';
-import { allowAll, sameUser } from './fanout/visibility.ts';
+import { allowAll, sameUser } from './fanout/rules.ts';
 import { Ledger } from './ledger.ts';
 import { AuthRequestCache } from './machine/auth-requests.ts';
 import { C2nExchanges } from './machine/c2n.ts';
@@ -78,9 +78,10 @@ export class Tailnet {
     this.fanout = new Fanout(
       {
         facts: this.#facts(config, state),
-        visibility: config.policy.default === 'allow-all' ? allowAll : sameUser,
+        rules: config.policy.default === 'allow-all' ? allowAll : sameUser,
         capMap: () => this.map.capMapOf(),
         firstMembers: () => this.map.firstMembers(),
+        ownMembers: () => [],
         schedule: (task, delayMs) => void world.after(delayMs, task),
         monotonic: world.monotonic,
       },
@@ -198,6 +199,8 @@ export class Tailnet {
     return {
       user: (id) => state.user(id),
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
+      served: () => [],
+      peerCapMap: () => undefined,
       naming: { baseDomain: config.dns.baseDomain },
       now: this.#world.now,
       commonMembers: (parts) => this.map.commonMembers(parts),

@@ -149,10 +149,26 @@ describe('a node as its peers read it', () => {
 
 describe('a node as it reads itself', () => {
   test('has its capabilities and is authorized', () => {
-    const self = parse(encodeSelf(NODE, { 'a.test/cap': null, limit: [5] }, NAMING, NOW));
+    const self = parse(
+      encodeSelf(NODE, { routes: [], capMap: { 'a.test/cap': null, limit: [5] } }, NAMING, NOW),
+    );
     assert.deepEqual(self['CapMap'], { 'a.test/cap': null, limit: [5] });
     assert.deepEqual(self['Hostinfo'], { OS: 'linux', Hostname: 'Laptop' });
     assert.equal(self['MachineAuthorized'], true);
+  });
+});
+
+describe('a node that serves routes', () => {
+  test('has them in AllowedIPs, and those that are not exit routes in PrimaryRoutes', () => {
+    const granted = { routes: ['10.0.0.0/8', '0.0.0.0/0', '::/0'], capMap: undefined };
+    for (const text of [
+      encodePeer(NODE, ONLINE, NAMING, NOW, granted),
+      encodeSelf(NODE, granted, NAMING, NOW),
+    ]) {
+      const { Addresses, AllowedIPs, PrimaryRoutes } = parse(text);
+      assert.deepEqual(AllowedIPs, [...(Addresses as string[]), ...granted.routes]);
+      assert.deepEqual(PrimaryRoutes, ['10.0.0.0/8']);
+    }
   });
 });
 

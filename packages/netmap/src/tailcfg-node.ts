@@ -28,10 +28,32 @@ export interface Naming {
 /** A capability a node has: name and values, as tailcfg.NodeCapMap. */
 export type CapMap = { readonly [capability: string]: readonly unknown[] | null };
 
+/** What a node is given beside what it says of itself. */
+export interface Granted {
+  /**
+   * Prefixes it serves, as far as the reader may use them: what AllowedIPs has beside its addresses.
+   * Exit routes among them are no primary routes.
+   */
+  readonly routes: readonly string[];
+  readonly capMap: CapMap | undefined;
+}
+
+/** Nothing: a node that serves no routes. */
+export const NOTHING_GRANTED: Granted = { routes: [], capMap: undefined };
+
+/** The two default routes; who serves them is an exit node. */
+export const EXIT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0'];
+
 /** The JSON of a node for its peers. `now` decides whether its key has expired. */
-export function encodePeer(node: Node, presence: Presence, naming: Naming, now: number): string {
+export function encodePeer(
+  node: Node,
+  presence: Presence,
+  naming: Naming,
+  now: number,
+  granted: Granted = NOTHING_GRANTED,
+): string {
   return JSON.stringify({
-    ...common(node, naming, now),
+    ...common(node, naming, now, granted),
     Online: presence.online,
     ...(presence.online || presence.lastSeen === undefined
       ? {}
@@ -41,18 +63,23 @@ export function encodePeer(node: Node, presence: Presence, naming: Naming, now: 
 }
 
 /** The JSON of a node for itself. Its Hostinfo is its own, so it is left out. */
-export function encodeSelf(node: Node, capMap: CapMap, naming: Naming, now: number): string {
+export function encodeSelf(node: Node, granted: Granted, naming: Naming, now: number): string {
   return JSON.stringify({
-    ...common(node, naming, now),
+    ...common(node, naming, now, granted),
     Online: true,
     MachineAuthorized: true,
     Hostinfo: { OS: node.hostinfo.OS ?? '', Hostname: node.hostname },
-    CapMap: capMap,
   });
 }
 
-function common(node: Node, naming: Naming, now: number): Record<string, unknown> {
+function common(
+  node: Node,
+  naming: Naming,
+  now: number,
+  { routes, capMap }: Granted,
+): Record<string, unknown> {
   const addresses = addressesOf(node);
+  const primary = routes.filter((route) => !EXIT_ROUTES.includes(route));
   return {
     ID: node.id,
     StableID: stableIdOf(node),
@@ -63,12 +90,14 @@ function common(node: Node, naming: Naming, now: number): Record<string, unknown
     Machine: node.machineKey,
     ...(node.discoKey === undefined ? {} : { DiscoKey: node.discoKey }),
     Addresses: addresses,
-    AllowedIPs: addresses,
+    AllowedIPs: routes.length === 0 ? addresses : [...addresses, ...routes],
+    ...(primary.length === 0 ? {} : { PrimaryRoutes: primary }),
     ...(node.endpoints.length === 0 ? {} : { Endpoints: node.endpoints }),
     ...(node.homeDerp === 0 ? {} : { HomeDERP: node.homeDerp }),
     Created: formatTime(node.createdAt),
     Cap: node.capVersion,
     ...(node.tags.length === 0 ? {} : { Tags: node.tags }),
+    ...(capMap === undefined ? {} : { CapMap: capMap }),
     ...(isExpired(node, now) ? { Expired: true } : {}),
   };
 }
@@ -157,8 +186,6 @@ function wholeDiffers(a: Node, b: Node, now: number): boolean {
     a.ipv4 !== b.ipv4 ||
     a.ipv6 !== b.ipv6 ||
     (a.tags !== b.tags && a.tags.join(' ') !== b.tags.join(' ')) ||
-    (a.approvedRoutes !== b.approvedRoutes &&
-      a.approvedRoutes.join(' ') !== b.approvedRoutes.join(' ')) ||
     (a.hostinfo !== b.hostinfo &&
       JSON.stringify(peerHostinfo(a)) !== JSON.stringify(peerHostinfo(b)))
   );

@@ -18,6 +18,7 @@ export class ClientNetmap {
   derpMap: Json | undefined;
   dnsConfig: Json | undefined;
   packetFilters: Json = {};
+  sshPolicy: Json | undefined;
   messages = 0;
   keepAlives = 0;
 
@@ -33,8 +34,13 @@ export class ClientNetmap {
     if (message['Node'] !== undefined) this.self = object(message['Node']);
     if (message['DERPMap'] !== undefined) this.derpMap = object(message['DERPMap']);
     if (message['DNSConfig'] !== undefined) this.dnsConfig = object(message['DNSConfig']);
-    if (message['PacketFilters'] !== undefined)
-      this.packetFilters = object(message['PacketFilters']);
+    if (message['SSHPolicy'] !== undefined) this.sshPolicy = object(message['SSHPolicy']);
+    if (message['PacketFilters'] !== undefined) {
+      const parts = object(message['PacketFilters']);
+      if (parts['*'] === null) this.packetFilters = {};
+      const merged = Object.entries({ ...this.packetFilters, ...parts });
+      this.packetFilters = Object.fromEntries(merged.filter(([, rules]) => rules !== null));
+    }
     for (const user of list(message['UserProfiles'])) this.users.set(Number(user['ID']), user);
     this.#applyPeers(message);
     assert.ok(!this.peers.has(Number(this.self?.['ID'])), 'a node must not be its own peer');

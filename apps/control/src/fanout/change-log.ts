@@ -9,19 +9,22 @@ import type { UserId } from '@malla/netmap/user';
 /** Entries kept; a stream further behind is ended and starts anew with a whole map. */
 export const MAX_ENTRIES = 16_384;
 
-/** Parts of a map response that all nodes of a class share. */
-export const Common = { derpMap: 1, dns: 2, filter: 4 } as const;
+/** Parts of a map response that all nodes share, or all of a class (`ssh`). */
+export const Common = { derpMap: 1, dns: 2, ssh: 4 } as const;
 
 export type LogEntry =
   /** `fields`: PatchField bits, or WHOLE_NODE. A node that went away is one that the viewer no longer sees. */
   | { readonly kind: 'node'; readonly id: NodeId; readonly fields: number }
   | { readonly kind: 'user'; readonly id: UserId }
+  /** A named part of the packet filter differs, or is gone. */
+  | { readonly kind: 'filter'; readonly name: string }
   | { readonly kind: 'common'; readonly parts: number };
 
 /** The entries of a range, merged. */
 export interface Merged {
   readonly nodes: ReadonlyMap<NodeId, number>;
   readonly users: ReadonlySet<UserId>;
+  readonly filters: ReadonlySet<string>;
   readonly common: number;
 }
 
@@ -48,15 +51,17 @@ export class ChangeLog {
     if (cursor < this.#first) return undefined;
     const nodes = new Map<NodeId, number>();
     const users = new Set<UserId>();
+    const filters = new Set<string>();
     let common = 0;
     for (let i = cursor - this.#first; i < this.#entries.length; i++) {
       const entry = this.#entries[i];
       if (entry === undefined) break;
       if (entry.kind === 'node') nodes.set(entry.id, (nodes.get(entry.id) ?? 0) | entry.fields);
       else if (entry.kind === 'user') users.add(entry.id);
+      else if (entry.kind === 'filter') filters.add(entry.name);
       else common |= entry.parts;
     }
-    return { nodes, users, common };
+    return { nodes, users, filters, common };
   }
 
   /** Forgets everything before the slowest cursor. */

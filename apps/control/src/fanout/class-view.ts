@@ -4,6 +4,7 @@
  */
 import type { Node, NodeId } from '@malla/netmap/node';
 import {
+  type CapMap,
   encodePatch,
   encodePeer,
   type Naming,
@@ -15,42 +16,55 @@ import { TAGGED_DEVICES, type User, type UserId } from '@malla/netmap/user';
 import { ChangeLog, Common, type Merged } from './change-log.ts';
 import { type Compress, Message, Piece } from './message.ts';
 import { Peers } from './peers.ts';
+import type { ClassKey, Rules } from './rules.ts';
 
 /** What a view reads; always the present. */
 export interface Facts {
   readonly node: (id: NodeId) => Node | undefined;
   readonly user: (id: UserId) => User | undefined;
   readonly presence: (id: NodeId) => Presence;
+  /** The prefixes a node serves now, canonical text. */
+  readonly served: (id: NodeId) => readonly string[];
+  /** Capabilities of a node that its peers must know of. */
+  readonly peerCapMap: (node: Node) => CapMap | undefined;
   readonly naming: Naming;
   /** Unix ms. */
   readonly now: () => number;
-  /** The JSON of shared parts: whole `"Field":value` members, joined by commas. */
+  /** Those of the asked parts that are the same for all nodes: whole `"Field":value` members. */
   readonly commonMembers: (parts: number) => readonly string[];
   readonly compress: Compress;
 }
 
-/** The JSON of nodes as peers, encoded once per version for all who see them. */
+/**
+ * The JSON of nodes as peers, encoded once per version for all who see them alike: viewers differ only
+ * in which routes of a router they may use.
+ */
 export class PeerTexts {
   readonly #facts: Facts;
-  readonly #texts = new Map<NodeId, string>();
+  readonly #texts = new Map<NodeId, Map<string, string>>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
   }
 
-  of(id: NodeId): string {
-    let text = this.#texts.get(id);
+  of(id: NodeId, routes: readonly string[]): string {
+    let variants = this.#texts.get(id);
+    if (variants === undefined) this.#texts.set(id, (variants = new Map()));
+    const variant = routes.join();
+    let text = variants.get(variant);
     if (text === undefined) {
+      const { presence, naming, now, peerCapMap } = this.#facts;
       const node = this.#facts.node(id);
       // Views hold only nodes that exist: gone() comes with the deletion.
       if (node === undefined) throw new Error(`node ${id} is in a view and not in the state`);
-      text = encodePeer(node, this.#facts.presence(id), this.#facts.naming, this.#facts.now());
-      this.#texts.set(id, text);
+      const granted = { routes, capMap: peerCapMap(node) };
+      text = encodePeer(node, presence(id), naming, now(), granted);
+      variants.set(variant, text);
     }
     return text;
   }
 
-  /** The node, or whether it is online, has changed. */
+  /** Anything that peers are told of the node has changed. */
   drop(id: NodeId): void {
     this.#texts.delete(id);
   }
@@ -64,31 +78,46 @@ export interface Delta {
 }
 
 /** Every part of {@link Common}. */
-export const ALL_COMMON = Common.derpMap | Common.dns | Common.filter;
+export const ALL_COMMON = Common.derpMap | Common.dns | Common.ssh;
+
+/** Takes away all parts of a packet filter that a client may have. */
+const NO_FILTERS = '"*":null';
 
 /** Encoded deltas that are kept, one for each cursor: most streams are at one of a few. */
 const MAX_DELTAS = 64;
 
+/** What views share: the facts, the rules in force, and the texts of peers. */
+export interface ViewSource {
+  readonly facts: Facts;
+  readonly texts: PeerTexts;
+  readonly rules: () => Rules;
+}
+
 export class ClassView {
+  readonly key: ClassKey;
   readonly log = new ChangeLog();
   readonly peers: Peers;
+  readonly #source: ViewSource;
   readonly #facts: Facts;
-  readonly #texts: PeerTexts;
   readonly #deltas = new Map<number, Delta | undefined>();
   /** Owners that viewers were told of; told anew to each in its first map. */
   readonly #owners = new Set<UserId>();
+  /** Which routes of each router the viewers were told that they may use. */
+  readonly #routes = new Map<NodeId, readonly string[]>();
   #deltasHead = 0;
   #opening: { readonly head: number; readonly piece: Piece } | undefined;
 
-  constructor(facts: Facts, texts: PeerTexts) {
-    this.#facts = facts;
-    this.#texts = texts;
-    this.peers = new Peers((id) => texts.of(id), facts.compress);
+  constructor(key: ClassKey, source: ViewSource) {
+    this.key = key;
+    this.#source = source;
+    this.#facts = source.facts;
+    this.peers = new Peers((id) => this.#text(id), source.facts.compress);
   }
 
   /** A node comes to be seen, and with the first of its owner the owner. */
   appeared(id: NodeId, owner: UserId): void {
     this.#introduce(owner);
+    this.#noteRoutes(id);
     this.peers.add(id);
     this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
   }
@@ -97,13 +126,20 @@ export class ClassView {
   changed(id: NodeId, fields: number): void {
     if (!this.peers.has(id)) return;
     this.#introduce(this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+    const moved = this.#noteRoutes(id);
     this.peers.changed(id);
-    this.log.append({ kind: 'node', id, fields });
+    this.log.append({ kind: 'node', id, fields: moved ? WHOLE_NODE : fields });
+  }
+
+  /** Which routes may be used has perhaps changed, by the rules. */
+  routesMayDiffer(id: NodeId): void {
+    if (this.peers.has(id) && this.#noteRoutes(id)) this.changed(id, WHOLE_NODE);
   }
 
   /** A node is no longer seen. */
   gone(id: NodeId): void {
     if (!this.peers.has(id)) return;
+    this.#routes.delete(id);
     this.peers.remove(id);
     this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
   }
@@ -146,18 +182,58 @@ export class ClassView {
       if (id === except) continue;
       const node = this.#facts.node(id);
       if (node === undefined || !this.peers.has(id)) removed.push(id);
-      else if (fields & WHOLE_NODE) changed.push(this.#texts.of(id));
+      else if (fields & WHOLE_NODE) changed.push(this.#text(id));
       else patches.push(encodePatch(node, this.#facts.presence(id), fields));
     }
-    const out = [...this.#facts.commonMembers(merged.common)];
-    if (merged.users.size > 0) {
-      const profiles = [...merged.users].map((id) => encodeUserProfile(id, this.#facts.user(id)));
-      out.push(`"UserProfiles":[${profiles.join(',')}]`);
-    }
+    const out = this.#shared(merged.common);
+    if (merged.filters.size > 0) out.push(this.#filterMember(merged.filters));
+    if (merged.users.size > 0) out.push(this.#profiles(merged.users));
     if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
     if (changed.length > 0) out.push(`"PeersChanged":[${changed.join(',')}]`);
     if (patches.length > 0) out.push(`"PeersChangedPatch":[${patches.join(',')}]`);
     return out;
+  }
+
+  /**
+   * What a node must be told that belonged to the class of another view until now: `merged` is what it
+   * had not been told there yet.
+   */
+  membersAfter(from: ClassView, merged: Merged, except: NodeId): string[] {
+    const removed: NodeId[] = [];
+    const changed: NodeId[] = [];
+    for (const id of new Set([...from.peers.ids(), ...merged.nodes.keys()])) {
+      if (id !== except && !this.peers.has(id)) removed.push(id);
+    }
+    for (const id of this.peers.ids()) {
+      if (id === except) continue;
+      const known = from.peers.has(id) && !merged.nodes.has(id);
+      if (!known || !sameRoutes(from.#routes.get(id), this.#routes.get(id))) changed.push(id);
+    }
+    const owners = changed.map((id) => this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+    const users = new Set([...merged.users, ...owners]);
+    const out = this.#shared(merged.common | Common.ssh);
+    out.push(this.#filterMember(undefined, [NO_FILTERS]));
+    if (users.size > 0) out.push(this.#profiles(users));
+    if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
+    if (changed.length > 0) {
+      out.push(`"PeersChanged":[${changed.map((id) => this.#text(id)).join(',')}]`);
+    }
+    return out;
+  }
+
+  #text(id: NodeId): string {
+    return this.#source.texts.of(id, this.#routes.get(id) ?? NO_ROUTES);
+  }
+
+  /** Takes down which routes of a node viewers may use; whether that has changed. */
+  #noteRoutes(id: NodeId): boolean {
+    const served = this.#facts.served(id);
+    const before = this.#routes.get(id);
+    if (served.length === 0 && before === undefined) return false;
+    const visible = this.#source.rules().visibleRoutes(this.key, id, served);
+    if (visible.length === 0) this.#routes.delete(id);
+    else this.#routes.set(id, visible);
+    return !sameRoutes(before, visible);
   }
 
   #introduce(owner: UserId): void {
@@ -178,14 +254,42 @@ export class ClassView {
       for (const id of this.peers.ids()) {
         users.add(this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
       }
-      const profiles = [...users].map((id) => encodeUserProfile(id, this.#facts.user(id)));
       const members = [
-        ...this.#facts.commonMembers(ALL_COMMON),
-        `"UserProfiles":[${profiles.join(',')}]`,
+        ...this.#shared(ALL_COMMON),
+        this.#filterMember(undefined),
+        this.#profiles(users),
       ];
       const text = `{${members.join(',')},"Peers":[`;
       this.#opening = { head: this.log.head, piece: new Piece(text, this.#facts.compress) };
     }
     return this.#opening.piece;
   }
+
+  /** The asked parts of {@link Common}. */
+  #shared(parts: number): string[] {
+    const out = [...this.#facts.commonMembers(parts)];
+    if (parts & Common.ssh) out.push(`"SSHPolicy":${this.#source.rules().ssh(this.key)}`);
+    return out;
+  }
+
+  /** The named parts of the packet filter, or all of them; `first` comes before them. */
+  #filterMember(names: Iterable<string> | undefined, first: readonly string[] = []): string {
+    const filter = this.#source.rules().filter(this.key);
+    const parts = [...first];
+    for (const name of names ?? filter.keys()) {
+      parts.push(`${JSON.stringify(name)}:${filter.get(name) ?? 'null'}`);
+    }
+    return `"PacketFilters":{${parts.join(',')}}`;
+  }
+
+  #profiles(users: Iterable<UserId>): string {
+    const profiles = [...users].map((id) => encodeUserProfile(id, this.#facts.user(id)));
+    return `"UserProfiles":[${profiles.join(',')}]`;
+  }
+}
+
+const NO_ROUTES: readonly string[] = [];
+
+function sameRoutes(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  return (a ?? NO_ROUTES).join() === (b ?? NO_ROUTES).join();
 }

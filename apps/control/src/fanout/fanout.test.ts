@@ -1,165 +1,31 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import zlib from 'node:zlib';
 import type { Node } from '@malla/netmap/node';
-import { encodePeer, type Naming } from '@malla/netmap/tailcfg-node';
-import { ClientNetmap, MapMessageReader } from '@malla/testkit/client-netmap';
 import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
-import { State } from '../core/state.ts';
+import { believed, Client, expected, FanoutWorld, NOW } from '../testing/fanout-world.ts';
 import { testNode, testUser } from '../testing/tailnet.ts';
-import { Common, MAX_ENTRIES } from './change-log.ts';
-import type { Facts } from './class-view.ts';
-import { Fanout, GATHER_MS } from './fanout.ts';
+import { MAX_ENTRIES } from './change-log.ts';
+import { GATHER_MS } from './fanout.ts';
 import type { MapStream } from './map-stream.ts';
 import type { Encoding } from './message.ts';
-import { allowAll, sameUser, type Visibility } from './visibility.ts';
-
-const NAMING: Naming = { baseDomain: 'tailnet.test' };
-const NOW = 1_700_000_000_000;
-
-/** A client at the end of a stream: reads what it is sent, unless it is told to stall. */
-class Client {
-  readonly netmap = new ClientNetmap();
-  readonly sizes: number[] = [];
-  ended = false;
-  stalled = false;
-  readonly #reader: MapMessageReader;
-  readonly #fullAfter: number;
-
-  constructor(encoding: Encoding, fullAfter = Infinity) {
-    this.#reader = new MapMessageReader(
-      encoding === 'zstd' ? (bytes) => zlib.zstdDecompressSync(bytes) : (bytes) => bytes,
-    );
-    this.#fullAfter = fullAfter;
-  }
-
-  write(pieces: readonly Uint8Array[]): boolean {
-    let size = 0;
-    for (const piece of pieces) {
-      size += piece.length;
-      for (const message of this.#reader.read(piece)) this.netmap.apply(message);
-    }
-    this.sizes.push(size);
-    return !this.stalled && this.sizes.length < this.#fullAfter;
-  }
-
-  end(): void {
-    this.ended = true;
-  }
-}
-
-class World {
-  readonly state = new State();
-  readonly online = new Set<number>();
-  readonly fanout: Fanout;
-  readonly tasks: { task: () => void; delayMs: number }[] = [];
-  now = 0;
-  compressions = 0;
-
-  constructor(visibility: Visibility, users: number, nodes: readonly Partial<Node>[]) {
-    for (let id = 1; id <= users; id++) {
-      this.state.apply({ table: 'user', id, before: undefined, after: testUser(id, `user${id}`) });
-    }
-    for (const [i, node] of nodes.entries()) {
-      const after = testNode(i + 1, node);
-      this.state.apply({ table: 'node', id: after.id, before: undefined, after });
-    }
-    const facts: Omit<Facts, 'node'> = {
-      user: (id) => this.state.user(id),
-      presence: (id) => ({ online: this.online.has(id), lastSeen: NOW - 1000 }),
-      naming: NAMING,
-      now: () => NOW,
-      commonMembers: (parts) =>
-        [
-          parts & Common.derpMap ? '"DERPMap":{"Regions":{}}' : '',
-          parts & Common.dns ? '"DNSConfig":{}' : '',
-          parts & Common.filter ? '"PacketFilters":{"base":[]}' : '',
-        ].filter((member) => member !== ''),
-      compress: (text) => {
-        this.compressions++;
-        return zlib.zstdCompressSync(text);
-      },
-    };
-    this.fanout = new Fanout(
-      {
-        facts,
-        visibility,
-        capMap: () => ({ 'cache-network-maps': null }),
-        firstMembers: () => ['"Domain":"tailnet.test"'],
-        schedule: (task, delayMs) => this.tasks.push({ task, delayMs }),
-        monotonic: () => this.now,
-      },
-      this.state.nodes(),
-    );
-  }
-
-  open(id: number, client: Client, encoding: Encoding = 'plain'): MapStream {
-    const stream = this.fanout.open(this.node(id), encoding, client);
-    this.online.add(id);
-    this.fanout.presenceChanged(this.node(id));
-    return stream;
-  }
-
-  node(id: number): Node {
-    const node = this.state.node(id);
-    assert.ok(node);
-    return node;
-  }
-
-  change(id: number, fields: Partial<Node> | undefined): void {
-    const before = this.state.node(id);
-    const after =
-      fields === undefined
-        ? undefined
-        : before === undefined
-          ? testNode(id, fields)
-          : { ...before, ...fields };
-    const change: Change = { table: 'node', id, before, after };
-    this.state.apply(change);
-    this.fanout.apply([change]);
-  }
-
-  /** Runs what is scheduled until nothing is. */
-  settle(): void {
-    for (let next = this.tasks.shift(); next !== undefined; next = this.tasks.shift()) {
-      this.now += next.delayMs;
-      next.task();
-    }
-  }
-}
-
-/** What the client of a node should believe, worked out from nothing but the state. */
-function expected(world: World, visibility: Visibility, id: number): Record<string, unknown> {
-  const self = world.node(id);
-  const out: Record<string, unknown> = {};
-  for (const node of world.state.nodes()) {
-    if (node.id === id) continue;
-    if (!visibility.sees(visibility.classOf(self), visibility.classOf(node))) continue;
-    const presence = { online: world.online.has(node.id), lastSeen: NOW - 1000 };
-    out[String(node.id)] = JSON.parse(encodePeer(node, presence, NAMING, NOW));
-  }
-  return out;
-}
-
-function believed(client: Client): Record<string, unknown> {
-  return Object.fromEntries([...client.netmap.peers].map(([id, peer]) => [String(id), peer]));
-}
+import { allowAll, sameUser } from './rules.ts';
 
 describe('fan-out', () => {
   test('the first message has the node itself, the shared parts and every other node', () => {
-    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}, {}]);
     const client = new Client('plain');
     world.open(2, client);
     world.settle();
     assert.equal(client.netmap.self?.['ID'], 2);
     assert.deepEqual([...client.netmap.peers.keys()], [1, 3]);
-    assert.deepEqual(client.netmap.packetFilters, { base: [] });
+    assert.deepEqual(Object.keys(client.netmap.packetFilters), ['base']);
+    assert.deepEqual(client.netmap.sshPolicy, { rules: [] });
     assert.ok(client.netmap.derpMap && client.netmap.dnsConfig);
   });
 
   test('a lone node gets a map without peers', () => {
-    const world = new World(allowAll, 1, [{}]);
+    const world = new FanoutWorld(allowAll, 1, [{}]);
     const client = new Client('zstd');
     world.open(1, client, 'zstd');
     world.settle();
@@ -168,7 +34,7 @@ describe('fan-out', () => {
   });
 
   test('users are isolated by default, and tagged nodes are a network of their own', () => {
-    const world = new World(sameUser, 2, [
+    const world = new FanoutWorld(sameUser, 2, [
       { userId: 1 },
       { userId: 2 },
       { userId: 1 },
@@ -181,7 +47,7 @@ describe('fan-out', () => {
   });
 
   test('a new stream waits to be gathered with others, a change does not', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     world.open(1, new Client('plain'));
     assert.equal(world.tasks[0]?.delayMs, GATHER_MS);
     world.settle();
@@ -190,7 +56,7 @@ describe('fan-out', () => {
   });
 
   test('a change is encoded and compressed once for all who see it', () => {
-    const world = new World(
+    const world = new FanoutWorld(
       allowAll,
       1,
       Array.from({ length: 50 }, () => ({})),
@@ -208,7 +74,7 @@ describe('fan-out', () => {
   });
 
   test('a node is never sent its own change as a peer', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     const client = new Client('plain');
     world.open(1, client);
     world.settle();
@@ -219,7 +85,7 @@ describe('fan-out', () => {
   });
 
   test('a rename reaches the node itself and its peers', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     const [one, two] = [new Client('plain'), new Client('plain')];
     world.open(1, one);
     world.open(2, two);
@@ -231,7 +97,7 @@ describe('fan-out', () => {
   });
 
   test('changes merge while a stream is busy, and come as one when it is not', () => {
-    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}, {}]);
     const client = new Client('plain');
     const stream = world.open(1, client);
     world.settle();
@@ -254,7 +120,7 @@ describe('fan-out', () => {
   });
 
   test('a deleted node is told that its key has expired, and its stream ends', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     const client = new Client('plain');
     world.open(1, client);
     world.settle();
@@ -265,7 +131,7 @@ describe('fan-out', () => {
   });
 
   test('a deleted node is told so also when it is slow to read', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     const client = new Client('plain');
     world.open(1, client);
     client.stalled = true;
@@ -276,7 +142,7 @@ describe('fan-out', () => {
   });
 
   test('what the state knows and was not told here yet is told to nobody', () => {
-    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}, {}]);
     const client = new Client('plain');
     world.open(1, client);
     const renamed = { ...world.node(3), name: 'renamed' };
@@ -288,7 +154,7 @@ describe('fan-out', () => {
   });
 
   test('changes that were never told and are taken back change nothing', () => {
-    const world = new World(sameUser, 1, [{}, {}]);
+    const world = new FanoutWorld(sameUser, 1, [{}, {}]);
     const client = new Client('plain');
     world.open(1, client);
     world.settle();
@@ -307,7 +173,7 @@ describe('fan-out', () => {
   });
 
   test('a changed user is told to those who see a node of theirs, and to nobody else', () => {
-    const world = new World(sameUser, 2, [{ userId: 1 }, { userId: 2 }]);
+    const world = new FanoutWorld(sameUser, 2, [{ userId: 1 }, { userId: 2 }]);
     const [one, two] = [new Client('plain'), new Client('plain')];
     world.open(1, one);
     world.open(2, two);
@@ -323,7 +189,7 @@ describe('fan-out', () => {
   });
 
   test('a message for one node that has no map yet follows it', () => {
-    const world = new World(allowAll, 1, [{}]);
+    const world = new FanoutWorld(allowAll, 1, [{}]);
     const client = new Client('plain');
     world.open(1, client);
     assert.ok(world.fanout.send(1, '"PingRequest":{"URL":"https://unused/x"}'));
@@ -332,7 +198,7 @@ describe('fan-out', () => {
   });
 
   test('a stream that is too far behind is ended, to come back for the whole map', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     const client = new Client('plain');
     const stream = world.open(1, client);
     world.settle();
@@ -344,7 +210,7 @@ describe('fan-out', () => {
   });
 
   test('a second stream of a node ends the first', () => {
-    const world = new World(allowAll, 1, [{}]);
+    const world = new FanoutWorld(allowAll, 1, [{}]);
     const [first, second] = [new Client('plain'), new Client('plain')];
     world.open(1, first);
     world.open(1, second);
@@ -353,7 +219,7 @@ describe('fan-out', () => {
   });
 
   test('a message for one node alone reaches only that node', () => {
-    const world = new World(allowAll, 1, [{}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}]);
     const [one, two] = [new Client('plain'), new Client('plain')];
     world.open(1, one);
     world.open(2, two);
@@ -365,7 +231,7 @@ describe('fan-out', () => {
   });
 
   test('a message for a node whose first map has not left yet comes after it', () => {
-    const world = new World(allowAll, 1, [{}]);
+    const world = new FanoutWorld(allowAll, 1, [{}]);
     const client = new Client('plain');
     world.open(1, client);
     assert.ok(world.fanout.send(1, '"PingRequest":{"URL":"https://unused/x"}'));
@@ -374,7 +240,7 @@ describe('fan-out', () => {
   });
 
   test('a change reaches open streams while new ones are still gathered', () => {
-    const world = new World(allowAll, 1, [{}, {}, {}]);
+    const world = new FanoutWorld(allowAll, 1, [{}, {}, {}]);
     const [old, late] = [new Client('plain'), new Client('plain')];
     world.open(1, old);
     world.settle();
@@ -388,7 +254,7 @@ describe('fan-out', () => {
   });
 
   test('what waits for one node is bounded', () => {
-    const world = new World(allowAll, 1, [{}]);
+    const world = new FanoutWorld(allowAll, 1, [{}]);
     const client = new Client('plain', 1);
     world.open(1, client);
     world.settle();
@@ -397,15 +263,15 @@ describe('fan-out', () => {
     assert.equal(taken, 16);
   });
 
-  for (const [name, visibility] of [
+  for (const [name, rules] of [
     ['allow-all', allowAll],
     ['same-user', sameUser],
   ] as const) {
     test(`after any history every client believes what is true (${name})`, () => {
       fc.assert(
         fc.property(fc.array(operation(), { maxLength: 60 }), (operations) => {
-          const world = new World(
-            visibility,
+          const world = new FanoutWorld(
+            rules,
             3,
             Array.from({ length: 5 }, (_, i) => ({ userId: 1 + (i % 3) })),
           );
@@ -418,7 +284,7 @@ describe('fan-out', () => {
           world.settle();
           for (const [id, { client }] of clients) {
             if (client.ended) continue;
-            assert.deepEqual(believed(client), expected(world, visibility, id));
+            assert.deepEqual(believed(client), expected(world, rules, id));
             assert.equal(client.netmap.self?.['Name'], `${world.node(id).name}.tailnet.test.`);
           }
         }),
@@ -470,7 +336,7 @@ function operation(): fc.Arbitrary<Operation> {
 }
 
 function perform(
-  world: World,
+  world: FanoutWorld,
   clients: Map<number, { client: Client; stream: MapStream }>,
   op: Operation,
 ): void {

@@ -16,10 +16,11 @@ import {
 import { TAGGED_DEVICES } from '@malla/netmap/user';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import type { Change } from '../core/change.ts';
-import { ClassView, type Facts, PeerTexts } from './class-view.ts';
+import { Common } from './change-log.ts';
+import { ClassView, type Facts, PeerTexts, type ViewSource } from './class-view.ts';
 import { type Encoding, frame, Message, Piece } from './message.ts';
 import { MapStream, type StreamSink } from './map-stream.ts';
-import type { ClassKey, Visibility } from './visibility.ts';
+import type { ClassKey, Rules } from './rules.ts';
 
 /** How long new streams are gathered, ms. */
 export const GATHER_MS = 15;
@@ -31,18 +32,38 @@ export const MAX_GAP_MS = 250;
 export interface FanoutOptions {
   /** Nodes are not asked for: they are those of the changes that were applied here. */
   readonly facts: Omit<Facts, 'node'>;
-  readonly visibility: Visibility;
+  readonly rules: Rules;
   /** Capabilities of a node itself. */
   readonly capMap: (node: Node) => CapMap;
   /** Members of the first message besides the shared ones, such as `"Domain":…`. */
   readonly firstMembers: () => readonly string[];
+  /** Members that are a node's own, such as a `"DNSConfig":…` that no other node has. */
+  readonly ownMembers: (node: Node) => readonly string[];
   /** Calls back after so many ms; 0: soon. */
   readonly schedule: (task: () => void, delayMs: number) => void;
   /** Monotonic ms, to measure a flush with. */
   readonly monotonic: () => number;
 }
 
+/** What a change of rules, or of what they look at, has touched; a policy engine's effects. */
+export interface RulesChange {
+  /** Nodes that belong to another class now. */
+  readonly reclassed: Iterable<NodeId>;
+  /** Parts of packet filters that differ, by class. */
+  readonly filters: ReadonlyMap<ClassKey, ReadonlySet<string>>;
+  /** Classes whose SSH policy differs. */
+  readonly ssh: Iterable<ClassKey>;
+  /** Nodes that have other capabilities. */
+  readonly attributes: Iterable<NodeId>;
+  /** Whether classes that existed before may see others, or other routes, now. */
+  readonly visibility: boolean;
+}
+
+/** Nodes whose class is another one, and what else has changed of them, as in the log. */
+type Moved = Map<NodeId, number>;
+
 export class Fanout {
+  #rules: Rules;
   readonly #options: FanoutOptions;
   readonly #facts: Facts;
   /**
@@ -52,8 +73,9 @@ export class Fanout {
   readonly #nodes = new Map<NodeId, Node>();
   readonly #texts: PeerTexts;
   readonly #views = new Map<ClassKey, ClassView>();
+  readonly #source: ViewSource;
   readonly #classOf = new Map<NodeId, ClassKey>();
-  readonly #sizes = new Map<ClassKey, number>();
+  readonly #members = new Map<ClassKey, Set<NodeId>>();
   readonly #streams = new Map<NodeId, MapStream>();
   readonly #pending = new Set<MapStream>();
   /** Streams that wait for their first map. */
@@ -70,8 +92,10 @@ export class Fanout {
 
   constructor(options: FanoutOptions, nodes: Iterable<Node>) {
     this.#options = options;
+    this.#rules = options.rules;
     this.#facts = { ...options.facts, node: (id) => this.#nodes.get(id) };
     this.#texts = new PeerTexts(this.#facts);
+    this.#source = { facts: this.#facts, texts: this.#texts, rules: () => this.#rules };
     this.#keepAlive = new Message('{"KeepAlive":true}', options.facts.compress);
     for (const node of nodes) this.#appear(node);
   }
@@ -125,14 +149,44 @@ export class Fanout {
     this.#wake();
   }
 
-  /** Rows have changed. */
-  apply(changes: readonly Change[]): void {
+  /** Rows have changed; `rules` is what that has touched beyond them. */
+  apply(changes: readonly Change[], rules?: RulesChange): void {
+    const moved: Moved = new Map();
+    for (const id of rules?.reclassed ?? []) moved.set(id, 0);
     for (const change of changes) {
-      if (change.table === 'node') this.#nodeChanged(change.id, change.after);
+      if (change.table === 'node') this.#nodeChanged(change.id, change.after, moved);
       else if (change.table === 'user' && change.after !== undefined) {
         for (const view of this.#views.values()) view.userChanged(change.id);
         this.#everyone();
       }
+    }
+    this.#move(moved);
+    if (rules !== undefined) this.#rulesChanged(rules);
+  }
+
+  /** Other rules hold from now on, that name their classes otherwise. */
+  setRules(rules: Rules): void {
+    this.#rules = rules;
+    this.#move(new Map([...this.#nodes.keys()].map((id) => [id, 0])));
+    this.ownChanged(this.#nodes.keys());
+  }
+
+  /** Nodes serve other routes than before. */
+  servedChanged(ids: Iterable<NodeId>): void {
+    for (const id of ids) {
+      for (const view of this.#views.values()) view.routesMayDiffer(id);
+      this.#selfChanged(id);
+    }
+    this.#everyone();
+  }
+
+  /** What nodes are granted, or are sent for themselves alone, has changed. */
+  ownChanged(ids: Iterable<NodeId>): void {
+    for (const id of ids) {
+      const stream = this.#streams.get(id);
+      if (stream === undefined) continue;
+      stream.ownChanged = true;
+      this.#selfChanged(id);
     }
   }
 
@@ -175,10 +229,11 @@ export class Fanout {
     return frame([new Piece(`{${members.join(',')}}`, this.#facts.compress)], encoding);
   }
 
-  #nodeChanged(id: NodeId, after: Node | undefined): void {
+  #nodeChanged(id: NodeId, after: Node | undefined, moved: Moved): void {
     const before = this.#nodes.get(id);
     this.#texts.drop(id);
     if (after === undefined) {
+      moved.delete(id);
       if (before !== undefined) this.#deleted(before);
       return;
     }
@@ -189,15 +244,83 @@ export class Fanout {
     }
     // A new node key is a new client process; the stream of the old one has nobody at its end.
     if (before.nodeKey !== after.nodeKey) this.close(this.#streams.get(after.id));
-    const key = this.#options.visibility.classOf(after);
-    if (key !== this.#classKey(before)) {
-      this.#disappear(before.id);
-      this.#appear(after);
-      return;
-    }
+    const key = this.#classKey(before);
     const fields = diffForPeers(before, after, this.#facts.now());
-    if (fields !== 0) this.#tellViewers(key, after.id, fields);
+    if (this.#rules.classOf(after) !== key) moved.set(id, (moved.get(id) ?? 0) | fields);
+    else if (fields !== 0) this.#tellViewers(key, after.id, fields);
     if (selfDiffers(fields)) this.#selfChanged(after.id);
+  }
+
+  #rulesChanged(change: RulesChange): void {
+    if (change.visibility) this.#visibilityChanged();
+    for (const [key, names] of change.filters) {
+      const log = this.#views.get(key)?.log;
+      for (const name of names) log?.append({ kind: 'filter', name });
+    }
+    for (const key of change.ssh) {
+      this.#views.get(key)?.log.append({ kind: 'common', parts: Common.ssh });
+    }
+    for (const id of change.attributes) {
+      const key = this.#classOf.get(id);
+      if (key === undefined) continue;
+      this.#texts.drop(id);
+      this.#tellViewers(key, id, WHOLE_NODE);
+    }
+    this.ownChanged(change.attributes);
+    this.#everyone();
+  }
+
+  /** Nodes that belong to another class now: who sees them, and what they see, is another. */
+  #move(ids: Moved): void {
+    const arrivals = new Map<ClassKey, NodeId[]>();
+    for (const id of ids.keys()) {
+      const node = this.#nodes.get(id);
+      const from = this.#classOf.get(id);
+      if (node === undefined || from === undefined) continue;
+      const to = this.#rules.classOf(node);
+      if (to === from) continue;
+      this.#leave(id, from);
+      this.#join(id, to);
+      const arrived = arrivals.get(to);
+      if (arrived === undefined) arrivals.set(to, [id]);
+      else arrived.push(id);
+    }
+    if (arrivals.size === 0) return;
+    for (const [viewer, view] of this.#views) {
+      for (const [key, arrived] of arrivals) {
+        const sees = this.#rules.sees(viewer, key);
+        for (const id of arrived) this.#reconcile(view, id, sees, ids.get(id) ?? 0);
+      }
+    }
+    for (const [key, arrived] of arrivals) {
+      const view = this.#viewOf(key);
+      for (const id of arrived) this.#streams.get(id)?.moveTo(view);
+    }
+    this.#everyone();
+  }
+
+  /** Who sees whom may have changed, for all classes. Nodes of a class are seen alike, so one stands for all. */
+  #visibilityChanged(): void {
+    const routers = [...this.#nodes.keys()].filter((id) => this.#facts.served(id).length > 0);
+    for (const [viewer, view] of this.#views) {
+      for (const [key, members] of this.#members) {
+        const [first] = members;
+        const sees = this.#rules.sees(viewer, key);
+        if (first === undefined || view.peers.has(first) === sees) continue;
+        for (const id of members) this.#reconcile(view, id, sees, 0);
+      }
+      for (const id of routers) view.routesMayDiffer(id);
+    }
+    this.#everyone();
+  }
+
+  /** Makes a view hold a node or not, and tells it what has changed of one that it goes on to hold. */
+  #reconcile(view: ClassView, id: NodeId, sees: boolean, fields: number): void {
+    if (!sees) view.gone(id);
+    else if (!view.peers.has(id)) {
+      view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
+    } else if (fields === 0) view.routesMayDiffer(id);
+    else view.changed(id, fields);
   }
 
   /** A client that is told its key has expired asks for a login; one that is told nothing tries for ever. */
@@ -212,42 +335,46 @@ export class Fanout {
   }
 
   #appear(node: Node): void {
-    const key = this.#options.visibility.classOf(node);
+    const key = this.#rules.classOf(node);
     this.#nodes.set(node.id, node);
+    this.#join(node.id, key);
     this.#viewOf(key);
-    this.#classOf.set(node.id, key);
-    this.#sizes.set(key, (this.#sizes.get(key) ?? 0) + 1);
     const owner = node.userId ?? TAGGED_DEVICES.id;
     for (const [viewer, view] of this.#views) {
-      if (!this.#options.visibility.sees(viewer, key)) continue;
-      view.appeared(node.id, owner);
+      if (this.#rules.sees(viewer, key)) view.appeared(node.id, owner);
     }
     this.#everyone();
   }
 
   #disappear(id: NodeId): void {
     const key = this.#classOf.get(id);
-    this.#classOf.delete(id);
     for (const view of this.#views.values()) view.gone(id);
     // What the node itself may see has ended with its class.
     this.close(this.#streams.get(id));
-    if (key !== undefined) this.#shrink(key);
+    if (key !== undefined) this.#leave(id, key);
     this.#everyone();
   }
 
-  #shrink(key: ClassKey): void {
-    const size = (this.#sizes.get(key) ?? 1) - 1;
-    if (size > 0) {
-      this.#sizes.set(key, size);
-      return;
-    }
-    this.#sizes.delete(key);
+  #join(id: NodeId, key: ClassKey): void {
+    this.#classOf.set(id, key);
+    const members = this.#members.get(key);
+    if (members === undefined) this.#members.set(key, new Set([id]));
+    else members.add(id);
+  }
+
+  /** A class without nodes is forgotten; streams that have not heard of it yet hold on to its view. */
+  #leave(id: NodeId, key: ClassKey): void {
+    this.#classOf.delete(id);
+    const members = this.#members.get(key);
+    members?.delete(id);
+    if (members === undefined || members.size > 0) return;
+    this.#members.delete(key);
     this.#views.delete(key);
   }
 
   #tellViewers(key: ClassKey, id: NodeId, fields: number): void {
     for (const [viewer, view] of this.#views) {
-      if (this.#options.visibility.sees(viewer, key)) view.changed(id, fields);
+      if (this.#rules.sees(viewer, key)) view.changed(id, fields);
     }
     this.#everyone();
   }
@@ -261,16 +388,17 @@ export class Fanout {
   }
 
   #classKey(node: Node): ClassKey {
-    return this.#classOf.get(node.id) ?? this.#options.visibility.classOf(node);
+    return this.#classOf.get(node.id) ?? this.#rules.classOf(node);
   }
 
   #viewOf(key: ClassKey): ClassView {
     let view = this.#views.get(key);
     if (view === undefined) {
-      view = new ClassView(this.#facts, this.#texts);
+      view = new ClassView(key, this.#source);
       this.#views.set(key, view);
-      for (const [id, of] of this.#classOf) {
-        if (this.#options.visibility.sees(key, of)) {
+      for (const [seen, members] of this.#members) {
+        if (!this.#rules.sees(key, seen)) continue;
+        for (const id of members) {
           view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
         }
       }
@@ -330,6 +458,7 @@ export class Fanout {
     stream.started = true;
     stream.cursor = stream.view.log.head;
     stream.selfChanged = false;
+    stream.ownChanged = false;
     this.#write(stream, frame(this.#whole(stream.view, node), stream.encoding));
     if (stream.waiting.length > 0) this.#pending.add(stream);
   }
@@ -337,24 +466,39 @@ export class Fanout {
   #serve(stream: MapStream): void {
     const node = this.#nodes.get(stream.nodeId);
     if (node === undefined) return this.close(stream);
-    const delta = stream.view.since(stream.cursor);
+    const delta = (stream.from ?? stream.view).since(stream.cursor);
     // Too far behind to be told what changed: it comes back and gets the whole map.
     if (delta === undefined) return this.close(stream);
+    const { from } = stream;
+    stream.from = undefined;
     stream.cursor = stream.view.log.head;
     const concernsSelf = delta.merged.nodes.has(stream.nodeId);
-    if (!concernsSelf && !stream.selfChanged && stream.waiting.length === 0) {
+    const own = this.#ownOf(stream, node);
+    if (from === undefined && !concernsSelf && own.length === 0) {
       if (delta.message !== undefined) this.#write(stream, [delta.message.bytes(stream.encoding)]);
       return;
     }
-    const members = stream.view.members(delta.merged, stream.nodeId);
-    if (stream.selfChanged) members.unshift(this.#selfMember(node));
-    stream.selfChanged = false;
-    const own = stream.waiting.shift();
-    if (own !== undefined) members.push(own);
-    if (stream.waiting.length > 0) this.#pending.add(stream);
+    const members =
+      from === undefined
+        ? stream.view.members(delta.merged, stream.nodeId)
+        : stream.view.membersAfter(from, delta.merged, stream.nodeId);
+    members.push(...own);
     if (members.length === 0) return;
     const message = new Message(`{${members.join(',')}}`, this.#facts.compress);
     this.#write(stream, [message.bytes(stream.encoding)]);
+  }
+
+  /** What waits for one stream alone, as members of its next message. */
+  #ownOf(stream: MapStream, node: Node): string[] {
+    const members: string[] = [];
+    if (stream.selfChanged) members.push(this.#selfMember(node));
+    if (stream.ownChanged) members.push(...this.#options.ownMembers(node));
+    stream.selfChanged = false;
+    stream.ownChanged = false;
+    const waiting = stream.waiting.shift();
+    if (waiting !== undefined) members.push(waiting);
+    if (stream.waiting.length > 0) this.#pending.add(stream);
+    return members;
   }
 
   #whole(view: ClassView, node: Node): Piece[] {
@@ -362,13 +506,15 @@ export class Fanout {
       this.#selfMember(node),
       `"ControlTime":"${formatTime(this.#facts.now())}"`,
       ...this.#options.firstMembers(),
+      ...this.#options.ownMembers(node),
     ];
     return view.whole(node.id, own.join(','));
   }
 
   #selfMember(node: Node): string {
-    const { naming, now } = this.#facts;
-    return `"Node":${encodeSelf(node, this.#options.capMap(node), naming, now())}`;
+    const { naming, now, served } = this.#facts;
+    const granted = { routes: served(node.id), capMap: this.#options.capMap(node) };
+    return `"Node":${encodeSelf(node, granted, naming, now())}`;
   }
 
   #write(stream: MapStream, pieces: readonly Uint8Array[]): void {
@@ -381,7 +527,8 @@ export class Fanout {
     const slowest = new Map<ClassView, number>();
     for (const stream of this.#streams.values()) {
       if (!stream.started) continue;
-      slowest.set(stream.view, Math.min(slowest.get(stream.view) ?? Infinity, stream.cursor));
+      const view = stream.from ?? stream.view;
+      slowest.set(view, Math.min(slowest.get(view) ?? Infinity, stream.cursor));
     }
     for (const view of this.#views.values()) view.log.trim(slowest.get(view) ?? view.log.head);
   }

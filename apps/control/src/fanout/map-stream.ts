@@ -28,6 +28,8 @@ export class MapStream {
   readonly encoding: Encoding;
   readonly sink: StreamSink;
   view: ClassView;
+  /** The view of the class that its node belonged to when it was last told anything; `cursor` is a place in its log. */
+  from: ClassView | undefined;
   cursor = 0;
   /** Has had its first, whole map. */
   started = false;
@@ -35,6 +37,8 @@ export class MapStream {
   ended = false;
   /** The node's own entry must be sent again. */
   selfChanged = false;
+  /** What only this node is sent besides that, such as a DNS configuration of its own, must be sent again. */
+  ownChanged = false;
   /** Members (`"PingRequest":…`) of messages for this stream alone. */
   readonly waiting: string[] = [];
   /** Monotonic ms when silence becomes too long; the driver sets it. */
@@ -47,6 +51,14 @@ export class MapStream {
     this.encoding = encoding;
     this.sink = sink;
     this.view = view;
+  }
+
+  /** Its node belongs to another class now. */
+  moveTo(view: ClassView): void {
+    // A stream without its first map has nothing to be told of the old class.
+    if (this.started) this.from ??= this.view;
+    this.view = view;
+    if (this.from === view) this.from = undefined;
   }
 
   /** Whether there is room for another message of its own. */

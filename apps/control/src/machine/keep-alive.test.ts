@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import zlib from 'node:zlib';
 import { MapMessageReader } from '@malla/testkit/client-netmap';
 import { Fanout } from '../fanout/fanout.ts';
-import { allowAll } from '../fanout/visibility.ts';
+import { allowAll } from '../fanout/rules.ts';
 import { testNode } from '../testing/tailnet.ts';
 import { settle, VirtualTime } from '../testing/virtual-time.ts';
 import { KEEP_ALIVE_MS, KeepAlives, PING_TIMEOUT_MS } from './keep-alive.ts';
@@ -25,10 +25,13 @@ class Subject {
         naming: { baseDomain: '' },
         now: () => this.time.now,
         commonMembers: () => [],
+        served: () => [],
+        peerCapMap: () => undefined,
         compress: (text) => zlib.zstdCompressSync(text),
       },
-      visibility: allowAll,
+      rules: allowAll,
       capMap: () => ({}),
+      ownMembers: () => [],
       firstMembers: () => [],
       schedule: (task, delayMs) => void this.time.after(delayMs, task),
       monotonic: () => this.time.now,
