@@ -67,12 +67,13 @@ describe('a change of rules', () => {
     rules.classes.set(1, 'c');
     world.fanout.apply([], change({ reclassed: [1] }));
     world.settle();
-    assert.deepEqual([...client.netmap.peers.keys()].toSorted(), [2, 3]);
+    assert.deepEqual(new Set(client.netmap.peers.keys()), new Set([2, 3]));
     assert.equal(client.netmap.messages, 2);
     assert.ok(!client.ended);
     const last = client.messages.at(-1);
+    const changed = (last?.['PeersChanged'] ?? []) as { ID: number }[];
     assert.deepEqual(
-      (last?.['PeersChanged'] as { ID: number }[]).map(({ ID }) => ID),
+      changed.map(({ ID }) => ID),
       [3],
     );
     assert.equal(last?.['PeersRemoved'], undefined);
@@ -134,8 +135,9 @@ describe('a change of rules', () => {
           if (client.ended) continue;
           assert.deepEqual(believed(client), expected(world, rules, id));
           const key = rules.classOf({ id });
-          const filter = [...rules.filter(key)].map(([name, text]) => [name, JSON.parse(text)]);
-          assert.deepEqual(client.netmap.packetFilters, Object.fromEntries(filter));
+          const filter: Record<string, unknown> = {};
+          for (const [name, text] of rules.filter(key)) filter[name] = JSON.parse(text);
+          assert.deepEqual(client.netmap.packetFilters, filter);
           assert.deepEqual(client.netmap.sshPolicy, JSON.parse(rules.ssh(key)));
           const routes = world.served.get(id) ?? [];
           const addresses = client.netmap.self?.['Addresses'] as string[];
