@@ -68,7 +68,7 @@ async function serve(tls: boolean, certFile: string): Promise<void> {
     server = https.createServer({ ...pair, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] });
   }
   const upgrade = new DerpUpgrade({ relay, directReads: await directReadsWork() });
-  server.on('upgrade', (request, socket, head) => void upgrade.handle(request, socket, head));
+  server.on('upgrade', (request, socket, head) => upgrade.handle(request, socket, head));
   server.listen(0, '127.0.0.1', () => {
     console.log((server.address() as AddressInfo).port);
   });

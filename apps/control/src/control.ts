@@ -8,20 +8,20 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type NodePublic } from '@malla/keys/key';
 import { isExpired } from '@malla/netmap/node';
+import type { FetchHandler } from '@malla/relay/http/fetch-adapter';
+import { type HttpServer, listenHttp } from '@malla/relay/http/http-server';
+import { loadOrCreateKey } from '@malla/relay/key-file';
+import { type CertificateFiles, ServerCertificate } from '@malla/relay/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
-import type { CertificateFiles, Config, ListenAddress } from './config/config.ts';
+import type { Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
 import { ExtraRecordsFile } from './extra-records.ts';
 import type { Compress } from './fanout/message.ts';
-import { loadOrCreateKey } from '@malla/relay/key-file';
 import { clientAddress } from './listen/client-address.ts';
-import type { FetchHandler } from './listen/fetch-adapter.ts';
 import { createFront } from './listen/front.ts';
-import { type HttpServer, listenHttp } from './listen/http-server.ts';
 import { publicApp } from './listen/public-app.ts';
-import { TlsFiles } from './listen/tls-files.ts';
 import type { ServeInnerHttp } from './machine/inner-http.ts';
 import { serveByOwn } from './machine/inner-own.ts';
 import { NoiseAcceptor } from './machine/noise-accept.ts';
@@ -124,6 +124,8 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     version: deps.version,
     healthy: () => store.healthy(),
     authRequests: tailnet.authRequests,
+    sshChecks: tailnet.sshChecks,
+    state: tailnet.ledger.state,
     admits,
     relay: relay && ((request) => relay.answer(request)),
   });
@@ -141,17 +143,18 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   });
 
   const hostname = new URL(config.serverUrl).hostname;
-  const tlsFiles: TlsFiles[] = [];
+  const refreshes: (() => Promise<void>)[] = [];
   const listen = async (
     address: ListenAddress,
     files: CertificateFiles | undefined,
   ): Promise<HttpServer> => {
-    const tls = files && (await TlsFiles.open(files, hostname, log));
-    const server = await listenHttp({ ...address, ...front, tls: tls?.pair });
+    const certificate = files && (await ServerCertificate.open({ files, hostname, log }));
+    const server = await listenHttp({ ...address, ...front, tls: certificate?.chain });
     running.add(() => server.stop(STOP_GRACE_MS));
-    if (tls !== undefined) {
-      tls.onChange((pair) => server.setTls(pair));
-      tlsFiles.push(tls);
+    if (certificate !== undefined) {
+      refreshes.push(async () => {
+        if (await certificate.refresh()) server.setTls(certificate.chain);
+      });
     }
     return server;
   };
@@ -171,7 +174,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
 
   const readMaps = async (): Promise<void> => tailnet.setDerpMap(await derpMaps.read());
   const readTls = async (): Promise<void> => {
-    await Promise.all([...tlsFiles.map((files) => files.reload()), relay?.reload()]);
+    await Promise.all([...refreshes.map((refresh) => refresh()), relay?.reload()]);
   };
   const { extraRecordsPath } = config.dns;
   if (extraRecordsPath !== undefined) {

@@ -3,27 +3,25 @@
  * shares its listener; otherwise it has one of its own with a certificate of its own making, pinned in
  * the DERP map, because clients reach relays over TLS only.
  */
-import { createHash, X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
-import { isIP } from 'node:net';
 import { systemClock } from '@malla/relay/clock';
 import { BootstrapDns, systemResolve } from '@malla/relay/http/bootstrap-dns';
+import type { HttpServer } from '@malla/relay/http/http-server';
+import { listenRelay } from '@malla/relay/http/listener';
 import { derpRoutes, type Route, standAloneRoutes } from '@malla/relay/http/routes';
-import { DERP_PATH, DerpUpgrade } from '@malla/relay/http/upgrade';
+import { DerpUpgrade } from '@malla/relay/http/upgrade';
 import type { Admit } from '@malla/relay/hub';
+import { loadOrCreateKey } from '@malla/relay/key-file';
 import { directReadsWork } from '@malla/relay/link/direct-read';
 import { RelayServer } from '@malla/relay/server';
-import { StunServer } from '@malla/relay/stun/server';
+import { type StunCounters, StunServer } from '@malla/relay/stun/server';
+import { ServerCertificate } from '@malla/relay/tls/server-certificate';
 import type { DerpMap, DerpMapLayer, DerpNode } from '@malla/wire/tailcfg/derp-map';
 import type { EmbeddedRelayConfig } from './config/config.ts';
-import { loadOrCreateKey } from '@malla/relay/key-file';
-import { fetchListener } from './listen/fetch-adapter.ts';
-import { pathOf } from './listen/front.ts';
-import { type HttpServer, listenHttp } from './listen/http-server.ts';
-import { TlsFiles } from './listen/tls-files.ts';
 
 export interface EmbeddedRelayDeps {
   readonly log: Logger;
@@ -35,6 +33,8 @@ export interface EmbeddedRelayDeps {
   readonly derpMap: () => DerpMap;
 }
 
+/** Connections of the own listener that are in TLS or HTTP, beside clients. */
+const SPARE_CONNECTIONS = 1_000;
 /** How long clients wait before they come back, at most, and how long they try, ms. */
 const COME_BACK = { reconnectInMs: 1_000, tryForMs: 30_000 } as const;
 
@@ -45,7 +45,7 @@ export class EmbeddedRelay {
   readonly #upgrade: DerpUpgrade;
   readonly #routes: Route;
   readonly #ownRoutes: Route;
-  readonly #tls: TlsFiles | undefined;
+  readonly #certificate: ServerCertificate | undefined;
   #listener: HttpServer | undefined;
   #stun: StunServer | undefined;
 
@@ -53,13 +53,13 @@ export class EmbeddedRelay {
     config: EmbeddedRelayConfig,
     deps: EmbeddedRelayDeps,
     server: RelayServer,
-    tls: TlsFiles | undefined,
+    certificate: ServerCertificate | undefined,
     directReads: boolean,
   ) {
     this.#config = config;
     this.#deps = deps;
     this.server = server;
-    this.#tls = tls;
+    this.#certificate = certificate;
     this.#upgrade = new DerpUpgrade({
       relay: server,
       directReads,
@@ -83,10 +83,14 @@ export class EmbeddedRelay {
     deps: EmbeddedRelayDeps,
   ): Promise<EmbeddedRelay> {
     const key = await loadOrCreateKey(config.privateKeyPath, deps.random);
-    const tls =
-      config.own === undefined
-        ? undefined
-        : await TlsFiles.open(config.own, config.hostname, deps.log);
+    const certificate =
+      config.own &&
+      (await ServerCertificate.open({
+        files: config.own,
+        hostname: config.hostname,
+        derpKey: key.publicBytes,
+        log: deps.log,
+      }));
     const server = new RelayServer({
       key,
       random: deps.random,
@@ -102,7 +106,7 @@ export class EmbeddedRelay {
               burst: config.clientRateLimit.burstBytes,
             },
     });
-    return new EmbeddedRelay(config, deps, server, tls, await directReadsWork());
+    return new EmbeddedRelay(config, deps, server, certificate, await directReadsWork());
   }
 
   /** Its region, as a layer of the DERP map; undefined when the map is not to have it. */
@@ -120,37 +124,23 @@ export class EmbeddedRelay {
 
   /** Listens on what is its own: TLS, unless it shares control's, and STUN. */
   async listen(): Promise<void> {
-    const { own, stun } = this.#config;
-    if (own !== undefined && this.#tls !== undefined) {
-      const routes = this.#ownRoutes;
-      const listener = await listenHttp({
+    const { own, stun, maxClients } = this.#config;
+    if (own !== undefined && this.#certificate !== undefined) {
+      this.#listener = await listenRelay({
         ...own.address,
-        tls: this.#tls.pair,
-        onRequest: fetchListener(
-          async (request) =>
-            (await routes(request)) ?? new Response('not found\n', { status: 404 }),
-          {
-            maxBodyBytes: 0,
-            onError: (error) => this.#deps.log.error({ err: error }, 'request failed'),
-          },
-        ),
-        onError: (error) => this.#deps.log.error({ err: error }, 'connection not accepted'),
-        takesUpgrade: (request) => pathOf(request) === DERP_PATH,
-        onUpgrade: (request, socket, head) => void this.upgrade(request, socket, head),
+        tls: this.#certificate.chain,
+        maxConnections: maxClients + SPARE_CONNECTIONS,
+        route: this.#ownRoutes,
+        upgrade: this.#upgrade,
+        log: this.#deps.log,
       });
-      this.#listener = listener;
-      this.#tls.onChange((pair) => listener.setTls(pair));
     }
     if (stun !== undefined) this.#stun = await StunServer.listen(stun, this.#deps.log);
   }
 
-  /** Takes an upgrade request if it is DERP's. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): boolean {
-    return this.#upgrade.handle(
-      request,
-      socket,
-      Buffer.from(head.buffer, head.byteOffset, head.length),
-    );
+  /** Takes over the socket of an upgrade request to DERP's path on control's own listener. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#upgrade.handle(request, socket, head);
   }
 
   /** Answers plain requests to a relay's paths on control's own listener. */
@@ -160,12 +150,14 @@ export class EmbeddedRelay {
 
   /** Reads the certificate again. */
   async reload(): Promise<void> {
-    await this.#tls?.reload();
+    const certificate = this.#certificate;
+    if (certificate === undefined || !(await certificate.refresh())) return;
+    this.#listener?.setTls(certificate.chain);
   }
 
-  /** Packets that STUN has answered. */
-  get stunAnswered(): number {
-    return this.#stun?.counters.answered ?? 0;
+  /** What STUN counts; undefined where there is none. */
+  get stunCounters(): StunCounters | undefined {
+    return this.#stun?.counters;
   }
 
   async stop(): Promise<void> {
@@ -182,8 +174,8 @@ export class EmbeddedRelay {
       Name: `${regionId}a`,
       RegionID: regionId,
       HostName: hostname,
-      ...(own?.selfMade === true && this.#tls !== undefined
-        ? { CertName: pinOf(this.#tls.pair.cert) }
+      ...(own?.selfMade === true && this.#certificate !== undefined
+        ? { CertName: this.#certificate.pin }
         : {}),
       ...(v4 === undefined ? {} : { IPv4: v4 }),
       ...(v6 === undefined ? {} : { IPv6: v6 }),
@@ -191,12 +183,6 @@ export class EmbeddedRelay {
       STUNPort: stun === undefined ? -1 : stun.port,
     };
   }
-}
-
-/** How a client recognises a certificate that nobody vouches for. */
-function pinOf(pem: Uint8Array): string {
-  const { raw } = new X509Certificate(pem);
-  return `sha256-raw:${createHash('sha256').update(raw).digest('hex')}`;
 }
 
 function hostNames(map: DerpMap): readonly string[] {

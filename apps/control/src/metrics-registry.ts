@@ -3,7 +3,9 @@
  * count in plain fields, which are read when asked.
  */
 import type { Logger } from '@malla/base/logger';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { instruments } from '@malla/relay/instruments';
+import { registerRelayMetrics } from '@malla/relay/metrics';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { EmbeddedRelay } from './embedded-relay.ts';
 import type { NoiseAcceptor } from './machine/noise-accept.ts';
 import type { Tailnet } from './tailnet.ts';
@@ -19,27 +21,7 @@ export interface MetricsSources {
 export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const made: Gauge = new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect: () => made.set(read()),
-    });
-  };
-  const counter = (name: string, help: string, read: () => number): void => {
-    let last = 0;
-    const made: Counter = new Counter({
-      name,
-      help,
-      registers: [registry],
-      collect: () => {
-        const now = read();
-        made.inc(now - last);
-        last = now;
-      },
-    });
-  };
+  const { gauge, counter } = instruments(registry);
   const { fanout, ledger, presences, authRequests } = tailnet;
   gauge('malla_control_nodes', 'Registered nodes.', () => ledger.state.nodeCount());
   gauge('malla_control_nodes_online', 'Nodes with a live session.', () => presences.onlineCount);
@@ -80,12 +62,6 @@ export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): R
     'Transactions of the store.',
     () => ledger.counters.commits,
   );
-  if (relay !== undefined) {
-    const { counters } = relay.server;
-    gauge('malla_relay_clients', 'Clients of the relay.', () => counters.clients);
-    counter('malla_relay_packets_total', 'Packets passed on.', () => counters.packetsOut);
-    counter('malla_relay_bytes_total', 'Bytes of packets passed on.', () => counters.bytesOut);
-    counter('malla_stun_answers_total', 'STUN requests answered.', () => relay.stunAnswered);
-  }
+  if (relay !== undefined) registerRelayMetrics(registry, relay.server, relay.stunCounters);
   return registry;
 }

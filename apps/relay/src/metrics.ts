@@ -1,5 +1,6 @@
 /** What the relay and STUN count, for Prometheus: `malla_relay_*` and `malla_stun_*`. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { instruments } from './instruments.ts';
 import type { RelayServer } from './server.ts';
 import type { StunCounters } from './stun/server.ts';
 
@@ -9,30 +10,7 @@ export function registerRelayMetrics(
   relay: RelayServer,
   stun?: StunCounters,
 ): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const collect = (): void => metric.set(read());
-    const metric: Gauge = new Gauge({ name, help, registers: [registry], collect });
-  };
-  const counter = (name: string, help: string, read: () => number): void => {
-    const collect = (): void => {
-      metric.reset();
-      metric.inc(read());
-    };
-    const metric: Counter = new Counter({ name, help, registers: [registry], collect });
-  };
-  const byReason = (name: string, help: string, counts: Readonly<Record<string, number>>): void => {
-    const metric = new Counter({
-      name,
-      help,
-      labelNames: ['reason'],
-      registers: [registry],
-      collect() {
-        metric.reset();
-        for (const [reason, count] of Object.entries(counts)) metric.inc({ reason }, count);
-      },
-    });
-  };
-
+  const { gauge, counter, byReason } = instruments(registry);
   const c = relay.counters;
   gauge(
     'malla_relay_connections',

@@ -10,24 +10,25 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from '@malla/base/logger';
 import type { DerpNode } from '@malla/wire/tailcfg/derp-map';
-import { Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { stringify } from 'yaml';
 import { verifyByUrl } from './admission.ts';
 import { systemClock } from './clock.ts';
 import { type Rate, TokenBucket } from './forward/token-bucket.ts';
 import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
-import { type Listener, listenRelay } from './http/listener.ts';
+import type { HttpServer } from './http/http-server.ts';
+import { listenRelay } from './http/listener.ts';
 import { generate204, standAloneRoutes } from './http/routes.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
 import type { Admit } from './hub.ts';
 import { loadOrCreateKey } from './key-file.ts';
 import { directReadsWork } from './link/direct-read.ts';
 import { MeshClient, type MeshServer } from './mesh/mesh-client.ts';
-import { registerRelayMetrics } from './metrics.ts';
+import { listenMetrics } from './metrics-listener.ts';
 import { RelayServer } from './server.ts';
 import { StunServer } from './stun/server.ts';
-import { RelayCertificate } from './tls/relay-certificate.ts';
 import type { CertificatePaths } from './tls/self-signed.ts';
+import { ServerCertificate } from './tls/server-certificate.ts';
 
 export interface ListenAddress {
   /** Name or IP literal; absent: all addresses of both families. */
@@ -100,16 +101,16 @@ const COME_BACK = { reconnectInMs: 1_000, tryForMs: 30_000 } as const;
 export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> {
   const { log, listen, hostname, dataDir } = options;
   const key = await loadOrCreateKey(join(dataDir, 'derp_private.key'), random);
-  const certificate = await RelayCertificate.open({
-    files: options.certificate ?? {
+  const certificate = await ServerCertificate.open({
+    files: {
       certPath: join(dataDir, 'derp_cert.pem'),
       keyPath: join(dataDir, 'derp_key.pem'),
+      ...options.certificate,
+      selfMade: options.certificate === undefined,
     },
-    selfMade: options.certificate === undefined,
     hostname,
-    serverPublic: key.publicBytes,
+    derpKey: key.publicBytes,
     log,
-    wallClock: Date.now,
   });
   const directReads = await directReadsWork();
   const relay = new RelayServer({
@@ -159,7 +160,8 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
         ? undefined
         : started(await StunServer.listen({ host: listen.host, port: stunPort }, log));
     const metrics =
-      options.metrics && started(await listenMetrics(options.metrics, relay, stun, log));
+      options.metrics &&
+      started(await listenMetrics(options.metrics, () => registryOf(relay, stun), log));
     const { key: meshKey = new Uint8Array(0), servers = [] } = options.mesh ?? {};
     for (const server of servers) {
       const { remotes, pool, clock } = relay;
@@ -209,28 +211,18 @@ async function plainRoute(request: Request): Promise<Response | undefined> {
   return new URL(request.url).pathname === '/generate_204' ? generate204(request) : undefined;
 }
 
-function listenMetrics(
-  at: ListenAddress,
-  relay: RelayServer,
-  stun: StunServer | undefined,
-  log: Logger,
-): Promise<Listener> {
+/** Loaded when it is first asked for. */
+async function registryOf(relay: RelayServer, stun: StunServer | undefined): Promise<Registry> {
+  const [{ Registry }, { registerRelayMetrics }] = await Promise.all([
+    import('prom-client'),
+    import('./metrics.ts'),
+  ]);
   const registry = new Registry();
   registerRelayMetrics(registry, relay, stun?.counters);
-  return listenRelay({
-    ...at,
-    maxConnections: 100,
-    log,
-    route: async (request) => {
-      if (new URL(request.url).pathname !== '/metrics') return undefined;
-      return new Response(await registry.metrics(), {
-        headers: { 'Content-Type': registry.contentType },
-      });
-    },
-  });
+  return registry;
 }
 
-function addressOf({ address }: Listener, host: string | undefined): ListenAddress {
+function addressOf({ address }: HttpServer, host: string | undefined): ListenAddress {
   return { host, port: address.port };
 }
 

@@ -9,8 +9,8 @@ import { dirname } from 'node:path';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { http } from '@malla/relay/http/builtin';
+import { fetchListener } from '@malla/relay/http/fetch-adapter';
 import { makeFolder } from '@malla/relay/make-folder';
-import { fetchListener } from '../listen/fetch-adapter.ts';
 
 export interface SocketAddress {
   readonly path: string;

@@ -2,8 +2,9 @@
 import { dirname, join } from 'node:path';
 import { isIPv6 } from 'node:net';
 import { formatPrefix } from '@malla/ip/prefix';
+import type { CertificateFiles } from '@malla/relay/tls/server-certificate';
 import { formatListenAddress, isLoopback, isPrivateToClients, isWildcard } from './address.ts';
-import type { CertificateFiles, ListenAddress, ListenConfig } from './config.ts';
+import type { ListenAddress, ListenConfig } from './config.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
 

@@ -3,6 +3,9 @@
  * units (ms, bytes, octal mode as a number), paths absolute, prefixes in canonical text. How it is
  * written in YAML and in the environment is `keys.ts`' business; `loadConfig` makes it.
  */
+import type { CertificateFiles } from '@malla/relay/tls/server-certificate';
+
+import type { DnsRecord } from '@malla/netmap/dns-record';
 
 /** Where to listen. */
 export interface ListenAddress {
@@ -10,14 +13,6 @@ export interface ListenAddress {
   readonly host: string | undefined;
   /** 0 lets the system choose. */
   readonly port: number;
-}
-
-/** Certificate and private key, PEM files. */
-export interface CertificateFiles {
-  readonly certPath: string;
-  readonly keyPath: string;
-  /** Not the operator's: the server makes a self-signed pair at these paths if they do not exist. */
-  readonly selfMade: boolean;
 }
 
 export interface ListenConfig {
@@ -83,15 +78,10 @@ export interface DerpConfig {
   readonly updateMs: number | undefined;
 }
 
-export interface ExtraRecord {
-  readonly name: string;
-  /** Empty: A or AAAA by the value. Clients know no others. */
-  readonly type: string;
-  readonly value: string;
-}
-
 export interface DnsConfig {
   readonly magicDns: boolean;
+  /** Nodes answer for the names below their own as well. */
+  readonly magicDnsWildcard: boolean;
   /** Without dots at either end; empty only without MagicDNS. */
   readonly baseDomain: string;
   /** Clients use `nameservers` for everything, not only as a fallback. */
@@ -101,7 +91,7 @@ export interface DnsConfig {
   /** Domain to its nameservers. */
   readonly splitNameservers: Readonly<Record<string, readonly string[]>>;
   readonly searchDomains: readonly string[];
-  readonly extraRecords: readonly ExtraRecord[];
+  readonly extraRecords: readonly DnsRecord[];
   /** JSON file of records, watched; then `extraRecords` is empty. */
   readonly extraRecordsPath: string | undefined;
 }

@@ -3,13 +3,12 @@
  * that keep their socket.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { Logger } from '@malla/base/logger';
+import { type FetchHandler, fetchListener } from '@malla/relay/http/fetch-adapter';
+import { type HttpServerOptions, pathOf } from '@malla/relay/http/http-server';
 import { DERP_PATH } from '@malla/relay/http/upgrade';
 import type { EmbeddedRelay } from '../embedded-relay.ts';
-import { type NoiseAcceptor, refuse } from '../machine/noise-accept.ts';
-import { type FetchHandler, fetchListener } from './fetch-adapter.ts';
-import type { HttpServerOptions } from './http-server.ts';
+import type { NoiseAcceptor } from '../machine/noise-accept.ts';
 
 const NOISE_PATH = '/ts2021';
 const API_PREFIX = '/api/';
@@ -45,17 +44,12 @@ export function createFront(options: FrontOptions): Front {
       const path = pathOf(request);
       return path === NOISE_PATH || (relay !== undefined && path === DERP_PATH);
     },
-    onUpgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    onUpgrade: (request, socket, head) => {
       if (pathOf(request) === NOISE_PATH) {
         acceptor.accept(request, socket, head, addressOf(request));
-      } else if (relay === undefined || !relay.upgrade(request, socket, head)) {
-        refuse(socket, 404, 'nothing to upgrade here');
+      } else {
+        relay?.upgrade(request, socket, head);
       }
     },
   };
-}
-
-/** The path of a request, without its query. */
-export function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }

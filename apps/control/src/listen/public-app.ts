@@ -9,7 +9,9 @@ import { type MachinePublic, parseKey } from '@malla/keys/key';
 import type { NodePublic } from '@malla/keys/key';
 import { parseObject } from '@malla/wire/tailcfg/json';
 import { Hono } from 'hono';
+import type { State } from '../core/state.ts';
 import type { AuthRequestCache } from '../machine/auth-requests.ts';
+import type { SshChecks } from '../ssh/checks.ts';
 import {
   APPLE_VARIANTS,
   type AppleVariant,
@@ -19,6 +21,7 @@ import {
   windowsPage,
 } from './pages/clients.ts';
 import { noSuchLoginPage, registerPage } from './pages/register.ts';
+import { sshCheckPage } from './pages/ssh-check.ts';
 
 export interface PublicDeps {
   readonly noiseKey: MachinePublic;
@@ -27,6 +30,8 @@ export interface PublicDeps {
   readonly version: string;
   readonly healthy: () => Promise<boolean>;
   readonly authRequests: AuthRequestCache;
+  readonly sshChecks: SshChecks;
+  readonly state: State;
   /** Whether a relay may admit the holder of a key. */
   readonly admits: (key: NodePublic) => boolean;
   /** Paths of the embedded relay: probes, bootstrap DNS. Undefined answers: not its path. */
@@ -83,8 +88,11 @@ export function publicApp(deps: PublicDeps): Hono {
   for (const path of ['/register/:id', '/auth/:id']) {
     app.get(path, (context) => {
       context.header('Cache-Control', 'no-store');
+      const asked = context.req.param('id') ?? '';
+      const check = deps.sshChecks.find(asked);
+      if (check !== undefined) return context.html(sshCheckPage(check, deps.state));
       try {
-        const { id, device, expiresAt } = deps.authRequests.get(context.req.param('id') ?? '');
+        const { id, device, expiresAt } = deps.authRequests.get(asked);
         const { Hostname: hostname = '', OS: os = '' } = device.hostinfo;
         return context.html(registerPage({ hostname, os }, id, expiresAt));
       } catch (error) {

@@ -15,6 +15,7 @@ import { importPrivate, type X25519Private } from '@malla/keys/x25519';
 import type { Aead } from '@malla/noise/aead';
 import { encodeError } from '@malla/noise/frame';
 import { respond } from '@malla/noise/handshake';
+import { finish, refuse } from '@malla/relay/http/refuse';
 import { sendBytes } from '@malla/relay/link/websocket-link';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import { createWebSocketStream, WebSocketServer } from 'ws';
@@ -36,8 +37,6 @@ const FIRST_REQUEST_MS = 30_000;
  */
 const IDLE_MS = 150_000;
 const LOOK_EVERY_MS = 5_000;
-/** How long a refused connection may take to go away, ms. */
-const LINGER_MS = 2_000;
 const NOTHING = new Uint8Array();
 
 export interface NoiseAcceptOptions {
@@ -191,27 +190,4 @@ function decodeHandshake(header: string | string[] | undefined): Uint8Array | un
   if (typeof header !== 'string' || header.length > MAX_HANDSHAKE_CHARS) return undefined;
   const bytes = Buffer.from(header, 'base64');
   return bytes.length === 0 ? undefined : bytes;
-}
-
-/** Answers an upgrade request that is not taken, and ends the connection. */
-export function refuse(socket: Duplex, status: 400 | 404 | 426 | 503, text: string): void {
-  const reason = {
-    400: 'Bad Request',
-    404: 'Not Found',
-    426: 'Upgrade Required',
-    503: 'Service Unavailable',
-  };
-  finish(
-    socket,
-    `HTTP/1.1 ${status} ${reason[status]}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
-  );
-}
-
-/** Sends the last bytes of a connection, and does not wait for ever until the other side goes. */
-function finish(socket: Duplex, last: string | Uint8Array): void {
-  const forced = setTimeout(() => socket.destroy(), LINGER_MS);
-  forced.unref();
-  socket.once('close', () => clearTimeout(forced));
-  socket.resume();
-  socket.end(last);
 }

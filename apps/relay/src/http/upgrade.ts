@@ -12,6 +12,7 @@ import type { Source } from '../hub.ts';
 import { StreamLink } from '../link/stream-link.ts';
 import { WebSocketLink } from '../link/websocket-link.ts';
 import type { RelayServer } from '../server.ts';
+import { refuse } from './refuse.ts';
 
 export const DERP_PATH = '/derp';
 /** What `GET /derp` without an upgrade is answered, with status 426. */
@@ -51,32 +52,25 @@ export class DerpUpgrade {
     );
   }
 
-  /**
-   * For a server's `upgrade` event. False: the path is not DERP's, and nothing was done. Otherwise the
-   * socket has a new owner.
-   */
-  handle(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    const path = request.url?.split('?', 1)[0];
-    if (path !== DERP_PATH) return false;
+  /** Takes over the socket of an upgrade request to {@link DERP_PATH}. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { relay, directReads } = this.#options;
     const source = this.#sourceOf(request);
     const upgrade = request.headers.upgrade?.toLowerCase();
     if (request.method !== 'GET' || (upgrade !== 'derp' && upgrade !== 'websocket')) {
-      refuse(socket);
-      return true;
+      return refuse(socket, 426, UPGRADE_REQUIRED, { Upgrade: 'DERP' });
     }
     // Very old clients say `websocket` and mean DERP; the subprotocol tells.
     if (upgrade === 'websocket' && offersSubprotocol(request)) {
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         relay.accept(new WebSocketLink(webSocket), source, NOTHING, Buffer.alloc(0));
       });
-      return true;
+      return;
     }
     const fastStart = request.headers['derp-fast-start'] === '1';
     if (fastStart) relay.counters.fastStarts++;
     const preamble = fastStart ? NOTHING : this.#response;
     relay.accept(new StreamLink(socket, directReads), source, preamble, head);
-    return true;
   }
 
   #sourceOf(request: IncomingMessage): Source {
@@ -97,12 +91,4 @@ function plain(address: string): string {
 function offersSubprotocol(request: IncomingMessage): boolean {
   const offered = request.headers['sec-websocket-protocol'] ?? '';
   return offered.split(',').some((name) => name.trim() === SUBPROTOCOL);
-}
-
-function refuse(socket: Duplex): void {
-  socket.on('error', () => socket.destroy());
-  socket.end(
-    'HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nUpgrade: DERP\r\n' +
-      `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${UPGRADE_REQUIRED.length}\r\n\r\n${UPGRADE_REQUIRED}`,
-  );
 }

@@ -6,7 +6,8 @@ import { type Logger, silentLogger } from '@malla/base/logger';
 import { FrameType } from '@malla/wire/derp/frame';
 import { systemClock } from '../clock.ts';
 import { BootstrapDns } from '../http/bootstrap-dns.ts';
-import { type Listener, listenRelay } from '../http/listener.ts';
+import type { HttpServer } from '../http/http-server.ts';
+import { listenRelay } from '../http/listener.ts';
 import { standAloneRoutes } from '../http/routes.ts';
 import { DerpUpgrade } from '../http/upgrade.ts';
 import { RelayServer } from '../server.ts';
@@ -23,7 +24,7 @@ disco.set(Uint8Array.fromHex('5453f09f92ac'));
 
 interface Node {
   readonly relay: RelayServer;
-  readonly listener: Listener;
+  readonly listener: HttpServer;
   readonly pin: string;
 }
 

@@ -26,11 +26,11 @@ Did you not start this? Then close this page: nothing has happened.</small></p>`
   );
 }
 
-/** For an id that no device waits with. */
+/** For an id that nothing waits with. */
 export function noSuchLoginPage(): string {
   return page(
     'This login is over',
-    `<p>No device waits for this login: it was finished, it expired, or the server was restarted.
-Run <code>tailscale up</code> on the device again to get a new link.</p>`,
+    `<p>Nothing waits for this login: it was finished, it expired, or the server was restarted.
+Run <code>tailscale up</code> on the device, or connect by SSH, again to get a new link.</p>`,
   );
 }

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import tls from 'node:tls';
-import { createSelfSigned } from '@malla/relay/tls/self-signed';
+import { createSelfSigned } from '../tls/self-signed.ts';
 import { type HttpServer, type HttpServerOptions, listenHttp } from './http-server.ts';
 
 const servers: HttpServer[] = [];

@@ -8,18 +8,26 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { MallaError } from '@malla/base/error';
-import { http, https } from '@malla/relay/http/builtin';
+import { http, https } from './builtin.ts';
 
 export interface HttpServerOptions {
   readonly host: string | undefined;
+  /** 0 lets the system choose. */
   readonly port: number;
-  readonly tls: SecureContextOptions | undefined;
+  /** Absent: plain HTTP. */
+  readonly tls?: SecureContextOptions | undefined;
+  /** How long a connection may wait for its next request, ms; default longer than reverse proxies wait. */
+  readonly keepAliveMs?: number;
+  /** Connections at once; others are closed. Default: no limit. */
+  readonly maxConnections?: number;
+  /** Whether to take a connection at all; others are closed before they cost anything. Default: yes. */
+  readonly accepts?: () => boolean;
   readonly onRequest: RequestListener;
   /** Whether an upgrade request is for {@link onUpgrade}. */
   readonly takesUpgrade: (request: IncomingMessage) => boolean;
   /** A connection could not be accepted. */
   readonly onError: (error: Error) => void;
-  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 /** A server that listens. */
@@ -27,15 +35,14 @@ export interface HttpServer {
   readonly address: AddressInfo;
   /** Uses another certificate for connections from now on. */
   setTls(tls: SecureContextOptions): void;
-  /** Stops accepting, ends idle connections, and after `graceMs` all others, upgraded ones too. */
-  stop(graceMs: number): Promise<void>;
+  /** Stops accepting, ends idle connections, and after `graceMs`, default 0, all others, upgraded ones too. */
+  stop(graceMs?: number): Promise<void>;
 }
 
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 15_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,
 } as const;
 const TLS_LIMITS = {
@@ -43,24 +50,33 @@ const TLS_LIMITS = {
   ALPNProtocols: ['http/1.1'],
   handshakeTimeout: 10_000,
 } as const;
+const KEEP_ALIVE_MS = 65_000;
 const MAX_REQUESTS_PER_SOCKET = 1_000;
 
 /** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
 export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const settings = { ...LIMITS, shouldUpgradeCallback: options.takesUpgrade };
+  const settings = {
+    ...LIMITS,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
+    shouldUpgradeCallback: options.takesUpgrade,
+  };
   const server =
     options.tls === undefined
       ? http.createServer(settings, options.onRequest)
       : https.createServer({ ...settings, ...options.tls, ...TLS_LIMITS }, options.onRequest);
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
   const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  // One function for all: there are many sockets.
+  const forget = function (this: Socket): void {
+    sockets.delete(this);
+  };
+  server.prependListener('connection', (socket: Socket) => {
+    if (options.accepts?.() === false) return void socket.destroy();
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    socket.on('close', forget);
   });
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
-    options.onUpgrade(request, socket, head);
-  });
+  server.on('upgrade', options.onUpgrade);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
     server.listen(
@@ -78,7 +94,7 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
     setTls: (tls) => {
       if (server instanceof https.Server) server.setSecureContext({ ...tls, ...TLS_LIMITS });
     },
-    stop: (graceMs) =>
+    stop: (graceMs = 0) =>
       new Promise((resolve) => {
         const force = setTimeout(() => {
           for (const socket of sockets) socket.destroy();
@@ -92,8 +108,13 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   };
 }
 
+/** The path of a request, without its query. */
+export function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
+}
+
 /** One sentence for a failed listen. */
-export function listenError(
+function listenError(
   error: NodeJS.ErrnoException,
   at: { readonly host: string | undefined; readonly port: number },
 ): MallaError {
