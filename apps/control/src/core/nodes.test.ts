@@ -84,7 +84,7 @@ describe('deleting a node', () => {
 
 describe('approving routes', () => {
   test('replaces what was approved, in canonical form and order', () => {
-    assert.deepEqual(approve('fd00:0::/64', '10.1.0.0/16', '10.0.0.0/24', '10.1.0.0/16'), [
+    assert.deepEqual(approve('fd00:0::/64', '10.1.0.0/16', '10.0.0.0/24'), [
       '10.0.0.0/24',
       '10.1.0.0/16',
       'fd00::/64',
@@ -103,12 +103,19 @@ describe('approving routes', () => {
       ['10.0.0.0', /no valid prefix length/],
       ['10.0.0.0/33', /no valid prefix length/],
       ['exit', /is not a prefix like/],
+      ['::1%lo/128', /has a zone/],
     ];
     for (const [route, message] of refused) {
       const error = refusal(() => approve(route));
       assert.equal(error.code, 'node.routes-invalid');
       assert.match(error.message, message);
     }
+  });
+
+  test('refuses one that is given twice, however it is spelled', () => {
+    const error = refusal(() => approve('fd00::/64', '10.0.0.0/24', 'fd00:0::/64'));
+    assert.equal(error.code, 'node.routes-invalid');
+    assert.equal(error.message, 'route "fd00:0::/64" is given twice');
   });
 });
 

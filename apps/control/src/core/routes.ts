@@ -10,42 +10,107 @@ import {
   parsePrefixMasked,
   type Prefix,
 } from '@malla/ip/prefix';
-import type { Node } from '@malla/netmap/node';
+import type { Node, NodeId } from '@malla/netmap/node';
+import { type Change, decide, type Decision } from './change.ts';
+import type { State } from './state.ts';
 
 export const EXIT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0'];
 
-/** Reads routes a person wrote: sorted, without repetition. Throws MallaError `node.routes-invalid`. */
+/**
+ * Reads routes a person wrote, in order; one default route means both. Throws MallaError
+ * `node.routes-invalid`.
+ */
 export function parseRoutes(texts: readonly string[]): readonly string[] {
   const routes = new Map<string, Prefix>();
-  const add = (text: string): void => {
+  for (const text of texts) {
     const prefix = routeOf(text);
-    routes.set(formatPrefix(prefix), prefix);
-  };
-  for (const text of texts) add(text);
-  if (EXIT_ROUTES.some((exit) => routes.has(exit))) EXIT_ROUTES.forEach(add);
-  return [...routes].toSorted(([, a], [, b]) => comparePrefixes(a, b)).map(([text]) => text);
+    const canonical = formatPrefix(prefix);
+    if (routes.has(canonical)) throw invalid(text, 'is given twice');
+    routes.set(canonical, prefix);
+  }
+  if (EXIT_ROUTES.some((exit) => routes.has(exit))) {
+    for (const exit of EXIT_ROUTES) routes.set(exit, routeOf(exit));
+  }
+  return sorted(routes.values());
 }
 
-/** What the client of a node offers, canonical; what is no prefix is left out. */
+/** What the client of a node offers, in order. */
+export function announcedPrefixes(node: Node): readonly Prefix[] {
+  return prefixesOf(node.hostinfo.RoutableIPs ?? []);
+}
+
+/** What is approved for a node, in order, offered or not. */
+export function approvedPrefixes(node: Node): readonly Prefix[] {
+  return prefixesOf(node.approvedRoutes);
+}
+
+/** What the client of a node offers, canonical and in order. */
 export function availableRoutes(node: Node): readonly string[] {
-  const routes = new Map<string, Prefix>();
-  for (const text of node.hostinfo.RoutableIPs ?? []) {
-    const prefix = parsePrefix(text);
-    if (prefix.ok) routes.set(formatPrefix(prefix.value), prefix.value);
+  return announcedPrefixes(node).map(formatPrefix);
+}
+
+/**
+ * Adds to the approved routes of nodes what they offer and a policy approves by itself. Nothing is ever
+ * taken away: what was approved once stays approved until somebody says otherwise. Answers with the nodes
+ * that got more.
+ */
+export function approveAutomatically(
+  state: State,
+  ids: Iterable<NodeId>,
+  approvedByPolicy: (node: Node) => readonly Prefix[],
+): Decision<readonly Node[]> {
+  const changes: Change[] = [];
+  const answer: Node[] = [];
+  for (const id of ids) {
+    const before = state.node(id);
+    if (before === undefined || (before.hostinfo.RoutableIPs ?? []).length === 0) continue;
+    const approvedRoutes = withApproved(before, approvedByPolicy(before));
+    if (approvedRoutes === before.approvedRoutes) continue;
+    const after: Node = { ...before, approvedRoutes };
+    changes.push({ table: 'node', id, before, after });
+    answer.push(after);
   }
-  return [...routes].toSorted(([, a], [, b]) => comparePrefixes(a, b)).map(([text]) => text);
+  return decide(changes, answer);
+}
+
+/** The approved routes and what is added to them; the same array when that is nothing. */
+function withApproved(node: Node, byPolicy: readonly Prefix[]): readonly string[] {
+  const approved = new Set(node.approvedRoutes);
+  const available = new Set(availableRoutes(node));
+  const wanted = new Set(byPolicy.map(formatPrefix));
+  // An exit node for one family only is none.
+  if (EXIT_ROUTES.some((exit) => wanted.has(exit))) EXIT_ROUTES.forEach((exit) => wanted.add(exit));
+  const added = [...wanted].filter((route) => available.has(route) && !approved.has(route));
+  return added.length === 0
+    ? node.approvedRoutes
+    : sorted(prefixesOf([...node.approvedRoutes, ...added]));
+}
+
+function prefixesOf(texts: readonly string[]): readonly Prefix[] {
+  const prefixes: Prefix[] = [];
+  for (const text of texts) {
+    const prefix = parsePrefix(text);
+    if (prefix.ok) prefixes.push(prefix.value);
+  }
+  return prefixes.toSorted(comparePrefixes);
+}
+
+function sorted(prefixes: Iterable<Prefix>): readonly string[] {
+  return [...prefixes].toSorted(comparePrefixes).map(formatPrefix);
+}
+
+function invalid(route: string, why: string): MallaError {
+  return new MallaError('node.routes-invalid', `route "${route}" ${why}`, { details: { route } });
 }
 
 function routeOf(text: string): Prefix {
   const prefix = parsePrefix(text);
   if (prefix.ok) return prefix.value;
   const masked = parsePrefixMasked(text);
-  const hint = masked.ok
-    ? `has host bits set: write ${formatPrefix(masked.value)}`
-    : REASONS[prefix.error];
-  throw new MallaError('node.routes-invalid', `route "${text}" ${hint}`, {
-    details: { route: text },
-  });
+  throw invalid(
+    text,
+    masked.ok ? `has host bits set: write ${formatPrefix(masked.value)}` : REASONS[prefix.error],
+  );
 }
 
 const REASONS = {

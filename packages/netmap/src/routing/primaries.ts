@@ -44,7 +44,7 @@ const NOBODY: Changed = new Set();
 export class Routing {
   /** By canonical text of the prefix. */
   readonly #contests = new Map<string, Contest>();
-  /** Nodes that are candidates for something. */
+  /** Nodes that are candidates for something, or exit nodes. */
   readonly #routers = new Map<NodeId, Router>();
   readonly #online = new Set<NodeId>();
   readonly #unhealthy = new Set<NodeId>();
@@ -134,9 +134,9 @@ export class Routing {
     return false;
   }
 
-  /** The nodes that are candidates for something or exit nodes. */
-  routers(): IterableIterator<NodeId> {
-    return this.#routers.keys();
+  /** Whether a node could be primary for something. */
+  isCandidate(id: NodeId): boolean {
+    return (this.#routers.get(id)?.contests.size ?? 0) > 0;
   }
 
   #contestsOf(id: NodeId): Iterable<Contest> {
