@@ -16,8 +16,8 @@ import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
+import { RecordFile } from './dns/record-file.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
-import { ExtraRecordsFile } from './extra-records.ts';
 import type { Compress } from './fanout/message.ts';
 import { clientAddress } from './listen/client-address.ts';
 import { createFront } from './listen/front.ts';
@@ -49,7 +49,7 @@ export interface Control {
   readonly address: ListenAddress;
   readonly metricsAddress: ListenAddress | undefined;
   readonly tailnet: Tailnet;
-  /** Reads certificates and DERP maps again. Never rejects: failures are logged. */
+  /** Reads certificates, DERP maps and DNS records again. Never rejects: failures are logged. */
   reload(): Promise<void>;
   /** Ends streams, stores what is not stored yet, closes listeners. The store stays open. */
   stop(): Promise<void>;
@@ -59,7 +59,7 @@ const MAX_NOISE_CONNECTIONS = 50_000;
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
 const TLS_LOOK_EVERY_MS = 30_000;
-const RECORDS_LOOK_EVERY_MS = 3_000;
+const RECORDS_LOOK_EVERY_MS = 2_000;
 
 /** Starts everything that the configuration asks for. */
 export async function startControl(config: Config, deps: ControlDeps): Promise<Control> {
@@ -113,6 +113,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     auth: tailnet.logins,
     c2n: tailnet.c2n,
     addresses: tailnet.machine.rules.addresses,
+    tags: tailnet.machine.rules.tags,
     isOnline: (id) => tailnet.presences.isOnline(id),
     now: world.now,
     log,
@@ -177,12 +178,13 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     await Promise.all([...refreshes.map((refresh) => refresh()), relay?.reload()]);
   };
   const { extraRecordsPath } = config.dns;
-  if (extraRecordsPath !== undefined) {
-    const file = await ExtraRecordsFile.open(extraRecordsPath, log);
-    tailnet.setExtraRecords(file.records);
-    running.every(RECORDS_LOOK_EVERY_MS, async () => {
-      if (await file.reload()) tailnet.setExtraRecords(file.records);
-    });
+  const recordFile = extraRecordsPath && (await RecordFile.open(extraRecordsPath, log));
+  const readRecords = async (): Promise<void> => {
+    if (recordFile && (await recordFile.reload())) tailnet.setFileRecords(recordFile.records);
+  };
+  if (recordFile) {
+    tailnet.setFileRecords(recordFile.records);
+    running.every(RECORDS_LOOK_EVERY_MS, readRecords);
   }
   running.every(1_000, () => tailnet.tick());
   running.every(TLS_LOOK_EVERY_MS, readTls);
@@ -192,7 +194,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     metricsAddress: metricsListener?.address,
     tailnet,
     async reload() {
-      await Promise.all([readTls(), readMaps()]);
+      await Promise.all([readTls(), readMaps(), readRecords()]);
     },
     stop: () => running.stop(),
   };

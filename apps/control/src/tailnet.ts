@@ -5,15 +5,19 @@
  */
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
+import type { DnsRecord } from '@malla/netmap/dns-record';
 import type { Node, NodeId } from '@malla/netmap/node';
+import type { CapMap } from '@malla/netmap/tailcfg-node';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { AuthRequests } from './admin/deps.ts';
-import type { Config, ExtraRecord } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import type { Change } from './core/change.ts';
 import { sawNodes } from './core/map-update.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
+import { NO_TAG_POLICY } from './core/tags.ts';
+import { TailnetDns } from './dns/tailnet-dns.ts';
 import { Common } from './fanout/change-log.ts';
 import type { Facts } from './fanout/class-view.ts';
 import { Fanout } from './fanout/fanout.ts';
@@ -27,8 +31,9 @@ import { ExpiryWatch } from './machine/expiry.ts';
 import { KeepAlives } from './machine/keep-alive.ts';
 import { createLogins } from './machine/logins.ts';
 import { Presences } from './machine/presence.ts';
+import { SshChecks } from './ssh/checks.ts';
 import type { Store } from './store/store.ts';
-import { prefixOf, TailnetMap } from './tailnet-map.ts';
+import { prefixesOf, prefixOf, TailnetMap } from './tailnet-map.ts';
 
 /** The world, as far as a tailnet needs it. */
 export interface World {
@@ -53,9 +58,11 @@ export class Tailnet {
   readonly presences: Presences;
   readonly authRequests: AuthRequestCache;
   readonly c2n: C2nExchanges;
+  readonly sshChecks: SshChecks;
   readonly logins: AuthRequests;
   readonly machine: MachineDeps;
   readonly map: TailnetMap;
+  readonly dns: TailnetDns;
   readonly #world: World;
   readonly #expiry: ExpiryWatch;
   readonly #keepAlives: KeepAlives;
@@ -69,7 +76,14 @@ export class Tailnet {
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
     const rules = rulesOf(config);
     this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
-    this.map = new TailnetMap(config, derpMap);
+    this.dns = new TailnetDns({
+      settings: config.dns,
+      prefixes: prefixesOf(config),
+      wildcard: config.dns.magicDnsWildcard,
+      fixed: config.dns.extraRecords,
+      stored: state.dnsRecords(),
+    });
+    this.map = new TailnetMap(config, derpMap, this.dns);
     this.presences = new Presences({
       now: world.now,
       after: world.after,
@@ -81,7 +95,7 @@ export class Tailnet {
         rules: config.policy.default === 'allow-all' ? allowAll : sameUser,
         capMap: () => this.map.capMapOf(),
         firstMembers: () => this.map.firstMembers(),
-        ownMembers: () => [],
+        ownMembers: (node) => this.map.ownMembers(node, this.#attributes(node)),
         schedule: (task, delayMs) => void world.after(delayMs, task),
         monotonic: world.monotonic,
       },
@@ -101,13 +115,23 @@ export class Tailnet {
       exists: (node) => state.node(node) !== undefined,
       after: world.after,
     });
-    this.logins = createLogins(this.authRequests, this.ledger, rules, world.random);
+    this.sshChecks = new SshChecks({
+      node: (id) => state.node(id),
+      verdict: () => ({ kind: 'refuse' }),
+      lifetimeMs: config.registerCache.expirationMs,
+      now: world.now,
+      random: world.random,
+      after: world.after,
+      log: world.log,
+    });
+    this.logins = createLogins(this.authRequests, this.sshChecks, this.ledger, rules, world.random);
     this.machine = {
       ledger: this.ledger,
       fanout: this.fanout,
       presences: this.presences,
       authRequests: this.authRequests,
       c2n: this.c2n,
+      sshChecks: this.sshChecks,
       rules,
       serverUrl: config.serverUrl,
       now: world.now,
@@ -146,6 +170,7 @@ export class Tailnet {
   async tick(): Promise<void> {
     this.#keepAlives.look(this.#world.monotonic());
     this.authRequests.dropExpired();
+    this.sshChecks.look();
     try {
       await this.#expiry.look();
       const now = this.#world.monotonic();
@@ -166,10 +191,9 @@ export class Tailnet {
     if (this.map.setDerpMap(derpMap)) this.fanout.commonChanged(Common.derpMap);
   }
 
-  /** Uses other DNS records, and tells everyone. */
-  setExtraRecords(records: readonly ExtraRecord[]): void {
-    this.map.setExtraRecords(records);
-    this.fanout.commonChanged(Common.dns);
+  /** Uses other DNS records of the file, and tells everyone. */
+  setFileRecords(records: readonly DnsRecord[]): void {
+    if (this.dns.setFileRecords(records)) this.#dnsChanged();
   }
 
   /** Ends all streams and stores what was not stored yet. */
@@ -200,7 +224,7 @@ export class Tailnet {
       user: (id) => state.user(id),
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
       served: () => [],
-      peerCapMap: () => undefined,
+      peerCapMap: (node) => this.dns.peerCapabilities(this.#attributes(node)),
       naming: { baseDomain: config.dns.baseDomain },
       now: this.#world.now,
       commonMembers: (parts) => this.map.commonMembers(parts),
@@ -208,12 +232,26 @@ export class Tailnet {
     };
   }
 
+  /** Capabilities that the policy gives a node. */
+  #attributes(_node: Node): CapMap {
+    return {};
+  }
+
+  #dnsChanged(): void {
+    if (this.dns.isShared) this.fanout.commonChanged(Common.dns);
+    else this.fanout.ownChanged([...this.fanout.streams()].map(({ nodeId }) => nodeId));
+  }
+
   #changed(changes: readonly Change[]): void {
     this.fanout.apply(changes);
+    if (this.dns.apply(changes)) this.#dnsChanged();
     const expired: Node[] = [];
     for (const change of changes) {
       if (change.table !== 'node') continue;
-      const { id, after } = change;
+      const { id, before, after } = change;
+      if (before !== undefined && after !== undefined && this.dns.concerns(before, after)) {
+        this.fanout.ownChanged([id]);
+      }
       if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
       if (after === undefined) this.presences.remove(id);
     }
@@ -255,5 +293,6 @@ function rulesOf(config: Config): RegistrationRules {
       allocation: config.prefixes.allocation,
     },
     nodeExpiryMs: config.node.expiryMs ?? 0,
+    tags: NO_TAG_POLICY,
   };
 }

@@ -3,6 +3,7 @@ import type { Logger } from '@malla/base/logger';
 import type { Node, NodeId } from '@malla/netmap/node';
 import type { AddressPlan } from '../core/addresses.ts';
 import type { Device } from '../core/register.ts';
+import type { TagPolicy } from '../core/tags.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Store } from '../store/store.ts';
 
@@ -44,6 +45,8 @@ export interface AdminDeps {
   readonly c2n: C2n;
   /** What `nodes backfillips` fills in. */
   readonly addresses: AddressPlan;
+  /** Which tags the policy defines. */
+  readonly tags: TagPolicy;
   /** Whether a node has a live session. */
   readonly isOnline: (node: NodeId) => boolean;
   /** Unix ms. */

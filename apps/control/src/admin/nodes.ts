@@ -21,6 +21,7 @@ export function nodeHandlers({
   store,
   auth,
   addresses,
+  tags: tagPolicy,
   isOnline,
 }: AdminDeps): HandlersOf<
   | 'listNodes'
@@ -70,7 +71,9 @@ export function nodeHandlers({
     },
 
     async setTags({ nodeId, tags }) {
-      return answer(await ledger.execute((current) => setTags(current, idOf(nodeId), tags)));
+      return answer(
+        await ledger.execute((current) => setTags(current, idOf(nodeId), tags, tagPolicy)),
+      );
     },
 
     async setApprovedRoutes({ nodeId, routes }) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createTailnet, refusal } from '../testing/tailnet.ts';
 import { deleteNode, renameNode, setApprovedRoutes, setExpiry, setTags } from './nodes.ts';
+import { NO_TAG_POLICY } from './tags.ts';
 
 describe('renaming a node', () => {
   test('frees the old name and keeps the new one whatever the client calls itself', () => {
@@ -33,7 +34,9 @@ describe('renaming a node', () => {
 describe('tagging a node', () => {
   test('takes it from its owner, and its key no longer expires', () => {
     const tailnet = createTailnet({ users: ['ann'], nodes: [{ expiry: 5 }] });
-    const node = tailnet.run((state) => setTags(state, 1, ['tag:web', 'tag:db', 'tag:web']));
+    const node = tailnet.run((state) =>
+      setTags(state, 1, ['tag:web', 'tag:db', 'tag:web'], NO_TAG_POLICY),
+    );
     assert.deepEqual(node.tags, ['tag:db', 'tag:web']);
     assert.equal(node.userId, undefined);
     assert.equal(node.expiry, undefined);
@@ -42,17 +45,17 @@ describe('tagging a node', () => {
 
   test('cannot leave it without tags', () => {
     const tailnet = createTailnet({ nodes: [{ userId: undefined, tags: ['tag:web'] }] });
-    const error = refusal(() => tailnet.run((state) => setTags(state, 1, [])));
+    const error = refusal(() => tailnet.run((state) => setTags(state, 1, [], NO_TAG_POLICY)));
     assert.equal(error.code, 'node.tags-invalid');
     assert.match(error.message, /^cannot remove all tags from a node/);
   });
 
   test('with anything but tags is refused', () => {
     const tailnet = createTailnet({ users: ['ann'], nodes: [{}] });
-    const error = refusal(() => tailnet.run((state) => setTags(state, 1, ['web'])));
+    const error = refusal(() => tailnet.run((state) => setTags(state, 1, ['web'], NO_TAG_POLICY)));
     assert.equal(error.message, "tag must start with the string 'tag:'");
     assert.equal(
-      refusal(() => tailnet.run((state) => setTags(state, 7, ['tag:a']))).code,
+      refusal(() => tailnet.run((state) => setTags(state, 7, ['tag:a'], NO_TAG_POLICY))).code,
       'node.not-found',
     );
   });

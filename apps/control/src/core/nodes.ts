@@ -5,7 +5,7 @@ import { decide, type Decision } from './change.ts';
 import { checkName, MAX_LABEL_BYTES, type NameFault } from './names.ts';
 import { parseRoutes } from './routes.ts';
 import type { Context, State } from './state.ts';
-import { checkTags } from './tags.ts';
+import { checkTags, refuseTags, type TagPolicy } from './tags.ts';
 
 /**
  * Gives a node a name that its client's hostname no longer changes. Throws MallaError `node.not-found`,
@@ -30,9 +30,15 @@ export function renameNode(state: State, id: NodeId, name: string): Decision<Nod
 
 /**
  * Replaces the tags of a node. It loses its owner and no longer expires: a tagged node belongs to no
- * person who could log in again. Throws MallaError `node.not-found`, `node.tags-invalid`.
+ * person who could log in again. A policy must define the tags; who owns them does not matter. Throws
+ * MallaError `node.not-found`, `node.tags-invalid`.
  */
-export function setTags(state: State, id: NodeId, wanted: readonly string[]): Decision<Node> {
+export function setTags(
+  state: State,
+  id: NodeId,
+  wanted: readonly string[],
+  policy: TagPolicy,
+): Decision<Node> {
   const before = knownNode(state, id);
   if (wanted.length === 0) {
     throw new MallaError(
@@ -41,6 +47,10 @@ export function setTags(state: State, id: NodeId, wanted: readonly string[]): De
     );
   }
   const tags = checkTags(wanted);
+  const undefinedTags = tags.filter((tag) => !policy.isDefined(tag));
+  if (undefinedTags.length > 0) {
+    refuseTags(undefinedTags, 'node.tags-invalid', 'the policy does not define them in tagOwners');
+  }
   return replace(before, { ...before, tags, userId: undefined, expiry: undefined });
 }
 

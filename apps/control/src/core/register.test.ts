@@ -12,6 +12,8 @@ import {
   shortenExpiry,
 } from './register.ts';
 import type { Node } from '@malla/netmap/node';
+import { setTags } from './nodes.ts';
+import { NO_TAG_POLICY, type TagPolicy } from './tags.ts';
 
 const HOUR_MS = 3_600_000;
 const RULES: RegistrationRules = {
@@ -21,6 +23,12 @@ const RULES: RegistrationRules = {
     allocation: 'sequential',
   },
   nodeExpiryMs: 0,
+  tags: NO_TAG_POLICY,
+};
+/** User 1 owns tag:a and tag:b. */
+const OWNED: TagPolicy = {
+  isDefined: (tag) => /^tag:[abc]$/.test(tag),
+  owns: (userId, tag) => userId === 1 && /^tag:[ab]$/.test(tag),
 };
 
 function prefix(text: string): Prefix {
@@ -165,8 +173,69 @@ describe('registration', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     const asking = device(1, { hostinfo: { Hostname: 'x', RequestTags: ['tag:a', 'tag:b'] } });
     const { message } = refusal(() => join(tailnet, asking, authKey(tailnet)));
-    assert.equal(message, 'requested tags [tag:a, tag:b] are invalid or not permitted');
+    assert.match(message, /^requested tags \[tag:a, tag:b\] are invalid or not permitted: /);
     assert.equal(refusal(() => login(tailnet, asking)).code, 'register.refused');
+  });
+
+  test('a device gets the tags that it asks for where its user owns them, and then has no owner', () => {
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const rules = { ...RULES, tags: OWNED };
+    const asking = (...tags: string[]): Device =>
+      device(1, { hostinfo: { Hostname: 'x', RequestTags: tags } });
+    const node = login(tailnet, asking('tag:b', 'tag:a', 'tag:b'), 1, rules);
+    assert.deepEqual([node.tags, node.userId], [['tag:a', 'tag:b'], undefined]);
+    for (const [user, tags] of [
+      [1, ['tag:c']],
+      [1, ['tag:a', 'tag:nonexistent']],
+      [2, ['tag:a']],
+    ] as const) {
+      const { message } = refusal(() => login(tailnet, asking(...tags), user, rules));
+      assert.match(message, /are invalid or not permitted/);
+      assert.ok(!message.includes('tag:a,'), message);
+    }
+  });
+
+  test('another login with fewer tags takes tags away, and one without any makes the user the owner', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = { ...RULES, tags: OWNED };
+    const again = (key: number, tags: string[]): Node =>
+      login(
+        tailnet,
+        device(1, {
+          key,
+          oldNodeKey: nodeKey(key - 1),
+          hostinfo: { Hostname: 'x', RequestTags: tags },
+        }),
+        1,
+        rules,
+      );
+    const first = again(2, ['tag:a', 'tag:b']);
+    const second = again(3, ['tag:b']);
+    assert.deepEqual([second.id, second.tags], [first.id, ['tag:b']]);
+    const third = again(4, []);
+    assert.deepEqual([third.id, third.tags, third.userId], [first.id, [], 1]);
+  });
+
+  test('a device with a tagged key may ask for tags of the key, and for no others', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = { ...RULES, tags: OWNED };
+    const key = authKey(tailnet, { tags: ['tag:a', 'tag:c'], reusable: true });
+    const asking = (n: number, tag: string): Device =>
+      device(n, { hostinfo: { Hostname: 'x', RequestTags: [tag] } });
+    assert.deepEqual(join(tailnet, asking(1, 'tag:a'), key, rules).tags, ['tag:a', 'tag:c']);
+    assert.match(
+      refusal(() => join(tailnet, asking(2, 'tag:b'), key, rules)).message,
+      /^requested tags \[tag:b\]/,
+    );
+  });
+
+  test('tags that an administrator gave outlive another login with the same key', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet, { tags: ['tag:a'], reusable: true });
+    const { id } = join(tailnet, device(1), key);
+    tailnet.run((state) => setTags(state, id, ['tag:c'], OWNED));
+    const again = join(tailnet, device(1, { key: 2, oldNodeKey: nodeKey(1) }), key);
+    assert.deepEqual([again.id, again.tags], [id, ['tag:c']]);
   });
 
   test('logging in again as the same user keeps id, addresses, name and routes, and rotates the node key', () => {

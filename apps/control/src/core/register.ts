@@ -9,6 +9,7 @@
  */
 import { MallaError } from '@malla/base/error';
 import type { MachinePublic, NodePublic } from '@malla/keys/key';
+import type { PreAuthKey } from '@malla/netmap/credential';
 import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
 import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
@@ -18,6 +19,7 @@ import { labelFor, uniqueName } from './names.ts';
 import { parseCredential } from './credentials.ts';
 import { findPreAuthKey } from './preauth-keys.ts';
 import type { Context, State } from './state.ts';
+import { refuseTags, type TagPolicy } from './tags.ts';
 
 /** What a client sent, from a machine that Noise authenticated. */
 export interface Device {
@@ -38,6 +40,7 @@ export interface RegistrationRules {
   readonly addresses: AddressPlan;
   /** How long a user's device may stay without logging in again, ms; 0: for ever. */
   readonly nodeExpiryMs: number;
+  readonly tags: TagPolicy;
 }
 
 /** Registers a device with a pre-auth key. A single-use key is spent in the same decision. */
@@ -69,14 +72,16 @@ export function registerWithAuthKey(
     throw new MallaError('preauth-key.invalid', message, { details: { reason: found.error } });
   }
   const key = found.value;
-  const requested = device.hostinfo.RequestTags ?? [];
-  if (requested.length > 0) refuseTags(requested);
+  const beyond = requestedTags(device).filter((tag) => !key.tags.includes(tag));
+  if (beyond.length > 0) {
+    refuseTags(beyond, 'register.refused', 'with an auth key a device gets the tags of the key');
+  }
   const registered = registerNode(
     state,
     device,
     {
       userId: key.tags.length > 0 ? undefined : key.userId,
-      tags: key.tags,
+      tags: tagsByKey(state, device, key),
       method: 'authkey',
       preAuthKeyId: key.id,
       ephemeral: key.ephemeral || device.ephemeral,
@@ -92,6 +97,18 @@ export function registerWithAuthKey(
     after: { ...key, used: true },
   };
   return decide([...registered.changes, spent], registered.answer);
+}
+
+/**
+ * The tags of the key; but those that an administrator gave the node later outlive another login with
+ * the key that it joined with.
+ */
+function tagsByKey(state: State, device: Device, key: PreAuthKey): readonly string[] {
+  if (key.tags.length === 0) return key.tags;
+  const joined = state
+    .nodesOfMachine(device.machineKey)
+    .find(({ preAuthKeyId, tags }) => preAuthKeyId === key.id && tags.length > 0);
+  return joined?.tags ?? key.tags;
 }
 
 /**
@@ -117,7 +134,10 @@ function repeatedLogin(
   return registerNode(state, { ...device, expiry: node.expiry }, admission, rules, context);
 }
 
-/** Registers a device that an administrator (or, later, an identity provider) let in for a user. */
+/**
+ * Registers a device that an administrator (or, later, an identity provider) let in for a user. With
+ * tags that it asks for and the user owns it belongs to nobody from then on.
+ */
 export function registerForUser(
   state: State,
   device: Device,
@@ -126,15 +146,24 @@ export function registerForUser(
   rules: RegistrationRules,
   context: Context,
 ): Decision<Node> {
-  const requested = device.hostinfo.RequestTags ?? [];
-  if (requested.length > 0) refuseTags(requested);
+  const tags = requestedTags(device);
+  const foreign = tags.filter((tag) => !rules.tags.owns(userId, tag));
+  if (foreign.length > 0) {
+    refuseTags(foreign, 'register.refused', 'the policy does not name this user as an owner');
+  }
+  const owner = tags.length > 0 ? undefined : userId;
   return registerNode(
     state,
     device,
-    { userId, tags: [], method, preAuthKeyId: undefined, ephemeral: device.ephemeral },
+    { userId: owner, tags, method, preAuthKeyId: undefined, ephemeral: device.ephemeral },
     rules,
     context,
   );
+}
+
+/** What `tailscale up --advertise-tags` asked for, sorted. */
+function requestedTags(device: Device): readonly string[] {
+  return [...new Set(device.hostinfo.RequestTags)].toSorted();
 }
 
 /**
@@ -277,13 +306,4 @@ function freeName(state: State, hostname: string, self: Node | undefined): strin
     const holder = state.nodeByName(name);
     return holder !== undefined && holder.id !== self?.id;
   });
-}
-
-/** Nobody owns a tag while there is no policy, so none can be asked for. */
-function refuseTags(requested: readonly string[]): never {
-  const named = requested.length > 8 ? [...requested.slice(0, 8), '…'] : requested;
-  throw new MallaError(
-    'register.refused',
-    `requested tags [${named.join(', ')}] are invalid or not permitted`,
-  );
 }

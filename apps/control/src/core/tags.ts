@@ -1,5 +1,30 @@
 /** Tags as administrators write them: `tag:name`. Who may use which is the policy's business. */
 import { MallaError } from '@malla/base/error';
+import type { UserId } from '@malla/netmap/user';
+
+/** What the policy says of tags (`tagOwners`). */
+export interface TagPolicy {
+  /** Whether there is such a tag. */
+  isDefined(tag: string): boolean;
+  /** Whether a user may give it to a device of theirs. */
+  owns(userId: UserId, tag: string): boolean;
+}
+
+/** Without a policy any tag may be given by an administrator, and nobody else owns one. */
+export const NO_TAG_POLICY: TagPolicy = { isDefined: () => true, owns: () => false };
+
+/** Refuses tags that a client asked for, or that an administrator gives, by name. Throws MallaError. */
+export function refuseTags(
+  refused: readonly string[],
+  code: 'register.refused' | 'node.tags-invalid',
+  reason: string,
+): never {
+  const named = refused.length > 8 ? [...refused.slice(0, 8), '…'] : refused;
+  throw new MallaError(
+    code,
+    `requested tags [${named.join(', ')}] are invalid or not permitted: ${reason}`,
+  );
+}
 
 /** The tags, sorted and without repetition. Throws MallaError `node.tags-invalid`. */
 export function checkTags(tags: readonly string[]): readonly string[] {

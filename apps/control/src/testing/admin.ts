@@ -10,16 +10,21 @@ import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
 import { State } from '../core/state.ts';
+import { NO_TAG_POLICY } from '../core/tags.ts';
 import { Ledger } from '../ledger.ts';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { createLogins } from '../machine/logins.ts';
 import { openMemoryStore } from '../store/open.ts';
+import { SshChecks, type SshVerdict } from '../ssh/checks.ts';
 import { countingRandom, testNode } from './tailnet.ts';
 
 export interface TestAdmin {
   readonly deps: AdminDeps;
   readonly client: Client;
   readonly online: Set<NodeId>;
+  readonly sshChecks: SshChecks;
+  /** What the policy says of every SSH connection. */
+  sshVerdict: SshVerdict;
   /** Unix ms; tests move it. */
   now: number;
   /** A request as a trusted caller makes it, or from outside with this `Authorization`. */
@@ -50,15 +55,32 @@ export function createAdmin(
     allocation: 'sequential',
   };
   const logins = new AuthRequestCache({ maxEntries: 16, lifetimeMs: 900_000 }, now, random);
+  const log = given.log ?? silentLogger;
+  const sshChecks = new SshChecks({
+    node: (id) => ledger.state.node(id),
+    verdict: () => admin.sshVerdict,
+    lifetimeMs: 900_000,
+    now,
+    random,
+    after: () => () => {},
+    log,
+  });
   const deps: AdminDeps = {
     ledger,
     store,
-    auth: createLogins(logins, ledger, { addresses, nodeExpiryMs: 0 }, random),
+    auth: createLogins(
+      logins,
+      sshChecks,
+      ledger,
+      { addresses, nodeExpiryMs: 0, tags: NO_TAG_POLICY },
+      random,
+    ),
     c2n: given.c2n ?? { request: () => Promise.reject(new Error('no client is connected')) },
     addresses,
+    tags: NO_TAG_POLICY,
     isOnline: (id) => online.has(id),
     now,
-    log: given.log ?? silentLogger,
+    log,
     version: '0.0.0-test',
   };
   const inside = adminApp(deps, { authenticate: false });
@@ -66,6 +88,8 @@ export function createAdmin(
   const admin: TestAdmin = {
     deps,
     online,
+    sshChecks,
+    sshVerdict: { kind: 'refuse' },
     now: Date.UTC(2026, 10, 21),
     client: createClient({
       request: async ({ method, path, body }) => {
