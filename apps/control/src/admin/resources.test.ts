@@ -204,6 +204,33 @@ describe('waiting logins', () => {
   });
 });
 
+describe('SSH connections that wait', () => {
+  test('are approved once', async () => {
+    const authId = await connecting();
+    await admin.client.authApprove({ authId });
+    assert.equal(admin.sshChecks.find(authId)?.state, 'approved');
+    const again = await refused(admin.client.authApprove({ authId }));
+    assert.deepEqual(again, [
+      'auth.not-found',
+      `the SSH connection ${authId} was approved already`,
+    ]);
+  });
+
+  test('are rejected once', async () => {
+    const authId = await connecting();
+    await admin.client.authReject({ authId });
+    assert.equal(admin.sshChecks.find(authId)?.state, 'rejected');
+    assert.equal((await refused(admin.client.authReject({ authId })))[0], 'auth.not-found');
+  });
+
+  test('are not registered: nothing wants to join', async () => {
+    const authId = await connecting();
+    const [code, message] = await refused(admin.client.authRegister({ user: 'ann', authId }));
+    assert.equal(code, 'request.invalid');
+    assert.match(message, /malla auth approve --auth-id hskey-authreq-/);
+  });
+});
+
 describe('requests to clients', () => {
   const nodeId = '1';
   const c2n = async (answer: () => Promise<Uint8Array>): Promise<unknown> => {
@@ -246,4 +273,19 @@ describe('health', () => {
 
 function simulate(): Promise<unknown> {
   return admin.client.debugCreateNode({ user: 'ann', key: AUTH_ID, name: 'Test Box', routes: [] });
+}
+
+/** The id under which an SSH connection waits. */
+async function connecting(): Promise<string> {
+  await admin.client.createUser({ name: 'ann' });
+  const source = await admin.addNode();
+  const destination = await admin.addNode();
+  admin.sshVerdict = { kind: 'check', periodMs: 0 };
+  const answer = admin.sshChecks.ask({
+    source: source.id,
+    destination: destination.id,
+    localUser: 'root',
+  });
+  assert.equal(answer.kind, 'wait');
+  return answer.check.id;
 }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatKey } from '@malla/keys/key';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
-import { countingRandom } from '../testing/tailnet.ts';
+import { State } from '../core/state.ts';
+import { TestSsh } from '../testing/ssh.ts';
+import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
 import { type PublicDeps, publicApp } from './public-app.ts';
 
 const NOISE_KEY = formatKey('mkey', new Uint8Array(32).fill(7));
@@ -17,6 +19,8 @@ class Subject {
     () => this.now,
     countingRandom(),
   );
+  readonly state = new State();
+  readonly ssh = new TestSsh();
   readonly #app: ReturnType<typeof publicApp>;
 
   constructor(replaced: Partial<PublicDeps> = {}) {
@@ -26,6 +30,8 @@ class Subject {
       version: '1.2.3',
       healthy: () => Promise.resolve(true),
       authRequests: this.authRequests,
+      sshChecks: this.ssh.checks,
+      state: this.state,
       admits: (key) => key === KNOWN,
       relay: undefined,
       ...replaced,
@@ -38,6 +44,16 @@ class Subject {
 
   verify(body: string): Promise<Response> {
     return this.get('/verify', { method: 'POST', body });
+  }
+
+  /** Makes nodes 1 and 2 known, of a user ann. */
+  know(...names: readonly string[]): void {
+    const before = undefined;
+    this.state.apply({ table: 'user', id: 1, before, after: testUser(1, 'ann') });
+    for (const [index, name] of names.entries()) {
+      const after = testNode(index + 1, { name });
+      this.state.apply({ table: 'node', id: after.id, before, after });
+    }
   }
 
   /** A login that waits; its id. */
@@ -172,6 +188,38 @@ describe('the page of a login', () => {
     const page = await (await subject.get(`/register/${id}`)).text();
     assert.ok(!page.includes('<img') && !page.includes('<b>'));
     assert.ok(page.includes('&#60;img src=x onerror=alert(1)&#62;'));
+  });
+});
+
+describe('the page of an SSH connection that waits', () => {
+  test('shows who wants in where, both commands, and until when', async () => {
+    const subject = new Subject();
+    subject.know('laptop', 'cellar');
+    const id = subject.ssh.waiting();
+    const answer = await subject.get(`/auth/${id}`);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('cache-control'), 'no-store');
+    const page = (await answer.text()).replaceAll(/<[^>]*>/g, '').replaceAll('\n', ' ');
+    assert.match(page, /laptop \(ann\) wants to connect to cellar as root\./);
+    assert.match(page, /2026-07-01 00:15 UTC/);
+    assert.ok(page.includes(`malla auth approve --auth-id ${id}`));
+    assert.ok(page.includes(`malla auth reject --auth-id ${id}`));
+  });
+
+  test('says what was decided', async () => {
+    const subject = new Subject();
+    const id = subject.ssh.waiting();
+    subject.ssh.checks.reject(id);
+    assert.match(await (await subject.get(`/auth/${id}`)).text(), /It was rejected\./);
+  });
+
+  test('shows names as text, also of devices that are gone', async () => {
+    const subject = new Subject();
+    const localUser = '<b>x';
+    const id = subject.ssh.waiting({ localUser });
+    const page = await (await subject.get(`/auth/${id}`)).text();
+    assert.ok(!page.includes(localUser));
+    assert.match(page, /a device/);
   });
 });
 

@@ -7,13 +7,9 @@
  * is full those make way whose client does not hold a request open.
  */
 import { MallaError } from '@malla/base/error';
-import { toHex } from '@malla/base/hex';
 import type { RandomBytes } from '@malla/base/random';
 import type { Device } from '../core/register.ts';
-
-/** `hskey-authreq-` and 24 hex digits, as headscale's. */
-const PREFIX = 'hskey-authreq-';
-const ID = /^hskey-authreq-[0-9a-f]{24}$/;
+import { checkAuthId, newAuthId } from './auth-id.ts';
 
 export type AuthOutcome = 'registered' | 'rejected';
 
@@ -71,7 +67,7 @@ export class AuthRequestCache {
     if (id !== undefined) this.#checkFree(id);
     this.#makeRoom(device);
     const request: AuthRequest = {
-      id: id ?? PREFIX + toHex(this.#random(12)),
+      id: id ?? newAuthId(this.#random),
       device,
       expiresAt: this.#now() + this.#limits.lifetimeMs,
     };
@@ -140,13 +136,13 @@ export class AuthRequestCache {
   }
 
   #waiting(id: string): Entry {
-    checkId(id);
+    checkAuthId(id);
     this.dropExpired();
     const entry = this.#entries.get(id);
     if (entry?.state === 'waiting') return entry;
     throw new MallaError(
       'auth.not-found',
-      `no device waits with the id ${id}: it has been used, has expired, or the server was restarted; run tailscale up again for a new one`,
+      `nothing waits with the id ${id}: it has been used, has expired, or the server was restarted; run tailscale up, or connect by SSH, again for a new one`,
     );
   }
 
@@ -160,7 +156,7 @@ export class AuthRequestCache {
   }
 
   #checkFree(id: string): void {
-    checkId(id);
+    checkAuthId(id);
     const state = this.#entries.get(id)?.state;
     if (state === 'waiting' || state === 'deciding') {
       throw new MallaError('auth.id-invalid', `a device waits with the id ${id} already`);
@@ -190,12 +186,4 @@ export class AuthRequestCache {
 
 function release({ waiters }: Entry, outcome: AuthOutcome | undefined): void {
   for (const done of waiters) done(outcome);
-}
-
-function checkId(id: string): void {
-  if (ID.test(id)) return;
-  throw new MallaError(
-    'auth.id-invalid',
-    `"${id.slice(0, 80)}" is not an authentication id: it looks like ${PREFIX}…`,
-  );
 }

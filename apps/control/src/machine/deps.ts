@@ -3,6 +3,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RegistrationRules } from '../core/register.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { Ledger } from '../ledger.ts';
+import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
 import type { C2nExchanges } from './c2n.ts';
 import type { InnerHttp, MachineConnection } from './inner-http.ts';
@@ -14,6 +15,7 @@ export interface MachineDeps {
   readonly presences: Presences;
   readonly authRequests: AuthRequestCache;
   readonly c2n: C2nExchanges;
+  readonly sshChecks: SshChecks;
   readonly rules: RegistrationRules;
   /** Without a slash at its end. */
   readonly serverUrl: string;

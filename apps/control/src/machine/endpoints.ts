@@ -9,6 +9,7 @@ import { parseKey } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
 import { appendAudit } from '../core/audit.ts';
+import { sshAction } from '../ssh/action.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
 import { map } from './map.ts';
@@ -35,7 +36,7 @@ const PREFIXES: readonly (readonly [string, Handler])[] = [
   ['POST /machine/c2n/', c2nAnswer],
   ['POST /machine/webclient/', missing('this server does not broker web client sessions')],
   ['GET /machine/tka/', missing('this server does not do tailnet lock')],
-  ['GET /machine/ssh/action/', missing('this server has no SSH rules yet')],
+  ['GET /machine/ssh/action/', sshAction],
 ];
 
 /** Answers one request; never rejects. */

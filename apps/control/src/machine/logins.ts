@@ -1,22 +1,33 @@
-/** Lets waiting devices in: what `nodes register` and `auth register|approve|reject` do. */
+/**
+ * Lets in who waits: what `nodes register` and `auth register|approve|reject` do. A device that waits is
+ * registered, an SSH connection that waits is approved; either can be rejected.
+ */
 import { MallaError } from '@malla/base/error';
 import { formatKey } from '@malla/keys/key';
 import type { RandomBytes } from '@malla/base/random';
 import type { AuthRequests } from '../admin/deps.ts';
 import { type RegistrationRules, registerForUser } from '../core/register.ts';
 import type { Ledger } from '../ledger.ts';
+import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
 import { MIN_CAP_VERSION } from './map.ts';
 
 /** The administrators' side of the waiting logins. */
 export function createLogins(
   cache: AuthRequestCache,
+  sshChecks: SshChecks,
   ledger: Ledger,
   rules: RegistrationRules,
   random: RandomBytes,
 ): AuthRequests {
   return {
-    register(authId, userName) {
+    async register(authId, userName) {
+      if (sshChecks.find(authId) !== undefined) {
+        throw new MallaError(
+          'request.invalid',
+          `an SSH connection waits with ${authId}: let it through with malla auth approve --auth-id ${authId}`,
+        );
+      }
       return cache.decide(authId, 'registered', (device) =>
         ledger.execute((state, context) => {
           const user = state.userByName(userName);
@@ -28,14 +39,21 @@ export function createLogins(
       );
     },
     async approve(authId) {
-      // Whatever waits today is a device that wants to register, and that needs an owner.
+      if (sshChecks.find(authId) !== undefined) {
+        sshChecks.approve(authId, 'administrator');
+        return;
+      }
+      // A device that wants to register needs an owner.
       const { id } = cache.get(authId);
       throw new MallaError(
         'request.invalid',
         `a device waits to register with ${id}: let it in with malla nodes register --key ${id} --user USERNAME`,
       );
     },
-    reject: (authId) => cache.decide(authId, 'rejected', () => {}),
+    async reject(authId) {
+      if (sshChecks.find(authId) !== undefined) sshChecks.reject(authId);
+      else await cache.decide(authId, 'rejected', () => {});
+    },
     async simulate({ authId, name, routes }) {
       const request = cache.open(
         {

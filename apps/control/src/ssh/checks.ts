@@ -1,0 +1,308 @@
+/**
+ * SSH connections under a check rule: each waits until somebody approves or rejects it, unless its
+ * device was approved within the rule's period. In memory: after a restart whoever waits is asked again.
+ *
+ * The policy has the last word, also over what was approved meanwhile: a rule that is gone ends the wait
+ * with a refusal, one that needs no check any more lets the connection through.
+ *
+ * A destination opens checks, and any device can make it do so; so there is room for so many in all, for
+ * one destination, and between two devices, and for as many requests that are held for them.
+ */
+import { MallaError } from '@malla/base/error';
+import type { Logger } from '@malla/base/logger';
+import type { RandomBytes } from '@malla/base/random';
+import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
+import type { UserId } from '@malla/netmap/user';
+import { checkAuthId, newAuthId } from '../machine/auth-id.ts';
+import { loginOf, SshApprovals } from './approvals.ts';
+
+/** What the policy says of a connection. */
+export type SshVerdict =
+  | { readonly kind: 'accept' }
+  /** `periodMs` 0: every time. */
+  | { readonly kind: 'check'; readonly periodMs: number }
+  | { readonly kind: 'refuse' };
+
+export interface SshConnection {
+  readonly source: NodeId;
+  readonly destination: NodeId;
+  /** As whom the session would run. */
+  readonly localUser: string;
+}
+
+/** A connection that waits, or that was decided a short while ago. */
+export interface SshCheck extends SshConnection {
+  readonly id: string;
+  /** Unix ms. */
+  readonly expiresAt: number;
+  readonly state: 'waiting' | 'approved' | 'rejected';
+}
+
+/** Who approves: whoever administers the server, or a user who has proven to be that one. */
+export type Approver = 'administrator' | { readonly user: UserId };
+
+export type SshRefusal = 'not-permitted' | 'rejected' | 'expired' | 'too-many';
+
+export type SshAnswer =
+  /** `periodMs`: it was approved just now, which holds that long; absent: it needed nobody. */
+  | { readonly kind: 'accept'; readonly periodMs?: number }
+  | { readonly kind: 'refuse'; readonly reason: SshRefusal }
+  /** `isNew`: whoever connects has not been told yet. */
+  | { readonly kind: 'wait'; readonly check: SshCheck; readonly isNew: boolean };
+
+export interface SshChecksOptions {
+  readonly node: (id: NodeId) => Node | undefined;
+  readonly verdict: (connection: SshConnection) => SshVerdict;
+  /** How long a connection waits, ms. */
+  readonly lifetimeMs: number;
+  /** Unix ms. */
+  readonly now: () => number;
+  readonly random: RandomBytes;
+  readonly after: (delayMs: number, task: () => void) => () => void;
+  readonly log: Logger;
+}
+
+const MAX_CHECKS = 1024;
+/** Half of the requests that a connection of the destination can carry at a time. */
+const MAX_PER_DESTINATION = 32;
+const MAX_PER_PAIR = 8;
+/**
+ * How long a request is held at a time. Clients hold one for 30 minutes at most, and show their user an
+ * error then; one that is told to ask again before has as long anew.
+ */
+const HOLD_MS = 10 * 60_000;
+
+interface Entry {
+  check: SshCheck;
+  /** Of the source. */
+  readonly login: string;
+  readonly wakers: Set<() => void>;
+}
+
+export class SshChecks {
+  readonly #entries = new Map<string, Entry>();
+  readonly #approvals = new SshApprovals();
+  readonly #options: SshChecksOptions;
+
+  constructor(options: SshChecksOptions) {
+    this.#options = options;
+  }
+
+  /** A destination asks whether a connection may go on. */
+  ask(connection: SshConnection): SshAnswer {
+    const standing = this.#standing(connection);
+    if (standing.kind !== 'check') return standing;
+    const { source, periodMs } = standing;
+    const now = this.#options.now();
+    if (this.#approvals.covers(source, connection.destination, periodMs, now)) {
+      return { kind: 'accept' };
+    }
+    const login = loginOf(source);
+    // Connections that one approval would let through wait together.
+    const known = periodMs === 0 ? undefined : this.#alike(connection, login);
+    if (known !== undefined) return { kind: 'wait', check: known.check, isNew: true };
+    if (!this.#makeRoom(connection)) return { kind: 'refuse', reason: 'too-many' };
+    const check: SshCheck = {
+      ...connection,
+      id: newAuthId(this.#options.random),
+      expiresAt: now + this.#options.lifetimeMs,
+      state: 'waiting',
+    };
+    this.#entries.set(check.id, { check, login, wakers: new Set() });
+    this.#log(check, 'SSH connection waits for approval');
+    return { kind: 'wait', check, isNew: true };
+  }
+
+  /**
+   * A destination waits for the outcome of a check that it was told of. Resolves once there is one, after
+   * some minutes at the latest; undefined when the signal aborts.
+   */
+  async follow(
+    connection: SshConnection,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<SshAnswer | undefined> {
+    const entry = this.#entries.get(id);
+    // Forgotten by a restart, or of another connection or login: the person is asked anew.
+    if (entry === undefined || !isSame(entry.check, connection)) return this.ask(connection);
+    let held = false;
+    for (;;) {
+      if (signal.aborted) return undefined;
+      const standing = this.#standing(connection);
+      if (standing.kind !== 'check') return standing;
+      const { source, periodMs } = standing;
+      if (loginOf(source) !== entry.login) return this.ask(connection);
+      const { check } = entry;
+      if (check.state === 'rejected') return { kind: 'refuse', reason: 'rejected' };
+      const now = this.#options.now();
+      const { destination } = connection;
+      const isCovered = this.#approvals.covers(source, destination, periodMs, now);
+      if (check.state === 'approved' || isCovered) return { kind: 'accept', periodMs };
+      if (check.expiresAt <= now) return { kind: 'refuse', reason: 'expired' };
+      if (held) return { kind: 'wait', check, isNew: false };
+      if (!this.#mayHold(connection)) return { kind: 'refuse', reason: 'too-many' };
+      held = await this.#woken(entry, signal);
+    }
+  }
+
+  /** A check by id, decided ones included; undefined when it is none. */
+  find(id: string): SshCheck | undefined {
+    return this.#entries.get(id)?.check;
+  }
+
+  /**
+   * Lets a connection through, and others of its device for as long as their rules say. Throws MallaError
+   * `auth.id-invalid`, `auth.not-found`, `request.forbidden`.
+   */
+  approve(id: string, approver: Approver): SshCheck {
+    const entry = this.#waiting(id);
+    const standing = this.#standing(entry.check);
+    if (standing.kind === 'refuse') {
+      this.#end(entry);
+      throw new MallaError('auth.not-found', `the policy no longer permits what waited with ${id}`);
+    }
+    if (standing.kind === 'check') {
+      const { source, periodMs } = standing;
+      if (approver !== 'administrator' && source.userId !== approver.user) {
+        throw new MallaError(
+          'request.forbidden',
+          'only the owner of the device that connects can approve this, or an administrator',
+        );
+      }
+      if (loginOf(source) !== entry.login) {
+        this.#end(entry);
+        throw new MallaError(
+          'auth.not-found',
+          `the device that waited with ${id} has logged in anew: it will ask again`,
+        );
+      }
+      this.#approvals.grant(source, entry.check.destination, periodMs, this.#options.now());
+    }
+    return this.#decide(entry, 'approved');
+  }
+
+  /** Refuses a connection. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
+  reject(id: string): SshCheck {
+    return this.#decide(this.#waiting(id), 'rejected');
+  }
+
+  /** Does what time and the policy have done meanwhile. Call it about once a second. */
+  look(): void {
+    const { now, node } = this.#options;
+    this.#approvals.prune((source, login) => {
+      const known = node(source);
+      return known !== undefined && !isExpired(known, now()) && loginOf(known) === login;
+    });
+    for (const entry of this.#entries.values()) {
+      if (entry.check.expiresAt <= now()) this.#end(entry);
+      else if (entry.wakers.size > 0 && this.#standing(entry.check).kind !== 'check') wake(entry);
+    }
+  }
+
+  /** What policy and state say, before anybody is asked. */
+  #standing(
+    connection: SshConnection,
+  ):
+    | Exclude<SshAnswer, { kind: 'wait' }>
+    | { readonly kind: 'check'; readonly source: Node; readonly periodMs: number } {
+    const { node, now, verdict } = this.#options;
+    const source = node(connection.source);
+    const destination = node(connection.destination);
+    const refused = { kind: 'refuse', reason: 'not-permitted' } as const;
+    if (source === undefined || isExpired(source, now())) return refused;
+    if (destination === undefined || isExpired(destination, now())) return refused;
+    const said = verdict(connection);
+    if (said.kind === 'check') return { ...said, source };
+    return said.kind === 'accept' ? said : refused;
+  }
+
+  #alike(connection: SshConnection, login: string): Entry | undefined {
+    for (const entry of this.#entries.values()) {
+      const { check } = entry;
+      if (check.state === 'waiting' && entry.login === login && isSame(check, connection)) {
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  #mayHold({ source, destination }: SshConnection): boolean {
+    let there = 0;
+    let between = 0;
+    for (const { check, wakers } of this.#entries.values()) {
+      if (check.destination !== destination) continue;
+      there += wakers.size;
+      if (check.source === source) between += wakers.size;
+    }
+    return there < MAX_PER_DESTINATION && between < MAX_PER_PAIR;
+  }
+
+  #makeRoom({ source, destination }: SshConnection): boolean {
+    const checks = [...this.#entries.values()].map(({ check }) => check);
+    const waiting = checks.filter(({ state }) => state === 'waiting');
+    const there = waiting.filter((check) => check.destination === destination);
+    if (there.length >= MAX_PER_DESTINATION) return false;
+    if (there.filter((check) => check.source === source).length >= MAX_PER_PAIR) return false;
+    if (checks.length < MAX_CHECKS) return true;
+    const decided = checks.find(({ state }) => state !== 'waiting');
+    return decided !== undefined && this.#entries.delete(decided.id);
+  }
+
+  #waiting(id: string): Entry {
+    checkAuthId(id);
+    const entry = this.#entries.get(id);
+    const isOver = entry === undefined || entry.check.expiresAt <= this.#options.now();
+    if (!isOver && entry.check.state === 'waiting') return entry;
+    throw new MallaError(
+      'auth.not-found',
+      isOver
+        ? `no SSH connection waits with the id ${id}: it has expired, or the server was restarted; connect again for a new one`
+        : `the SSH connection ${id} was ${entry.check.state} already`,
+    );
+  }
+
+  #decide(entry: Entry, state: 'approved' | 'rejected'): SshCheck {
+    entry.check = { ...entry.check, state };
+    const isApproved = state === 'approved';
+    this.#log(entry.check, isApproved ? 'SSH connection approved' : 'SSH connection rejected');
+    // An approval may let others through as well.
+    for (const each of this.#entries.values()) wake(each);
+    return entry.check;
+  }
+
+  #log(
+    { id: authId, source: peer, destination: node, localUser }: SshCheck,
+    message: string,
+  ): void {
+    this.#options.log.info({ authId, node, peer, localUser }, message);
+  }
+
+  #end(entry: Entry): void {
+    this.#entries.delete(entry.check.id);
+    wake(entry);
+  }
+
+  /** Waits until there may be news; true after {@link HOLD_MS} without. */
+  #woken(entry: Entry, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const done = (held: boolean): void => {
+        cancel();
+        entry.wakers.delete(woken);
+        signal.removeEventListener('abort', woken);
+        resolve(held);
+      };
+      const woken = (): void => done(false);
+      const cancel = this.#options.after(HOLD_MS, () => done(true));
+      entry.wakers.add(woken);
+      signal.addEventListener('abort', woken, { once: true });
+    });
+  }
+}
+
+function wake({ wakers }: Entry): void {
+  for (const woken of wakers) woken();
+}
+
+function isSame(a: SshConnection, b: SshConnection): boolean {
+  return a.source === b.source && a.destination === b.destination && a.localUser === b.localUser;
+}
