@@ -1,0 +1,298 @@
+/**
+ * One tailnet at work: its state and ledger, who is online, what each stream must be told, and what
+ * time does to it. No listener and no clock of its own: control.ts gives it both, and tests give it
+ * simulated ones.
+ */
+import type { Logger } from '@malla/base/logger';
+import type { RandomBytes } from '@malla/base/random';
+import type { DnsRecord } from '@malla/netmap/dns-record';
+import type { Node, NodeId } from '@malla/netmap/node';
+import type { CapMap } from '@malla/netmap/tailcfg-node';
+import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
+import type { AuthRequests } from './admin/deps.ts';
+import type { Config } from './config/config.ts';
+import type { Change } from './core/change.ts';
+import { sawNodes } from './core/map-update.ts';
+import { purgeRevokedKeys } from './core/purge.ts';
+import type { RegistrationRules } from './core/register.ts';
+import { State } from './core/state.ts';
+import { NO_TAG_POLICY } from './core/tags.ts';
+import { TailnetDns } from './dns/tailnet-dns.ts';
+import { Common } from './fanout/change-log.ts';
+import type { Facts } from './fanout/class-view.ts';
+import { Fanout } from './fanout/fanout.ts';
+import type { Compress } from './fanout/message.ts';
+import { allowAll, sameUser } from './fanout/rules.ts';
+import { Ledger } from './ledger.ts';
+import { AuthRequestCache } from './machine/auth-requests.ts';
+import { C2nExchanges } from './machine/c2n.ts';
+import type { MachineDeps } from './machine/deps.ts';
+import { ExpiryWatch } from './machine/expiry.ts';
+import { KeepAlives } from './machine/keep-alive.ts';
+import { createLogins } from './machine/logins.ts';
+import { Presences } from './machine/presence.ts';
+import { SshChecks } from './ssh/checks.ts';
+import type { Store } from './store/store.ts';
+import { prefixesOf, prefixOf, TailnetMap } from './tailnet-map.ts';
+
+/** The world, as far as a tailnet needs it. */
+export interface World {
+  /** Unix ms. */
+  readonly now: () => number;
+  /** Monotonic ms. */
+  readonly monotonic: () => number;
+  readonly random: RandomBytes;
+  /** Calls back after so many ms, unless the returned function is called first. */
+  readonly after: (delayMs: number, task: () => void) => () => void;
+  readonly compress: Compress;
+  readonly log: Logger;
+}
+
+/** How often rows that may be stored late are stored, ms. */
+const SAVE_EVERY_MS = 2_000;
+const PURGE_EVERY_MS = 3_600_000;
+
+export class Tailnet {
+  readonly ledger: Ledger;
+  readonly fanout: Fanout;
+  readonly presences: Presences;
+  readonly authRequests: AuthRequestCache;
+  readonly c2n: C2nExchanges;
+  readonly sshChecks: SshChecks;
+  readonly logins: AuthRequests;
+  readonly machine: MachineDeps;
+  readonly map: TailnetMap;
+  readonly dns: TailnetDns;
+  readonly #world: World;
+  readonly #expiry: ExpiryWatch;
+  readonly #keepAlives: KeepAlives;
+  readonly #revokedRetentionMs: number;
+  #savedAt = 0;
+  #purgedAt = -Infinity;
+  #saving: Promise<void> | undefined;
+
+  private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
+    this.#world = world;
+    this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
+    const rules = rulesOf(config);
+    this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
+    this.dns = new TailnetDns({
+      settings: config.dns,
+      prefixes: prefixesOf(config),
+      wildcard: config.dns.magicDnsWildcard,
+      fixed: config.dns.extraRecords,
+      stored: state.dnsRecords(),
+    });
+    this.map = new TailnetMap(config, derpMap, this.dns);
+    this.presences = new Presences({
+      now: world.now,
+      after: world.after,
+      onTurn: (id, online) => this.#turned(id, online),
+    });
+    this.fanout = new Fanout(
+      {
+        facts: this.#facts(config, state),
+        rules: config.policy.default === 'allow-all' ? allowAll : sameUser,
+        capMap: () => this.map.capMapOf(),
+        firstMembers: () => this.map.firstMembers(),
+        ownMembers: (node) => this.map.ownMembers(node, this.#attributes(node)),
+        schedule: (task, delayMs) => void world.after(delayMs, task),
+        monotonic: world.monotonic,
+      },
+      state.nodes(),
+    );
+    this.authRequests = new AuthRequestCache(
+      {
+        maxEntries: config.registerCache.maxEntries,
+        lifetimeMs: config.registerCache.expirationMs,
+      },
+      world.now,
+      world.random,
+    );
+    this.c2n = new C2nExchanges({
+      random: world.random,
+      send: (node, member) => this.fanout.send(node, member),
+      exists: (node) => state.node(node) !== undefined,
+      after: world.after,
+    });
+    this.sshChecks = new SshChecks({
+      node: (id) => state.node(id),
+      verdict: () => ({ kind: 'refuse' }),
+      lifetimeMs: config.registerCache.expirationMs,
+      now: world.now,
+      random: world.random,
+      after: world.after,
+      log: world.log,
+    });
+    this.logins = createLogins(this.authRequests, this.sshChecks, this.ledger, rules, world.random);
+    this.machine = {
+      ledger: this.ledger,
+      fanout: this.fanout,
+      presences: this.presences,
+      authRequests: this.authRequests,
+      c2n: this.c2n,
+      sshChecks: this.sshChecks,
+      rules,
+      serverUrl: config.serverUrl,
+      now: world.now,
+      log: world.log,
+    };
+    this.#expiry = new ExpiryWatch({
+      ledger: this.ledger,
+      nodes: () => this.fanout.nodes(),
+      now: world.now,
+      ephemeralInactivityMs: config.node.ephemeralInactivityMs,
+      awaySince: (node) => {
+        const { online, lastSeen = node.createdAt } = this.presences.of(node.id, node.lastSeen);
+        return online ? undefined : lastSeen;
+      },
+      onExpired: (nodes) => this.#endExpired(nodes),
+    });
+    this.#keepAlives = new KeepAlives({
+      fanout: this.fanout,
+      fraction: () => (world.random(1)[0] ?? 0) / 256,
+      after: world.after,
+    });
+    this.ledger.onChanges((changes) => this.#changed(changes));
+  }
+
+  /** Loads the state from a store. Throws MallaError `store.*`. */
+  static async load(
+    config: Config,
+    store: Store,
+    derpMap: DerpMap,
+    world: World,
+  ): Promise<Tailnet> {
+    return new Tailnet(config, store, new State(await store.load()), derpMap, world);
+  }
+
+  /** Does what is due. Call it about once a second; never rejects. */
+  async tick(): Promise<void> {
+    this.#keepAlives.look(this.#world.monotonic());
+    this.authRequests.dropExpired();
+    this.sshChecks.look();
+    try {
+      await this.#expiry.look();
+      const now = this.#world.monotonic();
+      if (now - this.#purgedAt >= PURGE_EVERY_MS) {
+        this.#purgedAt = now;
+        await this.ledger.execute((state, context) =>
+          purgeRevokedKeys(state, this.#revokedRetentionMs, context),
+        );
+      }
+      if (now - this.#savedAt >= SAVE_EVERY_MS) await this.#save();
+    } catch (error) {
+      this.#world.log.error({ err: error }, 'housekeeping failed');
+    }
+  }
+
+  /** Uses another DERP map, and tells everyone if it differs. */
+  setDerpMap(derpMap: DerpMap): void {
+    if (this.map.setDerpMap(derpMap)) this.fanout.commonChanged(Common.derpMap);
+  }
+
+  /** Uses other DNS records of the file, and tells everyone. */
+  setFileRecords(records: readonly DnsRecord[]): void {
+    if (this.dns.setFileRecords(records)) this.#dnsChanged();
+  }
+
+  /** Ends all streams and stores what was not stored yet. */
+  async stop(): Promise<void> {
+    const seen = this.presences.stop();
+    for (const stream of this.fanout.streams()) this.fanout.close(stream);
+    this.c2n.stop();
+    await this.ledger.execute((state) => {
+      const nodes = [...seen.keys()]
+        .map((id) => state.node(id))
+        .filter((node) => node !== undefined);
+      return sawNodes(nodes, (node) => seen.get(node.id) ?? 0);
+    });
+    await this.#saving?.catch(() => {});
+    await this.ledger.save();
+  }
+
+  async #save(): Promise<void> {
+    this.#savedAt = this.#world.monotonic();
+    this.#saving ??= this.ledger.save().finally(() => {
+      this.#saving = undefined;
+    });
+    await this.#saving;
+  }
+
+  #facts(config: Config, state: State): Omit<Facts, 'node'> {
+    return {
+      user: (id) => state.user(id),
+      presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
+      served: () => [],
+      peerCapMap: (node) => this.dns.peerCapabilities(this.#attributes(node)),
+      naming: { baseDomain: config.dns.baseDomain },
+      now: this.#world.now,
+      commonMembers: (parts) => this.map.commonMembers(parts),
+      compress: this.#world.compress,
+    };
+  }
+
+  /** Capabilities that the policy gives a node. */
+  #attributes(_node: Node): CapMap {
+    return {};
+  }
+
+  #dnsChanged(): void {
+    if (this.dns.isShared) this.fanout.commonChanged(Common.dns);
+    else this.fanout.ownChanged([...this.fanout.streams()].map(({ nodeId }) => nodeId));
+  }
+
+  #changed(changes: readonly Change[]): void {
+    this.fanout.apply(changes);
+    if (this.dns.apply(changes)) this.#dnsChanged();
+    const expired: Node[] = [];
+    for (const change of changes) {
+      if (change.table !== 'node') continue;
+      const { id, before, after } = change;
+      if (before !== undefined && after !== undefined && this.dns.concerns(before, after)) {
+        this.fanout.ownChanged([id]);
+      }
+      if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
+      if (after === undefined) this.presences.remove(id);
+    }
+    if (expired.length > 0) this.#endExpired(expired);
+  }
+
+  /** They are told that their keys have expired, then their streams end; peers know, in one message. */
+  #endExpired(nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      this.presences.end(node.id);
+      this.fanout.presenceChanged(node, true);
+    }
+    this.fanout.flush();
+    for (const { id } of nodes) this.fanout.close(this.fanout.stream(id));
+  }
+
+  #turned(id: NodeId, online: boolean): void {
+    const node = this.ledger.state.node(id);
+    if (node === undefined) return;
+    this.fanout.presenceChanged(node);
+    if (online) return;
+    const at = this.presences.of(id, undefined).lastSeen ?? this.#world.now();
+    void this.ledger
+      .execute((state) => {
+        const present = state.node(id);
+        return sawNodes(present === undefined ? [] : [present], () => at);
+      })
+      .catch((error: unknown) =>
+        this.#world.log.error({ err: error, node: id }, 'last seen not noted'),
+      );
+  }
+}
+
+function rulesOf(config: Config): RegistrationRules {
+  return {
+    addresses: {
+      v4: prefixOf(config.prefixes.v4),
+      v6: prefixOf(config.prefixes.v6),
+      allocation: config.prefixes.allocation,
+    },
+    nodeExpiryMs: config.node.expiryMs ?? 0,
+    tags: NO_TAG_POLICY,
+  };
+}
