@@ -2,24 +2,25 @@
  * The parts of a map response that do not depend on who asks: relays, DNS, and what every node may do.
  */
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
+import type { Node } from '@malla/netmap/node';
 import type { CapMap } from '@malla/netmap/tailcfg-node';
-import { encodeDnsConfig } from '@malla/netmap/tailcfg-dns';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
-import type { Config, ExtraRecord } from './config/config.ts';
+import type { Config } from './config/config.ts';
+import type { TailnetDns } from './dns/tailnet-dns.ts';
 import { Common } from './fanout/change-log.ts';
 
 export class TailnetMap {
   readonly #config: Config;
   readonly #capMap: CapMap;
+  readonly #dns: TailnetDns;
   #derpMap: DerpMap;
-  #extraRecords: readonly ExtraRecord[];
-  readonly #members = new Map<number, string>();
+  #derpMapMember: string | undefined;
 
-  constructor(config: Config, derpMap: DerpMap) {
+  constructor(config: Config, derpMap: DerpMap, dns: TailnetDns) {
     this.#config = config;
     this.#derpMap = derpMap;
-    this.#extraRecords = config.dns.extraRecords;
-    this.#capMap = capabilities(config);
+    this.#dns = dns;
+    this.#capMap = { ...capabilities(config), ...dns.capabilities };
   }
 
   get derpMap(): DerpMap {
@@ -30,24 +31,18 @@ export class TailnetMap {
   setDerpMap(derpMap: DerpMap): boolean {
     if (JSON.stringify(derpMap) === JSON.stringify(this.#derpMap)) return false;
     this.#derpMap = derpMap;
-    this.#members.delete(Common.derpMap);
+    this.#derpMapMember = undefined;
     return true;
-  }
-
-  /** Takes other records in the place of those of the configuration. */
-  setExtraRecords(records: readonly ExtraRecord[]): void {
-    this.#extraRecords = records;
-    this.#members.delete(Common.dns);
   }
 
   /** The shared members of a message, for the asked bits of `Common`. */
   commonMembers(parts: number): readonly string[] {
     const out: string[] = [];
-    for (const part of [Common.derpMap, Common.dns]) {
-      if ((parts & part) === 0) continue;
-      let member = this.#members.get(part);
-      if (member === undefined) this.#members.set(part, (member = this.#member(part)));
-      out.push(member);
+    if (parts & Common.derpMap) {
+      out.push((this.#derpMapMember ??= `"DERPMap":${JSON.stringify(this.#derpMap)}`));
+    }
+    if (parts & Common.dns && this.#dns.isShared) {
+      out.push(`"DNSConfig":${this.#dns.sharedDnsConfig()}`);
     }
     return out;
   }
@@ -65,10 +60,11 @@ export class TailnetMap {
     return this.#capMap;
   }
 
-  #member(part: number): string {
-    if (part === Common.derpMap) return `"DERPMap":${JSON.stringify(this.#derpMap)}`;
-    const dns = { ...this.#config.dns, extraRecords: this.#extraRecords };
-    return `"DNSConfig":${encodeDnsConfig(dns, prefixesOf(this.#config))}`;
+  /** The members of a message that are a node's own, given the capabilities that the policy gives it. */
+  ownMembers(node: Node, attributes: CapMap): readonly string[] {
+    if (this.#dns.isShared) return [];
+    const dns = this.#dns.dnsConfigOf(node, attributes) ?? this.#dns.sharedDnsConfig();
+    return [`"DNSConfig":${dns}`];
   }
 }
 

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { addressBytes, addressFromBytes } from '@malla/ip/address';
 import { lastAddress, parsePrefix, type Prefix, prefixOf } from '@malla/ip/prefix';
 import fc from 'fast-check';
-import { type DnsSettings, encodeDnsConfig, reverseZones } from './tailcfg-dns.ts';
+import type { DnsRecord } from './dns-record.ts';
+import { type DnsSettings, encodeDnsConfig, type Readdress, reverseZones } from './tailcfg-dns.ts';
 
 const NONE: DnsSettings = {
   magicDns: false,
@@ -12,8 +13,30 @@ const NONE: DnsSettings = {
   nameservers: [],
   splitNameservers: {},
   searchDomains: [],
-  extraRecords: [],
 };
+const MAGIC = { magicDns: true, baseDomain: 'tailnet.test' };
+
+/** What a client reads. */
+function configOf(
+  settings: Partial<DnsSettings>,
+  given: {
+    readonly prefixes?: readonly string[];
+    readonly records?: readonly DnsRecord[];
+    readonly readdress?: Readdress;
+  } = {},
+): Record<string, unknown> {
+  const { prefixes = [], records = [], readdress } = given;
+  const text = encodeDnsConfig({ ...NONE, ...settings }, prefixes.map(prefix), records, readdress);
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+function routesOf(config: Record<string, unknown>): Record<string, unknown> {
+  return config['Routes'] as Record<string, unknown>;
+}
+
+function record(name: string, value: string = '100.64.0.1'): DnsRecord {
+  return { name, type: value.includes(':') ? 'AAAA' : 'A', value };
+}
 
 function prefix(text: string): Prefix {
   const parsed = parsePrefix(text);
@@ -27,16 +50,15 @@ function zones(text: string): readonly string[] {
 
 describe('the DNS of a tailnet', () => {
   test('without settings says only that there is no MagicDNS', () => {
-    assert.deepEqual(JSON.parse(encodeDnsConfig(NONE, [prefix('100.64.0.0/10')])), {
+    assert.deepEqual(configOf({}, { prefixes: ['100.64.0.0/10'] }), {
       Domains: [],
       Proxied: false,
     });
   });
 
   test('with MagicDNS answers its own names and addresses: empty lists, not null', () => {
-    const settings = { ...NONE, magicDns: true, baseDomain: 'tailnet.test' };
-    const prefixes = [prefix('100.64.0.0/16'), prefix('fd7a:115c:a1e0::/48')];
-    assert.deepEqual(JSON.parse(encodeDnsConfig(settings, prefixes)), {
+    const prefixes = ['100.64.0.0/16', 'fd7a:115c:a1e0::/48'];
+    assert.deepEqual(configOf(MAGIC, { prefixes }), {
       Routes: {
         'tailnet.test': [],
         '64.100.in-addr.arpa': [],
@@ -48,37 +70,62 @@ describe('the DNS of a tailnet', () => {
   });
 
   test('uses its nameservers for everything, or only where a client has none', () => {
-    const settings = { ...NONE, nameservers: ['1.1.1.1', 'https://dns.example/q'] };
+    const nameservers = ['1.1.1.1', 'https://dns.example/q'];
     const servers = [{ Addr: '1.1.1.1' }, { Addr: 'https://dns.example/q' }];
-    const fallback = JSON.parse(encodeDnsConfig(settings, [])) as Record<string, unknown>;
+    const fallback = configOf({ nameservers });
     assert.deepEqual(fallback['FallbackResolvers'], servers);
     assert.equal(fallback['Resolvers'], undefined);
-    const override = encodeDnsConfig({ ...settings, overrideLocalDns: true }, []);
-    const all = JSON.parse(override) as Record<string, unknown>;
+    const all = configOf({ nameservers, overrideLocalDns: true });
     assert.deepEqual(all['Resolvers'], servers);
     assert.equal(all['FallbackResolvers'], undefined);
   });
 
-  test('has split domains, search domains and extra records', () => {
-    const settings: DnsSettings = {
-      ...NONE,
-      baseDomain: 'tailnet.test',
-      splitNameservers: { 'corp.example': ['10.0.0.1'] },
-      searchDomains: ['corp.example'],
-      extraRecords: [
-        { name: 'a.tailnet.test', type: '', value: '100.64.0.1' },
-        { name: 'b.tailnet.test', type: 'AAAA', value: 'fd7a:115c:a1e0::1' },
-      ],
-    };
-    assert.deepEqual(JSON.parse(encodeDnsConfig(settings, [])), {
-      Routes: { 'corp.example': [{ Addr: '10.0.0.1' }] },
+  test('has split domains, search domains and records', () => {
+    const config = configOf(
+      {
+        baseDomain: 'tailnet.test',
+        splitNameservers: { 'corp.example': ['10.0.0.1'], 'home.arpa': [] },
+        searchDomains: ['corp.example'],
+      },
+      { records: [record('a.tailnet.test'), record('b.tailnet.test', 'fd7a:115c:a1e0::1')] },
+    );
+    assert.deepEqual(config, {
+      Routes: { 'corp.example': [{ Addr: '10.0.0.1' }], 'home.arpa': [] },
       Domains: ['tailnet.test', 'corp.example'],
       Proxied: false,
       ExtraRecords: [
-        { Name: 'a.tailnet.test', Value: '100.64.0.1' },
+        { Name: 'a.tailnet.test', Type: 'A', Value: '100.64.0.1' },
         { Name: 'b.tailnet.test', Type: 'AAAA', Value: 'fd7a:115c:a1e0::1' },
       ],
     });
+  });
+
+  test('has a route to each record that no other covers, so that every system asks for it', () => {
+    const names = ['a.tailnet.test', 'nas.home.arpa', 'disk.nas.home.arpa', 'a.corp.example', 'tv'];
+    const records = names.map((name) => record(name));
+    const settings = { ...MAGIC, splitNameservers: { 'corp.example': ['10.0.0.1'] } };
+    assert.deepEqual(routesOf(configOf(settings, { records })), {
+      'tailnet.test': [],
+      'corp.example': [{ Addr: '10.0.0.1' }],
+      'nas.home.arpa': [],
+      tv: [],
+    });
+  });
+
+  test('sends what is below such a record to the nameservers, where there are some', () => {
+    const settings = { ...MAGIC, nameservers: ['1.1.1.1'] };
+    const records = [record('example.org')];
+    const routes = routesOf(configOf(settings, { records }));
+    assert.deepEqual(routes['example.org'], [{ Addr: '1.1.1.1' }]);
+    const override = routesOf(configOf({ ...settings, overrideLocalDns: true }, { records }));
+    assert.deepEqual(Object.keys(override), ['tailnet.test']);
+  });
+
+  test('is adapted to one node wherever it names a resolver', () => {
+    const settings = { nameservers: ['a', 'b'], splitNameservers: { 'corp.example': ['a'] } };
+    const config = configOf(settings, { readdress: (address) => `${address}!` });
+    assert.deepEqual(config['FallbackResolvers'], [{ Addr: 'a!' }, { Addr: 'b!' }]);
+    assert.deepEqual(routesOf(config), { 'corp.example': [{ Addr: 'a!' }] });
   });
 });
 

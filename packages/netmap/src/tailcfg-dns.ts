@@ -1,10 +1,20 @@
 /**
  * The tailnet's DNS as clients read it: tailcfg.DNSConfig. Names of nodes are not in it: clients take
- * them from the peers they see.
+ * them from the peers they see, and answer those of a node's subdomains where the node has the
+ * capability {@link SUBDOMAINS}.
  *
  * Source: docs/protocol/control.md §DNS; headscale 0.29 for what the settings mean.
  */
 import type { Prefix } from '@malla/ip/prefix';
+import type { DnsRecord } from './dns-record.ts';
+
+/**
+ * With it `anything.<node>.<base domain>` is the node. A client asks the named node's entry for it: its own
+ * if the name is its own, else the peer's; so viewers must be sent it with the peer.
+ *
+ * Observed: clients from 1.96 on.
+ */
+export const SUBDOMAINS = 'dns-subdomain-resolve';
 
 export interface DnsSettings {
   readonly magicDns: boolean;
@@ -13,26 +23,42 @@ export interface DnsSettings {
   /** Clients use `nameservers` for everything; otherwise only where they have no resolver. */
   readonly overrideLocalDns: boolean;
   readonly nameservers: readonly string[];
+  /** A domain without nameservers is answered by clients themselves: from records, else not at all. */
   readonly splitNameservers: Readonly<Record<string, readonly string[]>>;
   readonly searchDomains: readonly string[];
-  readonly extraRecords: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly value: string;
-  }[];
 }
 
-/** The JSON of a DNSConfig; `{}` means that there is none. */
-export function encodeDnsConfig(settings: DnsSettings, prefixes: readonly Prefix[]): string {
-  const resolvers = settings.nameservers.map((Addr) => ({ Addr }));
-  const routes: Record<string, readonly { Addr: string }[]> = {};
+interface Resolver {
+  readonly Addr: string;
+}
+
+/** Makes another address of the one that the settings give a resolver. */
+export type Readdress = (address: string) => string;
+
+/**
+ * The JSON of a DNSConfig. `readdress` adapts resolvers to one node; without it the config is the one that
+ * all nodes share.
+ */
+export function encodeDnsConfig(
+  settings: DnsSettings,
+  prefixes: readonly Prefix[],
+  records: readonly DnsRecord[],
+  readdress: Readdress = (address) => address,
+): string {
+  const resolversOf = (addresses: readonly string[]): readonly Resolver[] =>
+    addresses.map((address) => ({ Addr: readdress(address) }));
+  const resolvers = resolversOf(settings.nameservers);
+  const routes = new Map<string, readonly Resolver[]>();
   if (settings.magicDns) {
     // Empty, not null: names that clients answer by themselves.
-    routes[settings.baseDomain] = [];
-    for (const prefix of prefixes) for (const zone of reverseZones(prefix)) routes[zone] = [];
+    routes.set(settings.baseDomain, []);
+    for (const prefix of prefixes) for (const zone of reverseZones(prefix)) routes.set(zone, []);
   }
   for (const [domain, servers] of Object.entries(settings.splitNameservers)) {
-    routes[domain] = servers.map((Addr) => ({ Addr }));
+    routes.set(domain, resolversOf(servers));
+  }
+  if (settings.magicDns && !(settings.overrideLocalDns && resolvers.length > 0)) {
+    for (const name of unrouted(records, routes)) routes.set(name, resolvers);
   }
   return JSON.stringify({
     ...(resolvers.length === 0
@@ -40,22 +66,51 @@ export function encodeDnsConfig(settings: DnsSettings, prefixes: readonly Prefix
       : settings.overrideLocalDns
         ? { Resolvers: resolvers }
         : { FallbackResolvers: resolvers }),
-    ...(Object.keys(routes).length === 0 ? {} : { Routes: routes }),
+    ...(routes.size === 0 ? {} : { Routes: Object.fromEntries(routes) }),
     Domains: [
       ...(settings.baseDomain === '' ? [] : [settings.baseDomain]),
       ...settings.searchDomains,
     ],
     Proxied: settings.magicDns,
-    ...(settings.extraRecords.length === 0
+    ...(records.length === 0
       ? {}
       : {
-          ExtraRecords: settings.extraRecords.map(({ name, type, value }) => ({
+          ExtraRecords: records.map(({ name, type, value }) => ({
             Name: name,
-            ...(type === '' ? {} : { Type: type }),
+            Type: type,
             Value: value,
           })),
         }),
   });
+}
+
+/**
+ * Names of records that no route covers. Without one, systems that ask the client only for routed domains
+ * (macOS, Windows, systemd-resolved) never ask it for these.
+ */
+function unrouted(
+  records: readonly DnsRecord[],
+  routes: ReadonlyMap<string, unknown>,
+): ReadonlySet<string> {
+  const names = new Set(records.map(({ name }) => name).filter((name) => !isCovered(name, routes)));
+  for (const name of names) {
+    const parent = parentOf(name);
+    if (parent !== undefined && isCovered(parent, names)) names.delete(name);
+  }
+  return names;
+}
+
+/** Whether the name or a domain above it is among these. */
+function isCovered(name: string, domains: { readonly has: (domain: string) => boolean }): boolean {
+  for (let rest: string | undefined = name; rest !== undefined; rest = parentOf(rest)) {
+    if (domains.has(rest)) return true;
+  }
+  return false;
+}
+
+function parentOf(name: string): string | undefined {
+  const dot = name.indexOf('.');
+  return dot === -1 ? undefined : name.slice(dot + 1);
 }
 
 /**

@@ -1,7 +1,10 @@
 /** Puts together what the tailnet is: prefixes, names, and how long nodes last. */
 import { containsPrefix, formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { CGNAT, TAILNET_ULA } from '@malla/ip/special';
+import type { DnsRecord } from '@malla/netmap/dns-record';
+import { isKnownDoh } from '@malla/netmap/doh';
 import type { Config, DnsConfig } from './config.ts';
+import type { ExtraRecord } from './kind.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
 
@@ -46,6 +49,7 @@ export function assembleDns(settings: Settings, serverHost: string): DnsConfig {
   const nameservers = settings.get('dns.nameservers.global');
   const baseDomain = settings.get('dns.base_domain');
   checkBaseDomain(settings, baseDomain, magicDns, serverHost);
+  checkDoh(settings, nameservers);
   const override = settings.get('dns.override_local_dns');
   const none = nameservers.length === 0 && !settings.isBroken('dns.nameservers.global');
   if (override === true && none) {
@@ -56,6 +60,7 @@ export function assembleDns(settings: Settings, serverHost: string): DnsConfig {
   }
   return {
     magicDns,
+    magicDnsWildcard: checkWildcard(settings, magicDns),
     baseDomain,
     overrideLocalDns: override ?? nameservers.length > 0,
     nameservers,
@@ -95,14 +100,35 @@ function assembleExtraRecords(
       'and dns.extra_records: only one of both may be set',
     );
   }
-  const odd = extraRecords.find(({ type }) => type !== '' && type !== 'A' && type !== 'AAAA');
+  const odd = extraRecords.find((record) => !isServed(record));
   if (odd !== undefined) {
     settings.warn(
       'dns.extra_records',
-      `clients know only A and AAAA records; they will ignore ${odd.name} (${odd.type})`,
+      `clients know only A and AAAA records, so ${odd.name} (${odd.type}) is left out`,
     );
   }
-  return { extraRecords, extraRecordsPath };
+  return { extraRecords: extraRecords.filter(isServed), extraRecordsPath };
+}
+
+function isServed(record: ExtraRecord): record is DnsRecord {
+  return record.type === 'A' || record.type === 'AAAA';
+}
+
+function checkWildcard(settings: Settings, magicDns: boolean): boolean {
+  const wildcard = settings.get('dns.magic_dns_wildcard');
+  if (wildcard && !magicDns) {
+    settings.problem('dns.magic_dns_wildcard', 'needs dns.magic_dns: nodes have no names without');
+  }
+  return wildcard;
+}
+
+function checkDoh(settings: Settings, nameservers: readonly string[]): void {
+  const unknown = nameservers.find((server) => /^https:/i.test(server) && !isKnownDoh(server));
+  if (unknown === undefined) return;
+  settings.warn(
+    'dns.nameservers.global',
+    `clients do DNS over HTTPS only with providers whose addresses are built into them; they will never ask ${unknown}`,
+  );
 }
 
 export function assembleNode(settings: Settings): Config['node'] {

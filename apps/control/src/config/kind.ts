@@ -7,8 +7,9 @@ import { parseDuration } from '@malla/base/duration';
 import { fail, ok, type Result } from '@malla/base/result';
 import { parseAddress } from '@malla/ip/address';
 import { parsePrefixMasked, type Prefix, singlePrefix } from '@malla/ip/prefix';
+import { MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
 import { isDnsName, parseListenAddress } from './address.ts';
-import type { ExtraRecord, ListenAddress, LogLevel } from './config.ts';
+import type { ListenAddress, LogLevel } from './config.ts';
 import { show, type Given } from './given.ts';
 
 export interface Kind<T> {
@@ -208,11 +209,21 @@ export const splitNameservers: Kind<Readonly<Record<string, readonly string[]>>>
   },
 };
 
+/** A record of the configuration; its type may be one that clients do not know. */
+export interface ExtraRecord {
+  readonly name: string;
+  readonly type: string;
+  readonly value: string;
+}
+
 export const extraRecords: Kind<readonly ExtraRecord[]> = {
   allowed: 'a list of records, each with name, type and value',
   fromEnvironment: false,
   parse(given) {
     if (!Array.isArray(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
+    if (given.value.length > MAX_RECORDS) {
+      return fail(`has ${given.value.length} entries, at most ${MAX_RECORDS} are allowed`);
+    }
     const out: ExtraRecord[] = [];
     for (const item of given.value as readonly unknown[]) {
       const record = readRecord(given, item);
@@ -232,29 +243,16 @@ function readRecord(given: Given, item: unknown): Result<ExtraRecord, string> {
       return fail(`a record has name, type and value, not "${key}"`);
     }
   }
-  const name = dnsName.parse(part(given, fields.get('name')));
-  if (!name.ok) return fail(`name ${name.error}`);
-  const type = text.parse(part(given, fields.get('type') ?? ''));
-  if (!type.ok) return fail(`type ${type.error}`);
-  const value = text.parse(part(given, fields.get('value')));
-  if (!value.ok) return fail(`value ${value.error}`);
-  const record = { name: name.value, type: type.value.toUpperCase(), value: value.value };
-  if (fitsType(record)) return ok(record);
-  const wanted = record.type === '' ? 'A or AAAA' : record.type;
-  return fail(`"${record.value}" is not an address of type ${wanted} (${record.name})`);
-}
-
-function fitsType({ type, value }: ExtraRecord): boolean {
-  switch (type) {
-    case 'A':
-      return isIPv4(value);
-    case 'AAAA':
-      return isIPv6(value);
-    case '':
-      return isIP(value) !== 0;
-    default:
-      return true;
+  const texts: string[] = [];
+  for (const key of ['name', 'type', 'value']) {
+    const field = text.parse(part(given, fields.get(key) ?? (key === 'type' ? '' : undefined)));
+    if (!field.ok) return fail(`${key} ${field.error}`);
+    texts.push(field.value);
   }
+  const [name = '', type = '', value = ''] = texts;
+  // headscale takes any type and clients pass over what they do not know: it is warned about.
+  const known = /^(?:A|AAAA)?$/i.test(type);
+  return known ? parseDnsRecord({ name, type, value }) : ok({ name, type, value });
 }
 
 /** Text to text. */

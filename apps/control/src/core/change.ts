@@ -3,6 +3,7 @@
  * it can be stored, applied, undone, and turned into what peers must be told.
  */
 import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
+import type { DnsRecord } from '@malla/netmap/dns-record';
 import type { Node } from '@malla/netmap/node';
 import type { User } from '@malla/netmap/user';
 
@@ -34,6 +35,14 @@ export interface PolicyVersion {
 export const POLICY_SOURCES = ['file', 'database'] as const;
 export type PolicySource = (typeof POLICY_SOURCES)[number];
 
+/** A DNS record that an administrator added. */
+export interface StoredDnsRecord extends DnsRecord {
+  readonly id: number;
+  readonly tailnet: number;
+  /** Unix ms. */
+  readonly createdAt: number;
+}
+
 /** The rows that are stored, by table name. */
 export interface Tables {
   readonly user: User;
@@ -42,6 +51,7 @@ export interface Tables {
   readonly apiKey: ApiKey;
   readonly audit: AuditEntry;
   readonly policy: PolicyVersion;
+  readonly dnsRecord: StoredDnsRecord;
 }
 export type TableName = keyof Tables;
 

@@ -11,7 +11,7 @@ import type { MachinePublic, NodePublic } from '@malla/keys/key';
 import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
 import type { Node, NodeId } from '@malla/netmap/node';
 import type { User, UserId } from '@malla/netmap/user';
-import type { Change, TableName } from './change.ts';
+import type { Change, StoredDnsRecord, TableName } from './change.ts';
 
 /** What a command may ask of the world. */
 export interface Context {
@@ -26,6 +26,7 @@ export interface Snapshot {
   readonly node: readonly Node[];
   readonly preAuthKey: readonly PreAuthKey[];
   readonly apiKey: readonly ApiKey[];
+  readonly dnsRecord: readonly StoredDnsRecord[];
   /** Audit entries and policies stay in the store; only how far their ids have come is needed. */
   readonly lastId: Readonly<Record<TableName, number>>;
 }
@@ -35,7 +36,8 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   node: [],
   preAuthKey: [],
   apiKey: [],
-  lastId: { user: 0, node: 0, preAuthKey: 0, apiKey: 0, audit: 0, policy: 0 },
+  dnsRecord: [],
+  lastId: { user: 0, node: 0, preAuthKey: 0, apiKey: 0, audit: 0, policy: 0, dnsRecord: 0 },
 };
 
 export class State {
@@ -43,6 +45,7 @@ export class State {
   readonly #nodes = new Map<NodeId, Node>();
   readonly #preAuthKeys = new Map<number, PreAuthKey>();
   readonly #apiKeys = new Map<number, ApiKey>();
+  readonly #dnsRecords = new Map<number, StoredDnsRecord>();
   readonly #usersByName = new Map<string, User>();
   readonly #nodesByKey = new Map<NodePublic, NodeId>();
   readonly #nodesByMachine = new Map<MachinePublic, Set<NodeId>>();
@@ -64,6 +67,9 @@ export class State {
     }
     for (const after of snapshot.apiKey)
       this.apply({ table: 'apiKey', id: after.id, before: undefined, after });
+    for (const after of snapshot.dnsRecord) {
+      this.apply({ table: 'dnsRecord', id: after.id, before: undefined, after });
+    }
     for (const after of snapshot.node)
       this.apply({ table: 'node', id: after.id, before: undefined, after });
   }
@@ -140,6 +146,13 @@ export class State {
     return this.#apiKeys.values();
   }
 
+  dnsRecords(): IterableIterator<StoredDnsRecord> {
+    return this.#dnsRecords.values();
+  }
+  dnsRecordCount(): number {
+    return this.#dnsRecords.size;
+  }
+
   /** Makes the change true. The ids and addresses it uses are spent, also when it is reverted. */
   apply(change: Change): void {
     this.#lastId[change.table] = Math.max(this.#lastId[change.table], change.id);
@@ -177,6 +190,10 @@ export class State {
           from as ApiKey | undefined,
           to as ApiKey | undefined,
         );
+        return;
+      case 'dnsRecord':
+        if (to === undefined) this.#dnsRecords.delete(change.id);
+        else this.#dnsRecords.set(change.id, to as StoredDnsRecord);
         return;
       case 'audit':
       case 'policy':

@@ -9,11 +9,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { MallaError, messageOf } from '@malla/base/error';
 import { firstSchema } from './migrations/0001-first-schema.ts';
 import { policies } from './migrations/0002-policies.ts';
+import { dnsRecords } from './migrations/0003-dns-records.ts';
 import type { Migration } from './migrations/migration.ts';
 import { timestamp, writeSnapshot } from './snapshot.ts';
 
 /** Every migration of this program, in order. */
-export const MIGRATIONS: readonly Migration[] = [firstSchema, policies];
+export const MIGRATIONS: readonly Migration[] = [firstSchema, policies, dnsRecords];
 
 /** `MALL`. */
 const APPLICATION_ID = 0x4d414c4c;

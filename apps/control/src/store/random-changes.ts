@@ -19,7 +19,7 @@ export interface Step {
 
 export const anyStep: fc.Arbitrary<Step> = fc.record(
   {
-    table: fc.constantFrom('user', 'node', 'preAuthKey', 'apiKey'),
+    table: fc.constantFrom('user', 'node', 'preAuthKey', 'apiKey', 'dnsRecord'),
     kind: fc.constantFrom('create', 'create', 'update', 'update', 'delete'),
     pick: fc.nat(),
     words: fc.array(fc.string({ unit: 'binary', maxLength: 12 }), { minLength: 8, maxLength: 8 }),
@@ -106,6 +106,15 @@ function rowFor(state: State, step: Step, id: number): Tables[Step['table']] {
         expiration: maybe(1, number(0)),
         lastSeen: maybe(2, number(1)),
         createdAt: number(2),
+      };
+    case 'dnsRecord':
+      return {
+        id,
+        tailnet: 1,
+        name: unique,
+        type: flag(1) ? 'A' : 'AAAA',
+        value: word(1),
+        createdAt: number(0),
       };
     case 'node':
       return node(id, {

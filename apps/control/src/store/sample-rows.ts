@@ -64,6 +64,7 @@ export function snapshotOf(state: State): Snapshot {
     node: inOrder(state.nodes()),
     preAuthKey: inOrder(state.preAuthKeys()),
     apiKey: inOrder(state.apiKeys()),
+    dnsRecord: inOrder(state.dnsRecords()),
     lastId: {
       user: state.nextId('user') - 1,
       node: state.nextId('node') - 1,
@@ -71,6 +72,7 @@ export function snapshotOf(state: State): Snapshot {
       apiKey: state.nextId('apiKey') - 1,
       audit: state.nextId('audit') - 1,
       policy: state.nextId('policy') - 1,
+      dnsRecord: state.nextId('dnsRecord') - 1,
     },
   };
 }

@@ -97,3 +97,14 @@ CREATE TABLE policies (
   created_at INTEGER NOT NULL,
   text TEXT NOT NULL                -- HuJSON as it was written; last, so that lists need not read past it
 ) STRICT;
+
+-- Names that are not nodes, beside those of the configuration.
+CREATE TABLE dns_records (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tailnet INTEGER NOT NULL,
+  name TEXT NOT NULL,               -- lower case, without a dot at its end
+  type TEXT NOT NULL,               -- A or AAAA, as the value is
+  value TEXT NOT NULL,              -- an address, canonical
+  created_at INTEGER NOT NULL,
+  UNIQUE (tailnet, name, value)
+) STRICT;

@@ -126,6 +126,7 @@ export class SqliteStore implements Store {
       node: this.#all(TABLES.node),
       preAuthKey: this.#all(TABLES.preAuthKey),
       apiKey: this.#all(TABLES.apiKey),
+      dnsRecord: this.#all(TABLES.dnsRecord),
       lastId: this.#lastIds(),
     }));
   }
@@ -243,6 +244,7 @@ export class SqliteStore implements Store {
       apiKey: last('apiKey'),
       audit: last('audit'),
       policy: last('policy'),
+      dnsRecord: last('dnsRecord'),
     };
   }
 

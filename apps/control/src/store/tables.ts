@@ -100,6 +100,14 @@ export const TABLES: { readonly [T in TableName]: Table<Tables[T]> } = {
     details: text,
     timestamp: integer,
   }),
+  dnsRecord: table<Tables['dnsRecord']>('dns_records', {
+    id: integer,
+    tailnet: integer,
+    name: text,
+    type: oneOf(['A', 'AAAA']),
+    value: text,
+    createdAt: integer,
+  }),
   policy: table<Tables['policy']>('policies', {
     id: integer,
     tailnet: integer,

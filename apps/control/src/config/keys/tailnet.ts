@@ -134,6 +134,12 @@ export const TAILNET_KEYS = {
   ),
   'derp.update_frequency': setting(kind.duration(), '3h', 'How often; at least 1m.'),
   'dns.magic_dns': setting(kind.bool, 'true', 'Whether nodes find each other by name.'),
+  'dns.magic_dns_wildcard': setting(
+    kind.bool,
+    'false',
+    'Whether every name below the name of a node is that node too, such as blog.web1.tailnet.example.org. Clients from 1.96 on resolve these. The policy gives single nodes the same with the attribute dns-subdomain-resolve.',
+    { own: true },
+  ),
   'dns.base_domain': setting(
     kind.optionalDnsName,
     'malla.internal',
@@ -148,13 +154,13 @@ export const TAILNET_KEYS = {
   'dns.nameservers.global': setting(
     kind.nameservers,
     '[]',
-    'Name servers for all names: IP addresses, IP:port, or https:// URLs (DNS over HTTPS; NextDNS is known).',
+    'Name servers for all names: IP addresses, IP:port, or https:// URLs (DNS over HTTPS of providers that clients know, NextDNS among them).',
     { example: '[1.1.1.1, 2606:4700:4700::1111]' },
   ),
   'dns.nameservers.split': setting(
     kind.splitNameservers,
     '{}',
-    'Name servers for some domains: a map from domain to a list of them.',
+    'Name servers for some domains: a map from domain to a list of them. With an empty list clients answer the domain from extra records alone.',
   ),
   'dns.search_domains': setting(
     kind.dnsNames,
@@ -169,6 +175,6 @@ export const TAILNET_KEYS = {
   'dns.extra_records_path': optional(
     kind.path,
     'none',
-    'JSON file with such records instead, followed while the server runs.',
+    'JSON file with such records instead, followed while the server runs. malla dns records adds others.',
   ),
 };

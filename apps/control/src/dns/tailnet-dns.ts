@@ -1,0 +1,144 @@
+/**
+ * The DNS of one tailnet: where its records come from (configuration, a file, the database), the config
+ * that all nodes share, and the few nodes that have one of their own. No files and no clock: records are
+ * handed in.
+ */
+import type { Prefix } from '@malla/ip/prefix';
+import { type DnsRecord, withoutRepeats } from '@malla/netmap/dns-record';
+import {
+  type DnsDevice,
+  isNextDns,
+  nextDnsAddress,
+  type NextDnsChoice,
+  nextDnsChoice,
+} from '@malla/netmap/nextdns';
+import type { Node } from '@malla/netmap/node';
+import { type DnsSettings, encodeDnsConfig, SUBDOMAINS } from '@malla/netmap/tailcfg-dns';
+import type { CapMap } from '@malla/netmap/tailcfg-node';
+import type { Change, StoredDnsRecord } from '../core/change.ts';
+
+/** Where a record comes from; only those in the database can be changed while the server runs. */
+export type RecordSource = 'config' | 'file' | 'database';
+
+export interface ListedRecord extends DnsRecord {
+  readonly source: RecordSource;
+  /** Of a row in the database. */
+  readonly id: number | undefined;
+}
+
+export interface TailnetDnsOptions {
+  readonly settings: DnsSettings;
+  readonly prefixes: readonly Prefix[];
+  /** Every node answers for the names below its own. */
+  readonly wildcard: boolean;
+  /** Records that the configuration has. */
+  readonly fixed: readonly DnsRecord[];
+  readonly stored: Iterable<StoredDnsRecord>;
+}
+
+/** No capabilities at all. */
+const NONE: CapMap = {};
+const WILDCARD: CapMap = { [SUBDOMAINS]: null };
+
+export class TailnetDns {
+  readonly #options: TailnetDnsOptions;
+  /** As the changes told here left them: the state may be ahead, of what a failing disk takes back. */
+  readonly #stored = new Map<number, StoredDnsRecord>();
+  /** Whether all nodes have the same config: NextDNS tells them apart. */
+  readonly isShared: boolean;
+  #ofFile: readonly DnsRecord[] = [];
+  #records: readonly DnsRecord[] | undefined;
+  #shared: string | undefined;
+
+  constructor(options: TailnetDnsOptions) {
+    this.#options = options;
+    for (const record of options.stored) this.#stored.set(record.id, record);
+    const { nameservers, splitNameservers } = options.settings;
+    this.isShared = ![nameservers, ...Object.values(splitNameservers)].flat().some(isNextDns);
+  }
+
+  /** The JSON of the DNSConfig that nodes share. */
+  sharedDnsConfig(): string {
+    return (this.#shared ??= this.#encode());
+  }
+
+  /** That of a node with these capabilities, where it has one of its own. */
+  dnsConfigOf(node: Node, capabilities: CapMap): string | undefined {
+    if (this.isShared) return undefined;
+    const choice = nextDnsChoice(capabilities, deviceOf(node));
+    if (choice.profile === undefined && choice.device === undefined) return undefined;
+    return this.#encode(choice);
+  }
+
+  /** Whether a changed node may have another config of its own, with the same capabilities. */
+  concerns(before: Node, after: Node): boolean {
+    if (this.isShared) return false;
+    const [old, now] = [deviceOf(before), deviceOf(after)];
+    return old.name !== now.name || old.model !== now.model || old.address !== now.address;
+  }
+
+  /** Capabilities that every node has for the sake of its names. */
+  get capabilities(): CapMap {
+    return this.#options.wildcard ? WILDCARD : NONE;
+  }
+
+  /** Of a node with capabilities of its own, those that its peers must know of to resolve its names. */
+  peerCapabilities(own: CapMap): CapMap {
+    return SUBDOMAINS in own ? WILDCARD : this.capabilities;
+  }
+
+  /** Every record, those of the configuration first; one that is there twice is served once. */
+  list(): readonly ListedRecord[] {
+    const { fixed } = this.#options;
+    return [
+      ...fixed.map((record): ListedRecord => ({ ...record, source: 'config', id: undefined })),
+      ...this.#ofFile.map((record): ListedRecord => ({ ...record, source: 'file', id: undefined })),
+      ...this.#inOrder().map((record): ListedRecord => ({ ...record, source: 'database' })),
+    ];
+  }
+
+  /** Takes other records of the file. Whether the config differs now. */
+  setFileRecords(records: readonly DnsRecord[]): boolean {
+    this.#ofFile = records;
+    return this.#recordsChanged();
+  }
+
+  /** Rows have changed. Whether the config differs now. */
+  apply(changes: readonly Change[]): boolean {
+    let touched = false;
+    for (const change of changes) {
+      if (change.table !== 'dnsRecord') continue;
+      touched = true;
+      if (change.after === undefined) this.#stored.delete(change.id);
+      else this.#stored.set(change.id, change.after);
+    }
+    return touched && this.#recordsChanged();
+  }
+
+  #recordsChanged(): boolean {
+    const before = this.sharedDnsConfig();
+    this.#records = undefined;
+    this.#shared = undefined;
+    return this.sharedDnsConfig() !== before;
+  }
+
+  #encode(choice?: NextDnsChoice): string {
+    const { settings, prefixes, fixed } = this.#options;
+    this.#records ??= withoutRepeats([...fixed, ...this.#ofFile, ...this.#inOrder()]);
+    const readdress =
+      choice === undefined ? undefined : (address: string) => nextDnsAddress(address, choice);
+    return encodeDnsConfig(settings, prefixes, this.#records, readdress);
+  }
+
+  #inOrder(): readonly StoredDnsRecord[] {
+    return [...this.#stored.values()].toSorted((a, b) => a.id - b.id);
+  }
+}
+
+function deviceOf(node: Node): DnsDevice {
+  return {
+    name: node.hostname,
+    model: node.hostinfo.OS ?? '',
+    address: node.ipv4 ?? node.ipv6,
+  };
+}
