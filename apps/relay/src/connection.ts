@@ -298,7 +298,7 @@ export class Connection {
   }
 
   #refuse(reason: CloseReason, why: string): void {
-    this.#hub.log.debug({ source: this.source.address, reason: why }, 'DERP client refused');
+    this.#hub.log.debug({ remoteAddress: this.source.address, reason: why }, 'DERP client refused');
     this.close(reason);
   }
 
