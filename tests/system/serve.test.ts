@@ -7,8 +7,11 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { PreAuthKey, User } from '@malla/api/schemas';
+import type { X25519Private } from '@malla/keys/x25519';
+import { TestClient, type TestFrame, testKey } from '@malla/relay/testing/test-client';
 import { CommandLine } from './command-line.ts';
 
 const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
@@ -177,7 +180,65 @@ describe('malla relay', () => {
     assert.match(map, /CertName: sha256-raw:[0-9a-f]{64}\n/);
     assert.equal(await program.end('SIGTERM'), 0);
   });
+
+  test('meshes with another of its region: the clients of both reach each other', async () => {
+    const one = startMesh();
+    const { port, pin } = placeIn(await one.stdoutWith('DERPPort'));
+    const two = startMesh('--mesh-with', `127.0.0.1:${port}@${pin}`);
+    const other = placeIn(await two.stdoutWith('DERPPort'));
+    await two.stderrWith('mesh connected');
+    const [a, b] = [await enter(port, testKey(1)), await enter(other.port, testKey(2))];
+    const disco = Buffer.concat([Buffer.from('TS💬'), Buffer.alloc(80)]);
+    const arrived = a.packet().then(({ from }) => from);
+    // Until the second server has heard of the first one's client, it says that there is none.
+    let heard: string | TestFrame | undefined;
+    do {
+      b.sendPacket(a, disco);
+      heard = await Promise.race([arrived, b.frame()]);
+      assert.ok(heard !== undefined, 'the relay hung up');
+    } while (typeof heard !== 'string');
+    assert.equal(heard, b.publicKey.toHex());
+    a.close();
+    b.close();
+    assert.deepEqual(await Promise.all([one.end('SIGTERM'), two.end('SIGTERM')]), [0, 0]);
+  });
+
+  test('says what is wrong with the flags of the mesh', async () => {
+    for (const [flags, message] of [
+      [['--mesh-with', 'a.test'], /^Error: --mesh-with needs --mesh-psk-file$/m],
+      [['--mesh-with', 'a.test@pin'], /invalid argument "a\.test@pin" for "--mesh-with" flag/],
+      [['--mesh-psk-file', 'none'], /cannot use the mesh key file .*none/],
+    ] as const) {
+      const program = Program.start(['relay', '--hostname', 'x.test', ...flags], freshFolder());
+      assert.equal(await program.exitCode, 1);
+      assert.match(program.stderr, message);
+    }
+  });
 });
+
+/** A relay whose region has a mesh key. */
+function startMesh(...flags: readonly string[]): Program {
+  const cwd = freshFolder();
+  writeFileSync(join(cwd, 'mesh.key'), `${'5a'.repeat(32)}\n`);
+  const all = ['--hostname', '127.0.0.1', '--listen', '127.0.0.1:0', '--no-stun', ...flags];
+  return Program.start(['relay', ...all, '--mesh-psk-file', 'mesh.key'], cwd);
+}
+
+/** Where a relay is, by the map file that it has printed. */
+function placeIn(map: string): { readonly port: number; readonly pin: string } {
+  const [, pin = ''] = /CertName: (\S+)/.exec(map) ?? [];
+  return { port: Number(/DERPPort: (\d+)/.exec(map)?.[1]), pin };
+}
+
+/** A client of the relay at a port. */
+async function enter(port: number, key: X25519Private): Promise<TestClient> {
+  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  const client = new TestClient(key, socket);
+  client.upgrade();
+  await client.readHttpHead();
+  await client.handshake();
+  return client;
+}
 
 class Program {
   stdout = '';

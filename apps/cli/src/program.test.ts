@@ -64,7 +64,7 @@ const COMMANDS: Readonly<
   'malla relay': {
     flags:
       '--hostname --listen --http-port --stun-port --no-stun --metrics --data-dir --cert --key ' +
-      '--verify-client-url --verify-client-url-fail-open --bootstrap-dns-names --max-clients --client-rate ' +
+      '--verify-client-url --verify-client-url-fail-open --bootstrap-dns-names --mesh-psk-file --mesh-with --max-clients --client-rate ' +
       '--client-burst --accept-connection-limit --accept-connection-burst --region-id --region-code --region-name ' +
       '--log-level --log-format',
   },

@@ -54,7 +54,11 @@ export interface RunRelayOptions {
   readonly certificate?: CertificatePaths;
   /** Who may use the relay: asked for every client. Absent: everybody. derper: `-verify-client-url`. */
   readonly verifyUrl?: string;
-  /** Serve everybody while `verifyUrl` does not answer. derper: `-verify-client-url-fail-open`. */
+  /**
+   * Serve everybody while `verifyUrl` does not answer. Default no, for a relay that is open while its
+   * control server is away is open to whoever can bring that about. derper:
+   * `-verify-client-url-fail-open`, default yes.
+   */
   readonly verifyFailOpen?: boolean;
   readonly maxClients: number;
   /** What one client may send, in bytes. */

@@ -36,9 +36,23 @@ export function relayCommand(cli: Cli): MallaCommand {
       '--verify-client-url <URL>',
       'ask there who may use the relay, such as https://control/verify',
     )
-    .option('--verify-client-url-fail-open', 'serve everybody while that does not answer')
+    .option(
+      '--verify-client-url-fail-open',
+      'serve everybody while that does not answer; without it, nobody new',
+    )
     .addOption(
       option('--bootstrap-dns-names <NAMES>', 'more names that clients may look up here', list),
+    )
+    .option(
+      '--mesh-psk-file <FILE>',
+      'file with the key that the servers of its region share, 64 hex digits',
+    )
+    .addOption(
+      option(
+        '--mesh-with <SERVERS>',
+        'servers of its region: host, host:port or, with a certificate of its own making, host:port@pin',
+        list,
+      ),
     )
     .addOption(
       option('--max-clients <NUMBER>', 'clients at once', count(1, 1_000_000)).default(10_000),

@@ -1,7 +1,14 @@
 /** A relay by itself: what the flags say, as options of the relay, and its life as a process. */
 import { resolve } from 'node:path';
 import { formatListenAddress, parseListenAddress } from '@malla/control/config/address';
-import { type ListenAddress, runRelay, type RunRelayOptions } from '@malla/relay/run';
+import type { MeshServer } from '@malla/relay/mesh/mesh-client';
+import { readMeshKey } from '@malla/relay/mesh/mesh-key';
+import {
+  type ListenAddress,
+  type MeshOptions,
+  runRelay,
+  type RunRelayOptions,
+} from '@malla/relay/run';
 import { UsageError } from '../failure.ts';
 import type { Cli } from '../invocation.ts';
 import { createLogger } from '../log.ts';
@@ -21,6 +28,8 @@ export interface RelayFlags {
   readonly verifyClientUrl?: string;
   readonly verifyClientUrlFailOpen?: true;
   readonly bootstrapDnsNames?: readonly string[];
+  readonly meshPskFile?: string;
+  readonly meshWith?: readonly string[];
   readonly maxClients: number;
   readonly clientRate?: number;
   readonly clientBurst: number;
@@ -37,7 +46,8 @@ export interface RelayFlags {
 export async function serveRelay(cli: Cli, flags: RelayFlags): Promise<void> {
   const write = (line: string): void => cli.terminal.err.write(line);
   const log = createLogger({ level: flags.logLevel, format: flags.logFormat, write, now: cli.now });
-  const options: RunRelayOptions = { ...relayOptions(flags, cli.cwd), log };
+  const mesh = await meshOptions(flags, cli.cwd);
+  const options: RunRelayOptions = { ...relayOptions(flags, cli.cwd), ...(mesh && { mesh }), log };
   await runUntilStopped(
     cli,
     log,
@@ -55,8 +65,8 @@ export async function serveRelay(cli: Cli, flags: RelayFlags): Promise<void> {
   );
 }
 
-/** What the flags ask for. Paths are made absolute from `cwd`. */
-export function relayOptions(flags: RelayFlags, cwd: string): Omit<RunRelayOptions, 'log'> {
+/** What the flags ask for, beside the mesh. Paths are made absolute from `cwd`. */
+function relayOptions(flags: RelayFlags, cwd: string): Omit<RunRelayOptions, 'log' | 'mesh'> {
   const { cert, key, clientRate, acceptConnectionLimit } = flags;
   if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError('--cert and --key go together');
@@ -84,6 +94,26 @@ export function relayOptions(flags: RelayFlags, cwd: string): Omit<RunRelayOptio
       acceptRate: { perSecond: acceptConnectionLimit, burst: flags.acceptConnectionBurst },
     }),
   };
+}
+
+async function meshOptions(
+  { meshPskFile, meshWith = [] }: RelayFlags,
+  cwd: string,
+): Promise<MeshOptions | undefined> {
+  const servers = meshWith.map(meshServer);
+  if (meshPskFile !== undefined)
+    return { key: await readMeshKey(resolve(cwd, meshPskFile)), servers };
+  if (servers.length > 0) throw new UsageError('--mesh-with needs --mesh-psk-file');
+  return undefined;
+}
+
+function meshServer(text: string): MeshServer {
+  const [, place = '', pin] = /^([^@]+)(?:@(sha256-raw:[0-9a-f]{64}))?$/.exec(text) ?? [];
+  const at = parseListenAddress(place) ?? parseListenAddress(`${place}:443`);
+  if (at?.host !== undefined) return { host: at.host, port: at.port, pin };
+  throw new UsageError(
+    `invalid argument "${text}" for "--mesh-with" flag: expected host, host:port or host:port@sha256-raw:…`,
+  );
 }
 
 function address(flag: string, text: string): ListenAddress {
