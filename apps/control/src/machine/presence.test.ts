@@ -7,10 +7,12 @@ import { GRACE_MS, Presences } from './presence.ts';
 class Subject {
   readonly time = new VirtualTime();
   readonly turns: [number, boolean][] = [];
+  readonly streams: [number, boolean][] = [];
   readonly presences = new Presences({
     now: () => this.time.now,
     after: this.time.after,
     onTurn: (id, online) => this.turns.push([id, online]),
+    onStream: (id, open) => this.streams.push([id, open]),
   });
 }
 
@@ -76,6 +78,25 @@ describe('a node', () => {
     time.advance(5_000);
     presences.end(1);
     assert.equal(presences.of(1, 0).lastSeen, time.now);
+  });
+
+  test('says of each stream that it opened, and only of the last that it ended', () => {
+    const { presences, streams } = new Subject();
+    const older = presences.opened(1);
+    const newer = presences.opened(1);
+    older();
+    newer();
+    presences.end(1);
+    const late = presences.opened(1);
+    presences.end(1);
+    late();
+    assert.deepEqual(streams, [
+      [1, true],
+      [1, true],
+      [1, false],
+      [1, true],
+      [1, false],
+    ]);
   });
 
   test('that only asked something was seen, and is not online', () => {

@@ -62,7 +62,7 @@ describe('of two routers for one prefix', () => {
   test('the other takes over when the primary goes, falls ill, is deleted or withdraws', () => {
     const ends: ((routing: Routing) => unknown)[] = [
       (routing) => assert.deepEqual(routing.setOnline(1, false), ids(1, 2)),
-      (routing) => assert.deepEqual(routing.setHealthy(1, false), ids(1, 2)),
+      (routing) => assert.deepEqual(routing.setHealthy([1], false), ids(1, 2)),
       (routing) => assert.deepEqual(routing.remove(1), ids(1, 2)),
       (routing) => assert.deepEqual(routing.update(1, prefixes(LAN), []), ids(1, 2)),
       (routing) => assert.deepEqual(routing.update(1, [], prefixes(LAN)), ids(1, 2)),
@@ -80,16 +80,18 @@ describe('of two routers for one prefix', () => {
     routing.setOnline(1, false);
     assert.deepEqual(routing.setOnline(1, true), ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 2);
-    routing.setHealthy(2, false);
-    assert.deepEqual(routing.setHealthy(2, true), ids());
+    routing.setHealthy([2], false);
+    assert.deepEqual(routing.setHealthy([2], true), ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 1);
   });
 
   test('the primary stays when both are ill, and goes when it is offline', () => {
     const routing = pair(LAN, LAN);
-    routing.setHealthy(1, false);
-    assert.deepEqual(routing.setHealthy(2, false), ids());
+    routing.setHealthy([1], false);
+    assert.deepEqual(routing.setHealthy([2], false), ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 2);
+    routing.setHealthy([1, 2], true);
+    assert.deepEqual(routing.setHealthy([2, 1], false), ids(), 'both at once');
     routing.setOnline(2, false);
     assert.equal(routing.primaryOf(prefix(LAN)), 1, 'an ill router is better than none');
     routing.setOnline(1, false);
@@ -256,7 +258,7 @@ function apply(routing: Routing, oracle: Oracle, now: Step): ReadonlySet<number>
     return routing.update(id, prefixes(...announced), prefixes(...approved));
   }
   node[now.kind] = now.is;
-  return now.kind === 'online' ? routing.setOnline(id, now.is) : routing.setHealthy(id, now.is);
+  return now.kind === 'online' ? routing.setOnline(id, now.is) : routing.setHealthy([id], now.is);
 }
 
 function primariesOf(oracle: Oracle, id: number): readonly string[] {

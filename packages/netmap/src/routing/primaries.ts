@@ -85,14 +85,17 @@ export class Routing {
     if (online) this.#online.add(id);
     else this.#online.delete(id);
     for (const contest of this.#contestsOf(id)) contest.online += online ? 1 : -1;
-    return this.#electAll(id);
+    return this.#electFor([id]);
   }
 
-  setHealthy(id: NodeId, healthy: boolean): Changed {
-    if (this.#unhealthy.has(id) === !healthy) return NOBODY;
-    if (healthy) this.#unhealthy.delete(id);
-    else this.#unhealthy.add(id);
-    return this.#electAll(id);
+  /** All at once: a prefix does not move from one that falls ill to another that does. */
+  setHealthy(ids: Iterable<NodeId>, healthy: boolean): Changed {
+    const turned = [...ids].filter((id) => this.isHealthy(id) !== healthy);
+    for (const id of turned) {
+      if (healthy) this.#unhealthy.delete(id);
+      else this.#unhealthy.add(id);
+    }
+    return this.#electFor(turned);
   }
 
   isHealthy(id: NodeId): boolean {
@@ -162,9 +165,11 @@ export class Routing {
     if (contest.candidates.size === 0) this.#contests.delete(text);
   }
 
-  #electAll(id: NodeId): Changed {
+  #electFor(ids: readonly NodeId[]): Changed {
     const changed = new Set<NodeId>();
-    for (const contest of this.#contestsOf(id)) this.#elect(contest, changed);
+    for (const id of ids) {
+      for (const contest of this.#contestsOf(id)) this.#elect(contest, changed);
+    }
     return changed;
   }
 
