@@ -1,0 +1,132 @@
+/**
+ * Who may reach what in one tailnet: the policy in force, or the default without one, kept true as
+ * nodes and users change. Tells fan-out what a change has touched.
+ */
+import type { Node, NodeId } from '@malla/netmap/node';
+import type { CapMap } from '@malla/netmap/tailcfg-node';
+import type { User } from '@malla/netmap/user';
+import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
+import { createEngine } from '@malla/policy/engine/engine';
+import type { Policy } from '@malla/policy/policy';
+import type { PostureAttributes } from '@malla/policy/tailnet';
+import type { Change } from '../core/change.ts';
+import type { RulesChange } from '../fanout/fanout.ts';
+import { allowAll, type Rules, sameUser } from '../fanout/rules.ts';
+import { differsForPolicy, policyNode, policyUser } from './policy-node.ts';
+import { policyRules } from './policy-rules.ts';
+
+/** What holds while there is no policy. */
+export type DefaultRule = 'same-user' | 'allow-all';
+
+export interface AccessOptions {
+  readonly default: DefaultRule;
+  readonly engine: EngineOptions;
+  readonly nodes: () => Iterable<Node>;
+  readonly users: () => Iterable<User>;
+  /** What a node was asked of its device's posture. */
+  readonly posture: (id: NodeId) => PostureAttributes | undefined;
+}
+
+/** Capabilities of a node that its peers are told of, because their clients act on them. */
+const FOR_PEERS: readonly string[] = ['suggest-exit-node', 'dns-subdomain-resolve'];
+
+const NO_CAPABILITIES: CapMap = {};
+
+export class Access {
+  readonly #options: AccessOptions;
+  #engine: PolicyEngine | undefined;
+  #rules: Rules;
+
+  constructor(options: AccessOptions, policy: Policy | undefined) {
+    this.#options = options;
+    this.#rules = this.#start(policy);
+  }
+
+  get rules(): Rules {
+    return this.#rules;
+  }
+
+  /** The policy at work; undefined while the default holds. */
+  get engine(): PolicyEngine | undefined {
+    return this.#engine;
+  }
+
+  /**
+   * Puts a policy in force, or with undefined the default. What the change has touched; undefined when
+   * all rules are others now (then {@link rules} are to be taken anew).
+   */
+  setPolicy(policy: Policy | undefined): RulesChange | undefined {
+    if (policy !== undefined && this.#engine !== undefined) return this.#engine.setPolicy(policy);
+    this.#rules = this.#start(policy);
+    return undefined;
+  }
+
+  /** Takes in changed rows; what that has touched, if anything. */
+  apply(changes: readonly Change[]): RulesChange | undefined {
+    if (this.#engine === undefined) return undefined;
+    // Of several changes of one row the last one counts.
+    const users = new Map<number, User | undefined>();
+    const nodes = new Map<NodeId, Node | undefined>();
+    for (const change of changes) {
+      if (change.table === 'user') users.set(change.id, change.after);
+      else if (change.table === 'node' && this.#concerns(change.before, change.after)) {
+        nodes.set(change.id, change.after);
+      }
+    }
+    if (users.size === 0 && nodes.size === 0) return undefined;
+    return this.#engine.update({
+      users: present(users).map(policyUser),
+      removedUsers: absent(users),
+      nodes: present(nodes).map((node) => this.#policyNode(node)),
+      removedNodes: absent(nodes),
+    });
+  }
+
+  /** The answer of a node about its device has changed. */
+  postureChanged(node: Node): RulesChange | undefined {
+    return this.#engine?.update({ nodes: [this.#policyNode(node)] });
+  }
+
+  /** Capabilities that the policy gives a node. */
+  attributes(id: NodeId): CapMap {
+    return this.#engine?.attributes(id) ?? NO_CAPABILITIES;
+  }
+
+  /** Those of them that its peers are told of. */
+  peerAttributes(id: NodeId): CapMap | undefined {
+    const all = this.attributes(id);
+    const shown = FOR_PEERS.filter((name) => Object.hasOwn(all, name));
+    if (shown.length === 0) return undefined;
+    return Object.fromEntries(shown.map((name) => [name, all[name] ?? null]));
+  }
+
+  #start(policy: Policy | undefined): Rules {
+    this.#engine = undefined;
+    if (policy === undefined) return this.#options.default === 'allow-all' ? allowAll : sameUser;
+    const engine = createEngine(policy, this.#options.engine);
+    engine.update({
+      users: [...this.#options.users()].map(policyUser),
+      nodes: [...this.#options.nodes()].map((node) => this.#policyNode(node)),
+    });
+    this.#engine = engine;
+    return policyRules(engine);
+  }
+
+  #policyNode(node: Node): ReturnType<typeof policyNode> {
+    return policyNode(node, this.#options.posture(node.id));
+  }
+
+  /** A change that was taken back leaves a node that the engine has or has not. */
+  #concerns(before: Node | undefined, after: Node | undefined): boolean {
+    if (before === undefined || after === undefined) return true;
+    return differsForPolicy(before, after) || this.#engine?.node(after.id) === undefined;
+  }
+}
+
+function present<Row>(rows: ReadonlyMap<number, Row | undefined>): Row[] {
+  return [...rows.values()].filter((row) => row !== undefined);
+}
+
+function absent(rows: ReadonlyMap<number, unknown>): number[] {
+  return [...rows].filter(([, row]) => row === undefined).map(([id]) => id);
+}
