@@ -181,6 +181,32 @@ describe('ledger', () => {
     assert.deepEqual(snapshotOf(state), await disk.store.load());
   });
 
+  test('a command whose change the store refuses spoils nothing for the others in its batch', async () => {
+    const { disk, ledger, state, told } = bench();
+    const bad = ledger.execute((at) => {
+      const row = user(at.nextId('user'), { createdAt: 0.5 });
+      return decide([created('user', row)], undefined);
+    });
+    const results = await Promise.allSettled([
+      createUser(ledger, 'ana'),
+      bad,
+      createUser(ledger, 'bob'),
+    ]);
+    await assert.rejects(bad, isCode('internal'));
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.deepEqual(
+      [...state.users()].map(({ name }) => name),
+      ['ana', 'bob'],
+    );
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    const replayed = new State();
+    for (const change of told) replayed.apply(change);
+    assert.deepEqual(rows(replayed), rows(state), 'listeners were told exactly what is true');
+  });
+
   test('what was undone is told, newest first, since it may have been seen meanwhile', async () => {
     const { disk, ledger, told } = bench();
     disk.failing = true;

@@ -2,7 +2,8 @@
  * The one writer: runs commands against the state, stores what they decide, and only then answers and
  * tells the listeners. Commands that arrive together share one transaction, so that a storm of
  * registrations costs few disk syncs. If the store fails nothing has happened: changes are undone and
- * every caller of the batch gets the store's error.
+ * every caller of the batch gets the store's error. If it refuses what one of them wants, each gets a
+ * transaction of its own, so that only that one fails.
  */
 import { MallaError, messageOf } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
@@ -103,7 +104,11 @@ export class Ledger {
 
   async #drain(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) await this.#batch(this.#waiting.splice(0, MAX_BATCH));
+      while (this.#waiting.length > 0) {
+        const batch = this.#waiting.splice(0, MAX_BATCH);
+        this.counters.commands += batch.length;
+        await this.#batch(batch);
+      }
     } finally {
       // In the same turn as the last look at the queue: what comes later must start a drain of its own.
       this.#draining = undefined;
@@ -116,7 +121,6 @@ export class Ledger {
     const applied: Change[] = [];
     let durable = false;
     const answers: { waiting: Waiting; answer: unknown }[] = [];
-    this.counters.commands += batch.length;
     for (const waiting of batch) {
       try {
         const decision = waiting.run(context);
@@ -145,7 +149,9 @@ export class Ledger {
         error instanceof MallaError
           ? error
           : new MallaError('store.unavailable', messageOf(error), { cause: error });
-      for (const { waiting } of answers) waiting.reject(refusal);
+      if (refusal.code === 'internal' && answers.length > 1) {
+        for (const { waiting } of answers) await this.#batch([waiting]);
+      } else for (const { waiting } of answers) waiting.reject(refusal);
       return;
     }
     if (durable) for (const change of applied) this.#unsaved.delete(keyOf(change));
