@@ -4,16 +4,14 @@ import { addressBytes, addressFromBytes } from '@malla/ip/address';
 import { lastAddress, parsePrefix, type Prefix, prefixOf } from '@malla/ip/prefix';
 import fc from 'fast-check';
 import type { DnsRecord } from './dns-record.ts';
-import { type DnsSettings, encodeDnsConfig, type Readdress, reverseZones } from './tailcfg-dns.ts';
+import {
+  type DnsSettings,
+  encodeDnsConfig,
+  NO_DNS,
+  type Readdress,
+  reverseZones,
+} from './tailcfg-dns.ts';
 
-const NONE: DnsSettings = {
-  magicDns: false,
-  baseDomain: '',
-  overrideLocalDns: false,
-  nameservers: [],
-  splitNameservers: {},
-  searchDomains: [],
-};
 const MAGIC = { magicDns: true, baseDomain: 'tailnet.test' };
 
 /** What a client reads. */
@@ -26,7 +24,12 @@ function configOf(
   } = {},
 ): Record<string, unknown> {
   const { prefixes = [], records = [], readdress } = given;
-  const text = encodeDnsConfig({ ...NONE, ...settings }, prefixes.map(prefix), records, readdress);
+  const text = encodeDnsConfig(
+    { ...NO_DNS, ...settings },
+    prefixes.map(prefix),
+    records,
+    readdress,
+  );
   return JSON.parse(text) as Record<string, unknown>;
 }
 

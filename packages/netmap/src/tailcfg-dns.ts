@@ -28,6 +28,16 @@ export interface DnsSettings {
   readonly searchDomains: readonly string[];
 }
 
+/** A tailnet without names or name servers. */
+export const NO_DNS: DnsSettings = {
+  magicDns: false,
+  baseDomain: '',
+  overrideLocalDns: false,
+  nameservers: [],
+  splitNameservers: {},
+  searchDomains: [],
+};
+
 interface Resolver {
   readonly Addr: string;
 }

@@ -24,6 +24,8 @@ export interface ListedRecord extends DnsRecord {
   readonly source: RecordSource;
   /** Of a row in the database. */
   readonly id: number | undefined;
+  /** Unix ms, of a row in the database. */
+  readonly createdAt: number | undefined;
 }
 
 export interface TailnetDnsOptions {
@@ -38,6 +40,7 @@ export interface TailnetDnsOptions {
 
 /** No capabilities at all. */
 const NONE: CapMap = {};
+const UNSTORED = { id: undefined, createdAt: undefined };
 const WILDCARD: CapMap = { [SUBDOMAINS]: null };
 
 export class TailnetDns {
@@ -47,19 +50,26 @@ export class TailnetDns {
   /** Whether all nodes have the same config: NextDNS tells them apart. */
   readonly isShared: boolean;
   #ofFile: readonly DnsRecord[] = [];
-  #records: readonly DnsRecord[] | undefined;
-  #shared: string | undefined;
+  /** Those of all sources, each once. */
+  #records: readonly DnsRecord[];
+  #shared: string;
 
   constructor(options: TailnetDnsOptions) {
     this.#options = options;
     for (const record of options.stored) this.#stored.set(record.id, record);
     const { nameservers, splitNameservers } = options.settings;
     this.isShared = ![nameservers, ...Object.values(splitNameservers)].flat().some(isNextDns);
+    this.#records = this.#collect();
+    this.#shared = this.#encode();
+  }
+
+  get baseDomain(): string {
+    return this.#options.settings.baseDomain;
   }
 
   /** The JSON of the DNSConfig that nodes share. */
   sharedDnsConfig(): string {
-    return (this.#shared ??= this.#encode());
+    return this.#shared;
   }
 
   /** That of a node with these capabilities, where it has one of its own. */
@@ -91,9 +101,9 @@ export class TailnetDns {
   list(): readonly ListedRecord[] {
     const { fixed } = this.#options;
     return [
-      ...fixed.map((record): ListedRecord => ({ ...record, source: 'config', id: undefined })),
-      ...this.#ofFile.map((record): ListedRecord => ({ ...record, source: 'file', id: undefined })),
-      ...this.#inOrder().map((record): ListedRecord => ({ ...record, source: 'database' })),
+      ...fixed.map((record) => ({ ...record, ...UNSTORED, source: 'config' as const })),
+      ...this.#ofFile.map((record) => ({ ...record, ...UNSTORED, source: 'file' as const })),
+      ...this.#inOrder().map((record) => ({ ...record, source: 'database' as const })),
     ];
   }
 
@@ -116,15 +126,18 @@ export class TailnetDns {
   }
 
   #recordsChanged(): boolean {
-    const before = this.sharedDnsConfig();
-    this.#records = undefined;
-    this.#shared = undefined;
-    return this.sharedDnsConfig() !== before;
+    const before = this.#shared;
+    this.#records = this.#collect();
+    this.#shared = this.#encode();
+    return this.#shared !== before;
+  }
+
+  #collect(): readonly DnsRecord[] {
+    return withoutRepeats([...this.#options.fixed, ...this.#ofFile, ...this.#inOrder()]);
   }
 
   #encode(choice?: NextDnsChoice): string {
-    const { settings, prefixes, fixed } = this.#options;
-    this.#records ??= withoutRepeats([...fixed, ...this.#ofFile, ...this.#inOrder()]);
+    const { settings, prefixes } = this.#options;
     const readdress =
       choice === undefined ? undefined : (address: string) => nextDnsAddress(address, choice);
     return encodeDnsConfig(settings, prefixes, this.#records, readdress);

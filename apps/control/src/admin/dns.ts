@@ -1,0 +1,44 @@
+/** REST handlers: DNS records. */
+import type * as api from '@malla/api/dns-schemas';
+import { addDnsRecord, removeDnsRecords } from '../core/dns-records.ts';
+import type { ListedRecord } from '../dns/tailnet-dns.ts';
+import type { AdminDeps } from './deps.ts';
+import type { HandlersOf } from './handlers.ts';
+import { idOf } from './input.ts';
+import { timeView } from './views.ts';
+
+export function dnsHandlers({
+  ledger,
+  dns,
+}: AdminDeps): HandlersOf<'listDnsRecords' | 'addDnsRecord' | 'removeDnsRecords'> {
+  return {
+    listDnsRecords() {
+      return { records: dns.list().map(recordView) };
+    },
+
+    async addDnsRecord(wanted) {
+      const record = await ledger.execute((state, context) =>
+        addDnsRecord(state, wanted, dns.baseDomain, context),
+      );
+      return { record: recordView({ ...record, source: 'database' }) };
+    },
+
+    async removeDnsRecords({ id, ...selector }) {
+      const removed = await ledger.execute((state) =>
+        removeDnsRecords(state, { ...selector, id: id === undefined ? undefined : idOf(id) }),
+      );
+      return { records: removed.map((record) => recordView({ ...record, source: 'database' })) };
+    },
+  };
+}
+
+function recordView({ id, name, type, value, source, createdAt }: ListedRecord): api.DnsRecord {
+  return {
+    id: id === undefined ? null : String(id),
+    name,
+    type,
+    value,
+    source,
+    createdAt: createdAt === undefined ? null : timeView(createdAt),
+  };
+}
