@@ -3,15 +3,15 @@
  * a problem document for whatever goes wrong. Who listens decides whether callers must show an API key:
  * the unix socket trusts whoever may open it.
  */
-import { problemOf, PROBLEM_TYPE } from '@malla/api/problem';
 import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
 import { MallaError, messageOf } from '@malla/base/error';
 import { type Context, Hono } from 'hono';
 import { authenticate } from './authenticate.ts';
 import type { AdminDeps } from './deps.ts';
 import { docsPage } from './docs-page.ts';
-import { allHandlers } from './handlers.ts';
+import { allHandlers, type Caller } from './handlers.ts';
 import { readInput } from './input.ts';
+import { answerProblem } from './problem.ts';
 
 export interface AdminOptions {
   /** Whether callers must show an API key. */
@@ -31,10 +31,12 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
   for (const name of routeNames) {
     const route: Route = routes[name];
     // The table ties a handler's input to the schemas that have just checked it.
-    const handle = handlers[name] as (input: unknown) => object | Promise<object>;
+    const handle = handlers[name] as (input: unknown, caller: Caller) => object | Promise<object>;
     app.on(route.method, honoPath(route.path), async (context) => {
-      if (options.authenticate) authenticate(deps, context.req.header('Authorization'));
-      return context.json(await handle(await readInput(route, context)));
+      const caller = options.authenticate
+        ? authenticate(deps, context.req.header('Authorization')).prefix
+        : 'local';
+      return context.json(await handle(await readInput(route, context), caller));
     });
   }
 
@@ -64,15 +66,6 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
     return answerProblem(refusal, instance);
   });
   return app;
-}
-
-function answerProblem(error: MallaError, instance?: string): Response {
-  const problem = problemOf(error, instance);
-  const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
-  if (problem.status === 401) headers.set('WWW-Authenticate', 'Bearer');
-  const allowed = error.details['allow'];
-  if (typeof allowed === 'string') headers.set('Allow', allowed);
-  return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
 /** Nothing at this path, or nothing for this method. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { refused } from '../testing/admin.ts';
@@ -66,6 +67,17 @@ describe('the unix socket', () => {
     assert.match(message, /another server is listening there/);
     assert.match(await ask(path, 'GET', '/', ''), /"GET"/);
     await first.stop();
+  });
+
+  test('answers a body that it does not read with a problem document', async () => {
+    const path = join(folder, 'long.sock');
+    const listener = await listen(path);
+    const socket = connect(path);
+    socket.write('POST /api/v1/user HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n{');
+    const answer = await readText(socket);
+    assert.match(answer, /^HTTP\/1\.1 413 .*\r\ncontent-type: application\/problem\+json\r\n/is);
+    assert.match(answer, /"code":"request\.too-large"/);
+    await listener.stop();
   });
 
   test('never replaces a file', async () => {

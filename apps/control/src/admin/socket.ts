@@ -9,8 +9,8 @@ import { dirname } from 'node:path';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { http } from '@malla/relay/http/builtin';
-import { fetchListener } from '@malla/relay/http/fetch-adapter';
 import { makeFolder } from '@malla/relay/make-folder';
+import { apiListener } from './listener.ts';
 
 export interface SocketAddress {
   readonly path: string;
@@ -27,7 +27,6 @@ export interface SocketApp {
   fetch(request: Request): Response | Promise<Response>;
 }
 
-const MAX_BODY_BYTES = 4 << 20;
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
 
@@ -37,12 +36,7 @@ export async function listenSocket(
   app: SocketApp,
   log: Logger,
 ): Promise<SocketListener> {
-  const server = http.createServer(
-    fetchListener((request) => app.fetch(request), {
-      maxBodyBytes: MAX_BODY_BYTES,
-      onError: (error) => log.error({ err: messageOf(error) }, 'request failed'),
-    }),
-  );
+  const server = http.createServer(apiListener((request) => app.fetch(request), log));
   try {
     makeFolder(dirname(address.path));
     await removeStale(address.path);

@@ -7,13 +7,13 @@ import type { Logger } from '@malla/base/logger';
 import { type FetchHandler, fetchListener } from '@malla/relay/http/fetch-adapter';
 import { type HttpServerOptions, pathOf } from '@malla/relay/http/http-server';
 import { DERP_PATH } from '@malla/relay/http/upgrade';
+import { apiListener } from '../admin/listener.ts';
 import type { EmbeddedRelay } from '../embedded-relay.ts';
 import type { NoiseAcceptor } from '../machine/noise-accept.ts';
 
 const NOISE_PATH = '/ts2021';
 const API_PREFIX = '/api/';
 const MAX_PAGE_BODY_BYTES = 64 * 1024;
-const MAX_API_BODY_BYTES = 4 << 20;
 
 export interface FrontOptions {
   readonly pages: FetchHandler;
@@ -32,7 +32,7 @@ export type Front = Pick<HttpServerOptions, 'onRequest' | 'takesUpgrade' | 'onUp
 export function createFront(options: FrontOptions): Front {
   const { acceptor, relay, addressOf } = options;
   const onError = (error: unknown): void => options.log.error({ err: error }, 'request failed');
-  const api = fetchListener(options.api, { maxBodyBytes: MAX_API_BODY_BYTES, onError });
+  const api = apiListener(options.api, options.log);
   const pages = fetchListener(options.pages, { maxBodyBytes: MAX_PAGE_BODY_BYTES, onError });
   return {
     onRequest: (request, response) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import type { MallaError } from '@malla/base/error';
 import { type FetchHandler, fetchListener } from './fetch-adapter.ts';
 
 describe('an application behind node:http', () => {
@@ -89,6 +90,22 @@ describe('an application behind node:http', () => {
       await (await fetch(base, { method: 'POST', body: 'hello worl' })).text(),
       'hello worl',
     );
+  });
+
+  test('may have its own words for what it is not asked about', async () => {
+    const options = {
+      maxBodyBytes: 10,
+      onError: (error: unknown) => assert.fail(String(error)),
+      refusal: ({ code }: MallaError) => Response.json({ code }, { status: 418 }),
+    };
+    const other = http.createServer(fetchListener(() => assert.fail('seen'), options));
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const to = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const answer = await fetch(to, { method: 'POST', body: 'hello world' });
+    assert.equal(answer.headers.get('connection'), 'close');
+    assert.deepEqual([answer.status, await answer.json()], [418, { code: 'request.too-large' }]);
+    other.close();
   });
 
   test('sees the path as it was sent, whatever host the target or the header names', async () => {

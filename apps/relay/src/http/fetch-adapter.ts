@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { concat } from '@malla/base/bytes';
+import { ERROR_STATUS, MallaError } from '@malla/base/error';
 
 /** What answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
@@ -11,6 +12,8 @@ export type FetchHandler = (request: Request) => Response | Promise<Response>;
 export interface FetchAdapterOptions {
   /** A longer body is answered with 413. */
   readonly maxBodyBytes: number;
+  /** What a request is answered that the application cannot be asked about. Default: the sentence as text. */
+  readonly refusal?: (error: MallaError) => Response | Promise<Response>;
   /** An exception of the application: a bug. It is answered with 500. */
   readonly onError: (error: unknown) => void;
 }
@@ -37,10 +40,19 @@ async function answer(
 ): Promise<void> {
   const { method = 'GET' } = incoming;
   const url = urlOf(incoming.url ?? '/');
-  if (url === null) return refuse(outgoing, 400, 'bad request target');
-  if (FORBIDDEN_METHODS.has(method)) return refuse(outgoing, 405, 'method not allowed');
+  const refuse = async (...what: ConstructorParameters<typeof MallaError>): Promise<void> =>
+    sendLast(outgoing, await (options.refusal ?? asText)(new MallaError(...what)));
+  if (url === null) return await refuse('request.invalid', 'bad request target');
+  if (FORBIDDEN_METHODS.has(method)) {
+    return await refuse('request.method-not-allowed', `${method} is not answered`);
+  }
   const body = await readBody(incoming, options.maxBodyBytes);
-  if (body === 'too-large') return refuse(outgoing, 413, 'the body is too large');
+  if (body === 'too-large') {
+    return await refuse(
+      'request.too-large',
+      `the body is longer than ${options.maxBodyBytes} bytes`,
+    );
+  }
   if (body === 'broken-off') return;
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
@@ -67,10 +79,17 @@ function urlOf(target: string): URL | null {
   return /^https?:\/\//i.test(target) ? URL.parse(target) : null;
 }
 
-/** Answers without asking the application, and ends the connection: its body may still be coming. */
-function refuse(outgoing: ServerResponse, status: number, text: string): void {
-  outgoing.writeHead(status, { 'Content-Type': 'text/plain', Connection: 'close' });
-  outgoing.end(text);
+function asText(error: MallaError): Response {
+  return new Response(`${error.message}\n`, { status: ERROR_STATUS[error.code] });
+}
+
+/** Sends an answer, and ends the connection: the body of the request may still be coming. */
+async function sendLast(outgoing: ServerResponse, response: Response): Promise<void> {
+  const bytes = await response.bytes();
+  outgoing.setHeaders(response.headers);
+  outgoing.setHeader('Connection', 'close');
+  outgoing.writeHead(response.status);
+  outgoing.end(bytes);
 }
 
 async function readBody(
