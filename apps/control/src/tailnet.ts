@@ -31,6 +31,7 @@ import { ExpiryWatch } from './machine/expiry.ts';
 import { KeepAlives } from './machine/keep-alive.ts';
 import { createLogins } from './machine/logins.ts';
 import { Presences } from './machine/presence.ts';
+import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
 import type { Store } from './store/store.ts';
 import { prefixesOf, prefixOf, TailnetMap } from './tailnet-map.ts';
@@ -56,6 +57,7 @@ export class Tailnet {
   readonly ledger: Ledger;
   readonly fanout: Fanout;
   readonly presences: Presences;
+  readonly routes: Routes;
   readonly authRequests: AuthRequestCache;
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;
@@ -88,7 +90,22 @@ export class Tailnet {
       now: world.now,
       after: world.after,
       onTurn: (id, online) => this.#turned(id, online),
+      onStream: (id, open) => (open ? this.routes.streamOpened(id) : this.routes.streamsEnded(id)),
     });
+    this.routes = new Routes(
+      {
+        probe: config.node.routeProbe,
+        random: world.random,
+        now: world.now,
+        monotonic: world.monotonic,
+        after: world.after,
+        isReady: (id) => this.fanout.stream(id)?.started === true,
+        send: (id, member) => this.fanout.send(id, member),
+        onChanged: (ids) => this.fanout.servedChanged(ids),
+        log: world.log,
+      },
+      state.nodes(),
+    );
     this.fanout = new Fanout(
       {
         facts: this.#facts(config, state),
@@ -129,6 +146,7 @@ export class Tailnet {
       ledger: this.ledger,
       fanout: this.fanout,
       presences: this.presences,
+      routes: this.routes,
       authRequests: this.authRequests,
       c2n: this.c2n,
       sshChecks: this.sshChecks,
@@ -198,6 +216,7 @@ export class Tailnet {
 
   /** Ends all streams and stores what was not stored yet. */
   async stop(): Promise<void> {
+    this.routes.stop();
     const seen = this.presences.stop();
     for (const stream of this.fanout.streams()) this.fanout.close(stream);
     this.c2n.stop();
@@ -223,7 +242,7 @@ export class Tailnet {
     return {
       user: (id) => state.user(id),
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
-      served: () => [],
+      served: (id) => this.routes.servedBy(id),
       peerCapMap: (node) => this.dns.peerCapabilities(this.#attributes(node)),
       naming: { baseDomain: config.dns.baseDomain },
       now: this.#world.now,
@@ -253,7 +272,10 @@ export class Tailnet {
         this.fanout.ownChanged([id]);
       }
       if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
-      if (after === undefined) this.presences.remove(id);
+      if (after === undefined) {
+        this.presences.remove(id);
+        this.routes.nodeRemoved(id);
+      } else this.routes.nodeChanged(after);
     }
     if (expired.length > 0) this.#endExpired(expired);
   }
@@ -272,6 +294,7 @@ export class Tailnet {
     const node = this.ledger.state.node(id);
     if (node === undefined) return;
     this.fanout.presenceChanged(node);
+    this.routes.presenceChanged(id, online);
     if (online) return;
     const at = this.presences.of(id, undefined).lastSeen ?? this.#world.now();
     void this.ledger

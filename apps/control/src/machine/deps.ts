@@ -3,6 +3,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RegistrationRules } from '../core/register.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { Ledger } from '../ledger.ts';
+import type { Routes } from '../routing/routes.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
 import type { C2nExchanges } from './c2n.ts';
@@ -13,6 +14,7 @@ export interface MachineDeps {
   readonly ledger: Ledger;
   readonly fanout: Fanout;
   readonly presences: Presences;
+  readonly routes: Routes;
   readonly authRequests: AuthRequestCache;
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;

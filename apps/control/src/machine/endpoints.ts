@@ -6,9 +6,10 @@
  */
 import { ERROR_STATUS, MallaError, messageOf } from '@malla/base/error';
 import { parseKey } from '@malla/keys/key';
-import type { Node } from '@malla/netmap/node';
+import type { Node, NodeId } from '@malla/netmap/node';
 import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
 import { appendAudit } from '../core/audit.ts';
+import { PING_RESPONSE_PATH } from '../routing/probes.ts';
 import { sshAction } from '../ssh/action.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
@@ -125,10 +126,13 @@ function whoami(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
   exchange.respond(200, 'application/json', JSON.stringify({ machineKey, protocolVersion, nodes }));
 }
 
+function ownNodes(deps: MachineDeps, origin: Origin): ReadonlySet<NodeId> {
+  const nodes = deps.ledger.state.nodesOfMachine(origin.connection.machineKey);
+  return new Set(nodes.map((node) => node.id));
+}
+
 function c2nAnswer(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
   const id = exchange.path.slice('/machine/c2n/'.length);
-  const nodes = deps.ledger.state.nodesOfMachine(origin.connection.machineKey);
-  const own = new Set(nodes.map((node) => node.id));
-  const taken = deps.c2n.answer(id, own, exchange.takeBody());
+  const taken = deps.c2n.answer(id, ownNodes(deps, origin), exchange.takeBody());
   exchange.respond(taken ? 200 : 404, 'text/plain', taken ? '' : 'nobody waits for this');
 }

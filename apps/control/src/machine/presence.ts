@@ -26,7 +26,7 @@ export interface PresenceOptions {
   /** A node went online or offline. */
   readonly onTurn: (id: NodeId, online: boolean) => void;
   /** A stream of a node has opened, beside others maybe, or its last one has ended. */
-  readonly onStream?: (id: NodeId, open: boolean) => void;
+  readonly onStream: (id: NodeId, open: boolean) => void;
 }
 
 export class Presences {
@@ -68,7 +68,7 @@ export class Presences {
     entry.streams++;
     entry.cancel?.();
     entry.cancel = undefined;
-    this.#options.onStream?.(id, true);
+    this.#options.onStream(id, true);
     if (!entry.online) {
       entry.online = true;
       this.#onlineCount++;
@@ -120,7 +120,7 @@ export class Presences {
 
   #closed(id: NodeId, entry: Entry): void {
     entry.streams--;
-    if (entry.streams === 0) this.#options.onStream?.(id, false);
+    if (entry.streams === 0) this.#options.onStream(id, false);
     if (!entry.online) return;
     entry.lastSeen = this.#options.now();
     if (entry.streams > 0) return;

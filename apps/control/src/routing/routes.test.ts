@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
-import { formatPrefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
 import { GRACE_MS, Presences } from '../machine/presence.ts';
@@ -77,7 +76,7 @@ class Subject {
   }
 
   serves(id: number): readonly string[] {
-    return this.routes.servedBy(id).map(formatPrefix);
+    return this.routes.servedBy(id);
   }
 
   #send(id: number, member: string): boolean {
@@ -261,6 +260,13 @@ describe('a router', () => {
     assert.equal(subject.primary, 1);
     subject.time.advance(1);
     assert.equal(subject.primary, undefined);
+  });
+
+  test('that is an exit node too serves the default routes last, also while it is offline', () => {
+    const subject = new Subject([router(1, [...EXIT, '2001:db8::/32', LAN])]);
+    assert.deepEqual(subject.serves(1), EXIT);
+    subject.connect(1);
+    assert.deepEqual(subject.serves(1), [LAN, '2001:db8::/32', ...EXIT]);
   });
 
   test('that is deleted leaves nothing behind', () => {

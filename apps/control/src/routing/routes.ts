@@ -13,7 +13,7 @@
  */
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
-import type { Prefix } from '@malla/ip/prefix';
+import { formatPrefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { type Changed, Routing } from '@malla/netmap/routing/primaries';
 import { announcedPrefixes, approvedPrefixes } from '../core/routes.ts';
@@ -56,6 +56,7 @@ const NOTHING: readonly string[] = [];
 export class Routes {
   readonly #options: RoutesOptions;
   readonly #routing = new Routing();
+  readonly #served = new Map<NodeId, readonly string[]>();
   readonly #probes: Probes | undefined;
   readonly #known = new Map<NodeId, Known>();
   /** Nodes with a stream. */
@@ -84,21 +85,16 @@ export class Routes {
       });
     const since = options.now() - RESTART_TAKES_MS;
     for (const node of nodes) {
-      this.#take(node);
+      this.#note(this.#take(node));
       const { id, lastSeen = 0 } = node;
       if (lastSeen >= since && this.#routing.isCandidate(id)) this.#expected.add(id);
     }
     if (this.#expected.size > 0) this.#expect();
   }
 
-  /** What a node serves, in order, exit routes last: what is in its AllowedIPs beside its addresses. */
-  servedBy(id: NodeId): readonly Prefix[] {
-    return this.#routing.servedBy(id);
-  }
-
-  /** What a node is primary for, in order. */
-  primaryRoutesOf(id: NodeId): readonly Prefix[] {
-    return this.#routing.primaryRoutesOf(id);
+  /** What a node serves, canonical: what it is primary for in order, then the exit routes. */
+  servedBy(id: NodeId): readonly string[] {
+    return this.#served.get(id) ?? NOTHING;
   }
 
   /** A node was added or replaced. */
@@ -173,7 +169,7 @@ export class Routes {
   }
 
   #expect(): void {
-    for (const id of this.#expected) this.#routing.setOnline(id, true);
+    for (const id of this.#expected) this.#note(this.#routing.setOnline(id, true));
     const { after } = this.#options;
     this.#timers.push(
       after(RESTART_PATIENCE_MS, () => this.#tell(this.#routing.setHealthy(this.#expected, false))),
@@ -205,7 +201,17 @@ export class Routes {
   }
 
   #tell(changed: Changed): void {
-    if (changed.size > 0) this.#options.onChanged(changed);
+    if (changed.size === 0) return;
+    this.#note(changed);
+    this.#options.onChanged(changed);
+  }
+
+  #note(changed: Changed): void {
+    for (const id of changed) {
+      const served = this.#routing.servedBy(id).map(formatPrefix);
+      if (served.length > 0) this.#served.set(id, served);
+      else this.#served.delete(id);
+    }
   }
 }
 
