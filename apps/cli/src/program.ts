@@ -8,6 +8,7 @@ import { completionCommand } from './commands/completion.ts';
 import { configTestCommand } from './commands/configtest.ts';
 import { dbCommand } from './commands/db.ts';
 import { debugCommand } from './commands/debug.ts';
+import { dnsCommand } from './commands/dns.ts';
 import { generateCommand } from './commands/generate.ts';
 import { healthCommand } from './commands/health.ts';
 import { nodesCommand } from './commands/nodes.ts';
@@ -47,6 +48,7 @@ export function createProgram(cli: Cli): MallaCommand {
     preAuthKeysCommand(cli),
     apiKeysCommand(cli),
     authCommand(cli),
+    dnsCommand(cli),
     healthCommand(cli),
     configTestCommand(cli),
     dbCommand(cli),

@@ -112,6 +112,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     store,
     auth: tailnet.logins,
     c2n: tailnet.c2n,
+    dns: tailnet.dns,
     addresses: tailnet.machine.rules.addresses,
     tags: tailnet.machine.rules.tags,
     isOnline: (id) => tailnet.presences.isOnline(id),

@@ -3,6 +3,7 @@ import { ERROR_STATUS, type ErrorCode } from '@malla/base/error';
 import { z } from 'zod';
 import { Problem, PROBLEM_TYPE } from './problem.ts';
 import { COMMON_CODES, type Route, routeNames, routes } from './routes.ts';
+import * as dnsSchemas from './dns-schemas.ts';
 import * as schemas from './schemas.ts';
 
 type Json = { readonly [key: string]: unknown };
@@ -14,6 +15,7 @@ const NAMED = {
   ApiKey: schemas.ApiKey,
   Node: schemas.Node,
   AuditEntry: schemas.AuditEntry,
+  DnsRecord: dnsSchemas.DnsRecord,
   Problem,
 } as const;
 

@@ -7,6 +7,7 @@
  */
 import type { ErrorCode } from '@malla/base/error';
 import { z } from 'zod';
+import * as d from './dns-schemas.ts';
 import * as s from './schemas.ts';
 
 export const API_PREFIX = '/api/v1';
@@ -25,7 +26,7 @@ export interface Route<
   /** With `{name}` for parameters. */
   readonly path: string;
   /** Heading in the documentation. */
-  readonly tag: 'Users' | 'PreAuthKeys' | 'ApiKeys' | 'Nodes' | 'Auth' | 'Debug' | 'Health';
+  readonly tag: 'Users' | 'PreAuthKeys' | 'ApiKeys' | 'Nodes' | 'Auth' | 'DNS' | 'Debug' | 'Health';
   readonly summary: string;
   readonly description?: string;
   readonly params: Params;
@@ -292,6 +293,28 @@ export const routes = {
     body: s.AuthIdBody,
     answer: s.NoContent,
     codes: ['auth.id-invalid', 'auth.not-found'],
+  }),
+
+  listDnsRecords: route('GET', '/dns/records', {
+    tag: 'DNS',
+    summary: 'List DNS records: names that are not nodes',
+    description: 'Those of the configuration and of its file too.',
+    answer: d.DnsRecordsAnswer,
+  }),
+  addDnsRecord: route('POST', '/dns/records', {
+    tag: 'DNS',
+    summary: 'Add a DNS record',
+    body: d.AddDnsRecordBody,
+    answer: d.DnsRecordAnswer,
+    codes: ['dns.record-invalid', 'dns.record-exists', 'dns.record-limit'],
+  }),
+  removeDnsRecords: route('DELETE', '/dns/records', {
+    tag: 'DNS',
+    summary: 'Remove DNS records of the database',
+    description: 'One by its id; or all of a name, of a type and a value where given.',
+    query: d.RemoveDnsRecordsQuery,
+    answer: d.DnsRecordsAnswer,
+    codes: ['dns.record-not-found'],
   }),
 
   debugCreateNode: route('POST', '/debug/node', {

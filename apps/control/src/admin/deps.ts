@@ -4,6 +4,7 @@ import type { Node, NodeId } from '@malla/netmap/node';
 import type { AddressPlan } from '../core/addresses.ts';
 import type { Device } from '../core/register.ts';
 import type { TagPolicy } from '../core/tags.ts';
+import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Store } from '../store/store.ts';
 
@@ -38,11 +39,19 @@ export interface C2n {
   request(node: NodeId, method: string, path: string, body: string): Promise<Uint8Array>;
 }
 
+/** The DNS records there are, from wherever they come. */
+export interface DnsRecords {
+  /** Of the names of nodes; empty where they have none. */
+  readonly baseDomain: string;
+  list(): readonly ListedRecord[];
+}
+
 export interface AdminDeps {
   readonly ledger: Ledger;
   readonly store: Store;
   readonly auth: AuthRequests;
   readonly c2n: C2n;
+  readonly dns: DnsRecords;
   /** What `nodes backfillips` fills in. */
   readonly addresses: AddressPlan;
   /** Which tags the policy defines. */

@@ -4,6 +4,7 @@ import { apiKeyHandlers } from './api-keys.ts';
 import { authHandlers } from './auth.ts';
 import { debugHandlers } from './debug.ts';
 import type { AdminDeps } from './deps.ts';
+import { dnsHandlers } from './dns.ts';
 import { healthHandlers } from './health.ts';
 import { nodeHandlers } from './nodes.ts';
 import { preAuthKeyHandlers } from './preauth-keys.ts';
@@ -25,6 +26,7 @@ export function allHandlers(deps: AdminDeps): HandlersOf<RouteName> {
     ...apiKeyHandlers(deps),
     ...nodeHandlers(deps),
     ...authHandlers(deps),
+    ...dnsHandlers(deps),
     ...debugHandlers(deps),
     ...healthHandlers(deps),
   };

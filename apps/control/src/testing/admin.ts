@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from '@malla/base/logger';
 import type { MallaError } from '@malla/base/error';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
+import { NO_DNS } from '@malla/netmap/tailcfg-dns';
 import { adminApp } from '../admin/app.ts';
 import type { AdminDeps, C2n } from '../admin/deps.ts';
 import type { AddressPlan } from '../core/addresses.ts';
@@ -11,6 +12,7 @@ import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
 import { State } from '../core/state.ts';
 import { NO_TAG_POLICY } from '../core/tags.ts';
+import { TailnetDns } from '../dns/tailnet-dns.ts';
 import { Ledger } from '../ledger.ts';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { createLogins } from '../machine/logins.ts';
@@ -65,6 +67,14 @@ export function createAdmin(
     after: () => () => {},
     log,
   });
+  const dns = new TailnetDns({
+    settings: { ...NO_DNS, magicDns: true, baseDomain: 'tailnet.example.org' },
+    prefixes: [],
+    wildcard: false,
+    fixed: [{ name: 'fixed.example', type: 'A', value: '192.0.2.1' }],
+    stored: [],
+  });
+  ledger.onChanges((changes) => void dns.apply(changes));
   const deps: AdminDeps = {
     ledger,
     store,
@@ -75,6 +85,7 @@ export function createAdmin(
       { addresses, nodeExpiryMs: 0, tags: NO_TAG_POLICY },
       random,
     ),
+    dns,
     c2n: given.c2n ?? { request: () => Promise.reject(new Error('no client is connected')) },
     addresses,
     tags: NO_TAG_POLICY,
