@@ -24,6 +24,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'POST /machine/update-health': updateHealth,
   'POST /machine/audit-log': auditLog,
   'POST /machine/feature/query': featureQuery,
+  [`HEAD ${PING_RESPONSE_PATH}`]: pingResponse,
   'GET /machine/whoami': whoami,
   'POST /machine/set-dns': missing(
     'this server does not publish DNS records, so it cannot help to get certificates',
@@ -135,4 +136,11 @@ function c2nAnswer(deps: MachineDeps, origin: Origin, exchange: Exchange): void 
   const id = exchange.path.slice('/machine/c2n/'.length);
   const taken = deps.c2n.answer(id, ownNodes(deps, origin), exchange.takeBody());
   exchange.respond(taken ? 200 : 404, 'text/plain', taken ? '' : 'nobody waits for this');
+}
+
+/** A client's answer to a PingRequest that asks only whether it is there. */
+function pingResponse(deps: MachineDeps, origin: Origin, exchange: Exchange): void {
+  const id = new URLSearchParams(exchange.path.split('?', 2)[1]).get('id') ?? '';
+  const taken = deps.routes.answered(id, ownNodes(deps, origin));
+  exchange.respond(taken ? 200 : 404, 'text/plain', '');
 }
