@@ -281,7 +281,7 @@ export const routes = {
   }),
   authApprove: route('POST', '/auth/approve', {
     tag: 'Auth',
-    summary: 'Let a waiting request through',
+    summary: 'Let a waiting SSH connection through',
     description: 'Refused for a device that waits to register: that needs a user.',
     body: s.AuthIdBody,
     answer: s.NoContent,
@@ -289,7 +289,7 @@ export const routes = {
   }),
   authReject: route('POST', '/auth/reject', {
     tag: 'Auth',
-    summary: 'Refuse a waiting request',
+    summary: 'Refuse a waiting device or SSH connection',
     body: s.AuthIdBody,
     answer: s.NoContent,
     codes: ['auth.id-invalid', 'auth.not-found'],

@@ -1,4 +1,4 @@
-/** `malla auth`: logins that wait for an administrator. */
+/** `malla auth`: devices and SSH connections that wait for an administrator. */
 import { Option } from 'commander';
 import { MallaCommand, required } from '../command.ts';
 import { action, type Cli } from '../invocation.ts';
@@ -7,11 +7,11 @@ interface OneRequest {
   readonly authId: string;
 }
 
-const authId = () => required(new Option('--auth-id <ID>', 'id that the login page shows'));
+const authId = () => required(new Option('--auth-id <ID>', 'id that the page shows'));
 
 /** The group. */
 export function authCommand(cli: Cli): MallaCommand {
-  const auth = new MallaCommand('auth').description('Answer logins that wait');
+  const auth = new MallaCommand('auth').description('Answer devices and SSH connections that wait');
 
   auth
     .command('register')
@@ -29,7 +29,7 @@ export function authCommand(cli: Cli): MallaCommand {
 
   auth
     .command('approve')
-    .description('Let a request through')
+    .description('Let an SSH connection through that waits for a check')
     .addOption(authId())
     .action(
       action<OneRequest>(cli, async (it) => {
@@ -41,7 +41,7 @@ export function authCommand(cli: Cli): MallaCommand {
 
   auth
     .command('reject')
-    .description('Refuse a request')
+    .description('Refuse a device or an SSH connection that waits')
     .addOption(authId())
     .action(
       action<OneRequest>(cli, async (it) => {

@@ -1,4 +1,4 @@
-/** REST handlers: logins that wait for an administrator. */
+/** REST handlers: devices and SSH connections that wait for an administrator. */
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
 import { nodeView } from './views.ts';

@@ -6,18 +6,23 @@ import type { Device } from '../core/register.ts';
 import type { TagPolicy } from '../core/tags.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { Ledger } from '../ledger.ts';
+import type { PolicyHolder } from '../policy/holder.ts';
+import type { PolicyQuestions } from '../policy/questions.ts';
 import type { Store } from '../store/store.ts';
 
-/** Logins that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
+/** Devices and SSH connections that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
 export interface AuthRequests {
   /**
    * Registers the waiting device to a user, by name, and releases its client. Throws MallaError
    * `auth.id-invalid`, `auth.not-found`, `user.not-found`, `address.exhausted`.
    */
   register(authId: string, userName: string): Promise<Node>;
-  /** Lets a waiting request through. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
+  /**
+   * Lets a waiting SSH connection through. Throws MallaError `auth.id-invalid`, `auth.not-found`, and
+   * `request.invalid` for a device that waits: that needs a user.
+   */
   approve(authId: string): Promise<void>;
-  /** Refuses it: the client is told so. Throws like {@link approve}. */
+  /** Refuses either: the client is told so. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
   reject(authId: string): Promise<void>;
   /**
    * Makes a request as if a device had asked (`debug create-node`), for tests of the flow. Throws
