@@ -16,16 +16,25 @@ export class MallaProcess {
   readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, folder: string, dataDir: string) {
+  private constructor(
+    port: number,
+    folder: string,
+    dataDir: string,
+    env: Readonly<Record<string, string>>,
+  ) {
     this.url = `http://127.0.0.1:${port}`;
     this.#port = port;
     this.#folder = folder;
-    this.#env = { ...process.env, MALLA_DATA_DIR: dataDir };
+    this.#env = { ...process.env, ...env, MALLA_DATA_DIR: dataDir };
   }
 
-  /** On a free port of loopback, not started yet. */
-  static async create(folder: string, dataDir: string): Promise<MallaProcess> {
-    return new MallaProcess(await freePort(), folder, dataDir);
+  /** On a free port of loopback, not started yet; `env` are further variables. */
+  static async create(
+    folder: string,
+    dataDir: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<MallaProcess> {
+    return new MallaProcess(await freePort(), folder, dataDir, env);
   }
 
   get pid(): number {
