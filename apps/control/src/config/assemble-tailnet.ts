@@ -145,15 +145,18 @@ export function assembleNode(settings: Settings): Config['node'] {
 }
 
 function assembleProbe(settings: Settings): Config['node']['routeProbe'] {
-  const intervalMs = settings.get('node.routes.ha.probe_interval');
-  const timeoutMs = settings.get('node.routes.ha.probe_timeout');
-  if (intervalMs === 0) return undefined;
   const intervalKey: KeyName = 'node.routes.ha.probe_interval';
   const timeoutKey: KeyName = 'node.routes.ha.probe_timeout';
+  const timeoutMs = settings.get(timeoutKey);
+  // A configuration for headscale may set the timeout alone, longer than our interval.
+  const intervalMs = settings.isSet(intervalKey)
+    ? settings.get(intervalKey)
+    : Math.max(settings.get(intervalKey), timeoutMs);
+  if (intervalMs === 0) return undefined;
   if (intervalMs < MIN_PROBE_INTERVAL_MS) {
     settings.problem(intervalKey, 'must be at least 2s, or 0 for never');
   }
   if (timeoutMs < MIN_PROBE_TIMEOUT_MS) settings.problem(timeoutKey, 'must be at least 1s');
-  if (timeoutMs >= intervalMs) settings.problem(timeoutKey, `must be less than ${intervalKey}`);
+  if (timeoutMs > intervalMs) settings.problem(timeoutKey, `must be at most ${intervalKey}`);
   return { intervalMs, timeoutMs };
 }

@@ -138,7 +138,13 @@ describe('checks across keys', () => {
 
   test('route probes have limits that fit each other', () => {
     assert.equal(configOf('node.routes.ha.probe_interval: 0\n').node.routeProbe, undefined);
-    assert.match(problemOf('node.routes.ha.probe_timeout: 10s\n') ?? '', /less than/);
+    assert.deepEqual(configOf('').node.routeProbe, { intervalMs: 2_000, timeoutMs: 2_000 });
+    assert.deepEqual(configOf('node.routes.ha.probe_timeout: 5s\n').node.routeProbe, {
+      intervalMs: 5_000,
+      timeoutMs: 5_000,
+    });
+    const both = 'node.routes.ha.probe_interval: 4s\nnode.routes.ha.probe_timeout: 5s\n';
+    assert.match(problemOf(both) ?? '', /at most/);
     assert.match(problemOf('node.routes.ha.probe_timeout: 500ms\n') ?? '', /at least 1s/);
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromUtf8, utf8 } from '@malla/base/bytes';
 import { MallaError } from '@malla/base/error';
+import { setApprovedRoutes } from '../core/nodes.ts';
 import { openMemoryStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { type TestDevice, TestMachines } from '../testing/machine.ts';
@@ -136,5 +137,28 @@ describe('the answer to a request to a node', () => {
     assert.equal((await device.send('POST', path, utf8('HTTP/1.1 200 OK'))).status, 200);
     assert.equal(fromUtf8(await answer), 'HTTP/1.1 200 OK');
     assert.equal((await device.send('POST', path, utf8('again'))).status, 404);
+  });
+});
+
+describe('the answer to a probe', () => {
+  test('counts when it comes from that node’s machine, and from no other', async () => {
+    const machines = await TestMachines.start();
+    const key = await machines.key(await machines.user('alice'));
+    const routes = ['10.0.0.0/24'];
+    const [device, rival] = [await machines.joined(1, key), await machines.joined(2, key)];
+    for (const [index, router] of [device, rival].entries()) {
+      await router.report({ Hostinfo: { RoutableIPs: routes } });
+      await machines.tailnet.ledger.execute((state) => setApprovedRoutes(state, index + 1, routes));
+    }
+    const stream = await device.openMap();
+    await machines.pass(1_500);
+    const { URL: text, URLIsNoise, Types } = stream.netmap.pings[0] ?? assert.fail();
+    assert.deepEqual([URLIsNoise, Types], [true, undefined]);
+    const url = new URL(String(text));
+    const path = `${url.pathname}${url.search}`;
+    assert.equal((await rival.send('HEAD', path, undefined)).status, 404);
+    assert.equal((await device.send('HEAD', path, undefined)).status, 200);
+    assert.equal((await device.send('HEAD', path, undefined)).status, 404);
+    assert.equal((await device.send('HEAD', url.pathname, undefined)).status, 404);
   });
 });

@@ -4,8 +4,6 @@ import { optional, setting } from './key.ts';
 
 const OIDC = { only: 'oidc.issuer' } as const;
 
-const ROUTES = 'malla does not fail over between subnet routers yet';
-
 export const ACCESS_KEYS = {
   'node.expiry': setting(
     kind.duration('a duration such as 180d, or 0 for never'),
@@ -20,15 +18,13 @@ export const ACCESS_KEYS = {
   ),
   'node.routes.ha.probe_interval': setting(
     kind.duration(),
-    '10s',
-    'How often subnet routers that share a route are probed; at least 2s, 0 for never.',
-    { unused: ROUTES },
+    '2s',
+    'How often subnet routers that share a route are probed; at least 2s and the timeout, 0 for never.',
   ),
   'node.routes.ha.probe_timeout': setting(
     kind.duration(),
-    '5s',
-    'How long a probe may go unanswered before another router takes over; from 1s to less than the interval.',
-    { unused: ROUTES },
+    '2s',
+    'How long a probe may go unanswered before another router takes over; at least 1s. One that falls silent is replaced within the sum of both.',
   ),
   'preauth_keys.revoked_retention': setting(
     kind.duration(),
