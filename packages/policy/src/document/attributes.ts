@@ -1,0 +1,61 @@
+/**
+ * Node attributes: what `nodeAttrs` give to nodes, by name and as application values.
+ *
+ * Source: Tailscale's policy file syntax §Node attributes. Observed: the hosted service, May 2026.
+ */
+import { RESERVED } from '@malla/ip/special';
+import { overlaps } from '@malla/ip/prefix';
+import type { NodeAttributes } from '../policy.ts';
+import { parseAliasPrefix } from './alias.ts';
+import { ASSIGNABLE, readCapabilities } from './capabilities.ts';
+import { quote } from './problem.ts';
+import { type FieldTable, placeOf, readFields, readList, readTexts, type Value } from './read.ts';
+import { readAliases, type Scope, TARGET } from './selectors.ts';
+
+const FIELDS: FieldTable<'target' | 'attr' | 'app' | 'ipPool'> = {
+  names: ['target', 'attr', 'app', 'ipPool'],
+};
+
+/** Attributes that make clients offer what this server cannot give them. */
+const REFUSED: Readonly<Record<string, { readonly why: string; readonly instead: string }>> = {
+  funnel: {
+    why: 'this server has no way in from the internet',
+    instead: 'put a reverse proxy on a public host that is in the tailnet',
+  },
+};
+
+/** Reads `nodeAttrs`. */
+export function readNodeAttributes(scope: Scope, at: Value | undefined): readonly NodeAttributes[] {
+  const { problems } = scope;
+  return readList(problems, at).map((entry) => {
+    const fields = readFields(problems, entry, FIELDS);
+    if (fields.ipPool !== undefined) refusePool(scope, fields.ipPool);
+    return {
+      place: placeOf(entry),
+      targets: readAliases(scope, TARGET, fields.target),
+      attributes: readTexts(problems, fields.attr).map(({ text, value }) => {
+        const refused = REFUSED[text];
+        const place = placeOf(value);
+        if (text === '') problems.add(place, 'an attribute cannot be empty');
+        if (refused !== undefined) {
+          problems.add(place, `${quote(text)} is not supported: ${refused.why}`, refused.instead);
+        }
+        return { value: text, place };
+      }),
+      app: readCapabilities(problems, fields.app, ASSIGNABLE),
+    };
+  });
+}
+
+function refusePool({ problems }: Scope, at: Value): void {
+  problems.add(
+    placeOf(at),
+    '"ipPool" is not supported: nodes get their addresses from the pools of the configuration',
+    'set prefixes.v4 and prefixes.v6 there',
+  );
+  for (const { text, value } of readTexts(problems, at)) {
+    const pool = parseAliasPrefix(text);
+    if (pool === undefined || !RESERVED.some((reserved) => overlaps(reserved, pool))) continue;
+    problems.add(placeOf(value), `IPPool(${text}): network within reserved range`);
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * `ipsets`: named sets of addresses, each made by steps in order: `add 192.0.2.0/24`, `remove host:printer`.
+ * Without a verb a step adds.
+ *
+ * A set can be made of others, so sets could multiply; the number of prefixes that steps stand for is bounded.
+ *
+ * Source: Tailscale's IP sets.
+ */
+import type { Prefix } from '@malla/ip/prefix';
+import { INTERNET } from '../engine/internet.ts';
+import { type Fault, parseAliasPrefix } from './alias.ts';
+import { didYouMean } from './nearest.ts';
+import { quote } from './problem.ts';
+import { applySteps, type Step } from './ranges.ts';
+import { type Entry, placeOf, readTexts, type Value } from './read.ts';
+import type { Defined, Scope } from './selectors.ts';
+
+/** How many prefixes the steps of all sets may stand for, those of the sets that they name included. */
+export const MAX_SET_PREFIXES = 100_000;
+
+type Target =
+  | { readonly kind: 'prefixes'; readonly prefixes: readonly Prefix[] }
+  | { readonly kind: 'ipset'; readonly name: string };
+
+interface ReadStep {
+  readonly add: boolean;
+  readonly target: Target;
+  readonly value: Value;
+}
+
+/** Reads `ipsets`: each set as the prefixes that are left. */
+export function readIpsets(
+  scope: Scope,
+  entries: readonly Entry[],
+): ReadonlyMap<string, readonly Prefix[]> {
+  for (const { name, place } of entries) {
+    if (/^ipset:[^\s:]+$/.test(name)) continue;
+    scope.problems.add(place, `ipset must start with 'ipset:', got: ${quote(name)}`);
+  }
+  const steps = new Map(entries.map(({ name, value }) => [name, readSteps(scope, value)]));
+  return new Resolution(scope, steps).all();
+}
+
+function readSteps({ problems, defined }: Scope, at: Value): readonly ReadStep[] {
+  return readTexts(problems, at).flatMap(({ text, value }) => {
+    const [, verb, name = ''] = /^(?:(add|remove)\s+)?(.*)$/s.exec(text) ?? [];
+    const target = parseTarget(defined, name);
+    if ('message' in target) {
+      problems.add(placeOf(value), target.message, target.hint);
+      return [];
+    }
+    return [{ add: verb !== 'remove', target, value }];
+  });
+}
+
+function parseTarget(defined: Defined, name: string): Target | Fault {
+  const prefix = parseAliasPrefix(name);
+  if (prefix !== undefined) return { kind: 'prefixes', prefixes: [prefix] };
+  if (name === 'autogroup:internet') return { kind: 'prefixes', prefixes: INTERNET };
+  if (name.startsWith('ipset:')) {
+    if (defined.ipsets.has(name)) return { kind: 'ipset', name };
+    const hint = (): string => didYouMean(name, defined.ipsets) ?? 'define it in "ipsets"';
+    return { message: `ipset not found: ${quote(name)}`, hint };
+  }
+  const host = name.startsWith('host:') ? name.slice('host:'.length) : name;
+  if (defined.hosts.has(host)) {
+    const known = defined.hosts.get(host);
+    return { kind: 'prefixes', prefixes: known === undefined ? [] : [known] };
+  }
+  return {
+    message: `invalid ipset target: ${quote(name)}`,
+    hint: 'write an address, a prefix, host:name, ipset:name or autogroup:internet, after add or remove',
+  };
+}
+
+/** Works sets out in the order that they need each other. */
+class Resolution {
+  readonly #scope: Scope;
+  readonly #steps: ReadonlyMap<string, readonly ReadStep[]>;
+  readonly #done = new Map<string, readonly Prefix[]>();
+  #budget = MAX_SET_PREFIXES;
+
+  constructor(scope: Scope, steps: ReadonlyMap<string, readonly ReadStep[]>) {
+    this.#scope = scope;
+    this.#steps = steps;
+  }
+
+  all(): ReadonlyMap<string, readonly Prefix[]> {
+    for (const name of this.#steps.keys()) this.#resolve(name);
+    return this.#done;
+  }
+
+  /** Not recursive: a chain of sets can be as long as the text. */
+  #resolve(start: string): void {
+    const open = new Set<string>();
+    const stack = [start];
+    for (let name = stack.at(-1); name !== undefined; name = stack.at(-1)) {
+      const needed = this.#done.has(name) ? undefined : this.#missing(name, open);
+      if (needed !== undefined) {
+        open.add(name);
+        stack.push(needed);
+        continue;
+      }
+      if (!this.#done.has(name)) this.#done.set(name, this.#apply(name));
+      open.delete(name);
+      stack.pop();
+    }
+  }
+
+  /** A set that must be worked out first. One that is being worked out already goes in a circle: it counts as empty. */
+  #missing(name: string, open: ReadonlySet<string>): string | undefined {
+    for (const { target, value } of this.#steps.get(name) ?? []) {
+      if (target.kind !== 'ipset' || this.#done.has(target.name)) continue;
+      if (target.name !== name && !open.has(target.name)) return target.name;
+      this.#scope.problems.add(
+        placeOf(value),
+        `${quote(name)} is made of itself: ipsets cannot be circular`,
+      );
+      this.#done.set(target.name, []);
+    }
+    return undefined;
+  }
+
+  #apply(name: string): readonly Prefix[] {
+    const out: Step[] = [];
+    for (const { add, target, value } of this.#steps.get(name) ?? []) {
+      const prefixes =
+        target.kind === 'prefixes' ? target.prefixes : (this.#done.get(target.name) ?? []);
+      const before = this.#budget;
+      this.#budget -= prefixes.length;
+      if (this.#budget < 0) {
+        const message = `ipsets stand for more than ${MAX_SET_PREFIXES} prefixes`;
+        if (before >= 0) this.#scope.problems.add(placeOf(value), message);
+        break;
+      }
+      for (const prefix of prefixes) out.push({ add, prefix });
+    }
+    return applySteps(out);
+  }
+}
