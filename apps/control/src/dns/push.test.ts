@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Json } from '@malla/testkit/client-netmap';
+import { addDnsRecord, removeDnsRecords } from '../core/dns-records.ts';
+import { renameNode } from '../core/nodes.ts';
+import { type TestExchange, TestMachines } from '../testing/machine.ts';
+import { settle } from '../testing/virtual-time.ts';
+
+const NEXTDNS = 'dns.nameservers.global: [https://dns.nextdns.io/a1b2c3]';
+
+/** A tailnet with the streams of some devices of one user. */
+async function devices(
+  count: number,
+  yaml: string = '',
+): Promise<{ machines: TestMachines; streams: readonly TestExchange[] }> {
+  const machines = await TestMachines.start({ yaml });
+  const key = await machines.key(await machines.user('ann'));
+  const streams: TestExchange[] = [];
+  for (let n = 1; n <= count; n++) streams.push(await (await machines.joined(n, key)).openMap());
+  return { machines, streams };
+}
+
+/** What has come since; keep-alives apart. */
+function since(stream: TestExchange, before: number): readonly Json[] {
+  return stream.messages.slice(before).filter((message) => message['KeepAlive'] !== true);
+}
+
+async function add(machines: TestMachines, ...names: readonly string[]): Promise<void> {
+  await Promise.all(
+    names.map((name) =>
+      machines.tailnet.ledger.execute((state, context) =>
+        addDnsRecord(state, { name, value: '192.0.2.1' }, 'malla.internal', context),
+      ),
+    ),
+  );
+  await machines.pass(1_000);
+}
+
+function recordsIn(config: unknown): readonly string[] {
+  const { ExtraRecords = [] } = config as { ExtraRecords?: readonly { readonly Name: string }[] };
+  return ExtraRecords.map(({ Name }) => Name);
+}
+
+function resolverOf(stream: TestExchange): string {
+  const config = stream.netmap.dnsConfig as { Resolvers: readonly { readonly Addr: string }[] };
+  return config.Resolvers[0]?.Addr ?? '';
+}
+
+describe('a change of records', () => {
+  test('reaches every client as one message with the DNS config and nothing else', async () => {
+    const { machines, streams } = await devices(3);
+    const before = streams.map(({ messages }) => messages.length);
+    await add(machines, 'a.example');
+    for (const [i, stream] of streams.entries()) {
+      const [message, ...more] = since(stream, before[i] ?? 0);
+      assert.deepEqual([Object.keys(message ?? {}), more], [['DNSConfig'], []]);
+      assert.deepEqual(recordsIn(stream.netmap.dnsConfig), ['a.example']);
+    }
+    await machines.tailnet.ledger.execute((state) =>
+      removeDnsRecords(state, { name: 'a.example' }),
+    );
+    await machines.pass(1_000);
+    for (const stream of streams) assert.deepEqual(recordsIn(stream.netmap.dnsConfig), []);
+  });
+
+  test('is one message where several come together', async () => {
+    const { machines, streams } = await devices(1);
+    const [stream] = streams;
+    assert.ok(stream);
+    const before = stream.messages.length;
+    await add(machines, 'a.example', 'b.example', 'c.example');
+    assert.equal(since(stream, before).length, 1);
+    assert.equal(recordsIn(stream.netmap.dnsConfig).length, 3);
+  });
+
+  test('that changes nothing for clients is not told', async () => {
+    const fixed = 'dns.extra_records: [{name: a.example, value: 192.0.2.1}]';
+    const { machines, streams } = await devices(1, fixed);
+    const [stream] = streams;
+    assert.ok(stream);
+    const before = stream.messages.length;
+    await add(machines, 'a.example');
+    machines.tailnet.setFileRecords([{ name: 'a.example', type: 'A', value: '192.0.2.1' }]);
+    await machines.pass(1_000);
+    assert.deepEqual(since(stream, before), []);
+  });
+
+  test('is there after a restart', async () => {
+    const { machines } = await devices(1);
+    await add(machines, 'a.example');
+    const again = await machines.restart();
+    const stream = await again.device(1).openMap();
+    assert.deepEqual(recordsIn(stream.netmap.dnsConfig), ['a.example']);
+  });
+});
+
+describe('a node that is renamed', () => {
+  test('has its new name for itself and for its peers', async () => {
+    const { machines, streams } = await devices(2);
+    await machines.tailnet.ledger.execute((state) => renameNode(state, 1, 'renamed'));
+    await machines.pass(1_000);
+    assert.equal(streams[0]?.netmap.self?.['Name'], 'renamed.malla.internal.');
+    assert.equal(streams[1]?.netmap.peers.get(1)?.['Name'], 'renamed.malla.internal.');
+  });
+});
+
+describe('NextDNS', () => {
+  test('is told of each device, in one DNS config per message', async () => {
+    const { streams } = await devices(2, NEXTDNS);
+    assert.deepEqual(
+      streams.map(resolverOf),
+      [1, 2].map(
+        (n) =>
+          `https://dns.nextdns.io/a1b2c3?device_ip=100.64.0.${n}&device_model=linux&device_name=host-${n}`,
+      ),
+    );
+  });
+
+  test('is told of the new hostname of a device, and of records, of which all clients hear', async () => {
+    const { machines, streams } = await devices(2, NEXTDNS);
+    const [first, second] = streams;
+    assert.ok(first && second);
+    const before = second.messages.length;
+    await machines.device(1).report({ Hostinfo: { Hostname: 'phone', OS: 'linux' } });
+    await machines.pass(1_000);
+    assert.match(resolverOf(first), /device_name=phone$/);
+    assert.ok(since(second, before).every((message) => message['DNSConfig'] === undefined));
+    await add(machines, 'a.example');
+    await settle();
+    for (const stream of [first, second]) {
+      assert.deepEqual(recordsIn(stream.netmap.dnsConfig), ['a.example']);
+      assert.match(resolverOf(stream), /device_name=/);
+    }
+  });
+});
+
+describe('names below nodes', () => {
+  test('are switched on for each node itself and for its peers', async () => {
+    const { streams } = await devices(2, 'dns.magic_dns_wildcard: true');
+    const capabilityOf = (node: Json | undefined): boolean =>
+      'dns-subdomain-resolve' in (node?.['CapMap'] as object);
+    assert.ok(capabilityOf(streams[0]?.netmap.self));
+    assert.ok(capabilityOf(streams[1]?.netmap.peers.get(1)));
+  });
+
+  test('are off unless asked for', async () => {
+    const { streams } = await devices(2);
+    for (const node of [streams[0]?.netmap.self, streams[1]?.netmap.peers.get(1)]) {
+      assert.equal(JSON.stringify(node).includes('dns-subdomain-resolve'), false);
+    }
+  });
+});
