@@ -22,7 +22,7 @@ export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): R
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const { gauge, counter } = instruments(registry);
-  const { fanout, ledger, presences, authRequests } = tailnet;
+  const { fanout, ledger, presences, authRequests, sshChecks } = tailnet;
   gauge('malla_control_nodes', 'Registered nodes.', () => ledger.state.nodeCount());
   gauge('malla_control_nodes_online', 'Nodes with a live session.', () => presences.onlineCount);
   gauge('malla_control_map_streams', 'Open map streams.', () => fanout.streamCount);
@@ -35,6 +35,11 @@ export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): R
     'malla_control_logins_waiting',
     'Devices that wait for an administrator.',
     () => authRequests.size,
+  );
+  gauge(
+    'malla_control_ssh_checks_waiting',
+    'SSH connections that wait for approval.',
+    () => sshChecks.waiting,
   );
   gauge(
     'malla_control_rows_unsaved',

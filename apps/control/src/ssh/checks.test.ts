@@ -58,10 +58,11 @@ describe('a connection', () => {
     const ssh = new TestSsh();
     const id = ssh.waiting();
     const waiting = await waiter(ssh, id);
-    assert.equal(waiting.settled, false);
+    assert.deepEqual([waiting.settled, ssh.checks.waiting], [false, 1]);
     ssh.checks.approve(id, 'administrator');
     await settle();
     assert.deepEqual(waiting.answer, { kind: 'accept', periodMs: HOUR_MS });
+    assert.equal(ssh.checks.waiting, 0);
   });
 
   test('ends as soon as it is rejected, and the next one asks anew', async () => {

@@ -88,6 +88,13 @@ export class SshChecks {
     this.#options = options;
   }
 
+  /** Connections that wait. */
+  get waiting(): number {
+    let count = 0;
+    for (const { check } of this.#entries.values()) if (check.state === 'waiting') count++;
+    return count;
+  }
+
   /** A destination asks whether a connection may go on. */
   ask(connection: SshConnection): SshAnswer {
     const standing = this.#standing(connection);
