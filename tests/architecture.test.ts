@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   netmap: ['base', 'ip', 'keys', 'wire'],
   relay: ['base', 'ip', 'keys', 'wire'],
   control: ['base', 'ip', 'keys', 'api', 'http2', 'policy', 'wire', 'noise', 'netmap', 'relay'],
-  cli: ['base', 'keys', 'api', 'relay', 'control'],
+  cli: ['base', 'ip', 'keys', 'api', 'relay', 'control'],
 };
 /** For tests only, so it may import any package, and any test may import it. */
 const TESTKIT = 'testkit';

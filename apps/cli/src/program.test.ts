@@ -57,6 +57,7 @@ const COMMANDS: Readonly<
   'malla debug': {},
   'malla debug create-node': { flags: '--name -u/--user -k/--key -r/--route' },
   'malla debug c2n': { flags: '-d/--data' },
+  'malla debug via': {},
   'malla db': {},
   'malla db backup': {},
   'malla db restore': {},

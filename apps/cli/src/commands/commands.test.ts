@@ -234,6 +234,21 @@ const EXAMPLES: readonly Example[] = [
     ],
     says: 'hello',
   },
+  {
+    line: 'debug via 7 10.1.1.0/24',
+    asks: [],
+    says: 'fd7a:115c:a1e0:b1a:0:7:a01:100/120',
+  },
+  {
+    line: 'debug via 0xbb 10.2.0.0/16',
+    asks: [],
+    says: 'fd7a:115c:a1e0:b1a:0:bb:a02:0/112',
+  },
+  {
+    line: 'debug via fd7a:115c:a1e0:b1a:0:bb:a02:0/112',
+    asks: [],
+    says: 'site 187 (0xbb), 10.2.0.0/16',
+  },
 ];
 
 describe('a command', () => {
@@ -276,6 +291,12 @@ describe('a command that cannot do what it is asked', () => {
     ],
     ['nodes routes -i 9', 'node 9 not found', { 'GET /node': { nodes: [node()] } }],
     ['debug c2n nodo9 /echo', 'node "nodo9" not found', { 'GET /node': { nodes: [node()] } }],
+    ['debug via 65536 10.0.0.0/8', 'site id "65536" is not a number from 0 to 65535', {}],
+    ['debug via one 10.0.0.0/8', 'site id "one" is not a number from 0 to 65535', {}],
+    ['debug via 1 10.0.0.1/24', '10.0.0.1/24 has host bits set: write 10.0.0.0/24', {}],
+    ['debug via 1 fd00::/64', 'fd00::/64 is not an IPv4 prefix', {}],
+    ['debug via 1', '1 is not a prefix like 10.0.0.0/24', {}],
+    ['debug via fd7a:115c:a1e0::/96', 'fd7a:115c:a1e0::/96 is no 4via6 prefix', {}],
     [
       'health',
       'the server cannot use its database',
