@@ -25,6 +25,9 @@ const BASE = 'tailnet.example.org';
 /** From a change to an answer on a client, which after a restart of the server backs off for some seconds. */
 const KNOWN_MS = 30_000;
 
+/** Names below corp.example are asked outside. */
+const SPLIT = { nameservers: { split: { 'corp.example': [OUTSIDE] } } };
+
 describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'getent') }, () => {
   let lab: Lab;
   let server: ControlServer;
@@ -35,14 +38,6 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
   /** The oldest release that is supported. */
   let old: OfficialClient;
   let addresses: Record<'nodo1' | 'nodo2', string>;
-  const configOf = (dns: object): Record<string, unknown> => ({
-    server_url: LOGIN,
-    listen_addr: '0.0.0.0:8080',
-    tls_extra_listen_addr: '0.0.0.0:443',
-    dns: { base_domain: BASE, ...dns },
-    derp: { server: { ipv4: SERVER } },
-  });
-  const split = { nameservers: { split: { 'corp.example': [OUTSIDE] } } };
 
   before(async () => {
     lab = new Lab();
@@ -55,7 +50,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     writeRecords({ name: `Grafana.${BASE}`, type: 'A', value: '192.0.2.3' });
     server = await ControlServer.start(
       ctl,
-      configOf({ ...split, search_domains: ['corp.example'], extra_records_path: recordFile }),
+      configOf({ ...SPLIT, search_domains: ['corp.example'], extra_records_path: recordFile }),
     );
     const key = await server.createKey(await server.createUser('vpn1'), '--reusable');
     nodo1 = await OfficialClient.start(lab.publicHost('nodo1', '198.51.100.21'));
@@ -127,7 +122,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
   test('names below nodes are no names, until they are switched on for all', async () => {
     await becomes(nodo1, 'nodo2', addresses.nodo2);
     assert.equal(await addressOf(nodo1, `blog.nodo2.${BASE}`), undefined);
-    await server.reconfigure(configOf({ ...split, magic_dns_wildcard: true }));
+    await server.reconfigure(configOf({ ...SPLIT, magic_dns_wildcard: true }));
     await becomes(nodo1, `blog.nodo2.${BASE}`, addresses.nodo2);
     await becomes(nodo1, `a.b.nodo2.${BASE}`, addresses.nodo2);
     await becomes(nodo1, `blog.nodo1.${BASE}`, addresses.nodo1);
@@ -159,6 +154,16 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     writeFileSync(recordFile, JSON.stringify(records));
   }
 });
+
+function configOf(dns: object): Record<string, unknown> {
+  return {
+    server_url: LOGIN,
+    listen_addr: '0.0.0.0:8080',
+    tls_extra_listen_addr: '0.0.0.0:443',
+    dns: { base_domain: BASE, ...dns },
+    derp: { server: { ipv4: SERVER } },
+  };
+}
 
 /** What the system's resolver says, as programs ask it; undefined where there is no such name. */
 async function addressOf(client: OfficialClient, name: string): Promise<string | undefined> {

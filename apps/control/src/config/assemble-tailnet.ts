@@ -49,7 +49,9 @@ export function assembleDns(settings: Settings, serverHost: string): DnsConfig {
   const nameservers = settings.get('dns.nameservers.global');
   const baseDomain = settings.get('dns.base_domain');
   checkBaseDomain(settings, baseDomain, magicDns, serverHost);
-  checkDoh(settings, nameservers);
+  const splitNameservers = settings.get('dns.nameservers.split');
+  checkDoh(settings, 'dns.nameservers.global', nameservers);
+  checkDoh(settings, 'dns.nameservers.split', Object.values(splitNameservers).flat());
   const override = settings.get('dns.override_local_dns');
   const none = nameservers.length === 0 && !settings.isBroken('dns.nameservers.global');
   if (override === true && none) {
@@ -64,7 +66,7 @@ export function assembleDns(settings: Settings, serverHost: string): DnsConfig {
     baseDomain,
     overrideLocalDns: override ?? nameservers.length > 0,
     nameservers,
-    splitNameservers: settings.get('dns.nameservers.split'),
+    splitNameservers,
     searchDomains: settings.get('dns.search_domains'),
     ...assembleExtraRecords(settings),
   };
@@ -122,11 +124,11 @@ function checkWildcard(settings: Settings, magicDns: boolean): boolean {
   return wildcard;
 }
 
-function checkDoh(settings: Settings, nameservers: readonly string[]): void {
+function checkDoh(settings: Settings, key: KeyName, nameservers: readonly string[]): void {
   const unknown = nameservers.find((server) => /^https:/i.test(server) && !isKnownDoh(server));
   if (unknown === undefined) return;
   settings.warn(
-    'dns.nameservers.global',
+    key,
     `clients do DNS over HTTPS only with providers whose addresses are built into them; they will never ask ${unknown}`,
   );
 }

@@ -131,6 +131,34 @@ describe('checks across keys', () => {
     );
   });
 
+  test('records have one spelling; those that clients do not know are left out with a warning', () => {
+    const lines =
+      'dns.extra_records: [{name: A.b., value: FD7A::1}, {name: c.d, type: MX, value: e}]\n';
+    assert.deepEqual(configOf(lines).dns.extraRecords, [
+      { name: 'a.b', type: 'AAAA', value: 'fd7a::1' },
+    ]);
+    assert.match(notesOf(lines).join(), /only A and AAAA records, so c\.d \(MX\) is left out/);
+    const wildcard = 'dns.extra_records: [{name: "*.b", value: 1.2.3.4}]\n';
+    assert.match(problemOf(wildcard) ?? '', /dns\.magic_dns_wildcard/);
+  });
+
+  test('names below nodes need names of nodes', () => {
+    assert.equal(configOf('dns.magic_dns_wildcard: true\n').dns.magicDnsWildcard, true);
+    const without = 'dns.magic_dns_wildcard: true\ndns.magic_dns: false\n';
+    assert.match(problemOf(without) ?? '', /needs dns\.magic_dns/);
+  });
+
+  test('DNS over HTTPS of a provider that clients do not know is warned about', () => {
+    const known = 'dns.nameservers.global: [https://dns.nextdns.io/a1b2c3]\n';
+    assert.deepEqual(notesOf(known), []);
+    for (const key of [
+      'global: [https://doh.example/q]',
+      'split: {a.b: [https://doh.example/q]}',
+    ]) {
+      assert.match(notesOf(`dns.nameservers.${key}\n`).join(), /never ask https:\/\/doh\.example/);
+    }
+  });
+
   test('a certificate needs its key', () => {
     assert.equal(problemOf('tls_cert_path: /c\n'), 'tls_cert_path: needs tls_key_path as well');
     assert.match(problemOf('derp.server.key_path: /k\n') ?? '', /needs derp\.server\.cert_path/);
