@@ -116,6 +116,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     addresses: tailnet.machine.rules.addresses,
     tags: tailnet.machine.rules.tags,
     isOnline: (id) => tailnet.presences.isOnline(id),
+    servedBy: (id) => tailnet.routes.servedBy(id),
     now: world.now,
     log,
     version: deps.version,

@@ -3,15 +3,14 @@ import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
 import { nodeView } from './views.ts';
 
-export function authHandlers({
-  auth,
-  ledger,
-  isOnline,
-}: AdminDeps): HandlersOf<'authRegister' | 'authApprove' | 'authReject'> {
+export function authHandlers(
+  deps: AdminDeps,
+): HandlersOf<'authRegister' | 'authApprove' | 'authReject'> {
+  const { auth } = deps;
   return {
     async authRegister({ user, authId }) {
       const node = await auth.register(authId, user);
-      return { node: nodeView(ledger.state, node, isOnline(node.id)) };
+      return { node: nodeView(deps, node) };
     },
 
     async authApprove({ authId }) {

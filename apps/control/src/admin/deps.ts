@@ -63,6 +63,8 @@ export interface AdminDeps {
   readonly tags: TagPolicy;
   /** Whether a node has a live session. */
   readonly isOnline: (node: NodeId) => boolean;
+  /** The routes that a node serves now, canonical, exit routes last. */
+  readonly servedBy: (node: NodeId) => readonly string[];
   /** Unix ms. */
   readonly now: () => number;
   readonly log: Logger;

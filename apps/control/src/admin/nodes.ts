@@ -16,14 +16,9 @@ import type { HandlersOf } from './handlers.ts';
 import { idOf, timeOf } from './input.ts';
 import { auditEntryView, nodeView } from './views.ts';
 
-export function nodeHandlers({
-  ledger,
-  store,
-  auth,
-  addresses,
-  tags: tagPolicy,
-  isOnline,
-}: AdminDeps): HandlersOf<
+export function nodeHandlers(
+  deps: AdminDeps,
+): HandlersOf<
   | 'listNodes'
   | 'getNode'
   | 'deleteNode'
@@ -35,15 +30,16 @@ export function nodeHandlers({
   | 'backfillNodeIps'
   | 'listNodeAudit'
 > {
+  const { ledger, store, auth, addresses, tags: tagPolicy } = deps;
   const { state } = ledger;
   const answer = (node: Node): AnswerOf<'getNode'> => ({
-    node: nodeView(state, node, isOnline(node.id)),
+    node: nodeView(deps, node),
   });
   return {
     listNodes({ user }) {
       const nodes = [...(user === undefined ? state.nodes() : nodesOf(user))];
       nodes.sort((a, b) => a.id - b.id);
-      return { nodes: nodes.map((node) => nodeView(state, node, isOnline(node.id))) };
+      return { nodes: nodes.map((node) => nodeView(deps, node)) };
     },
 
     getNode({ nodeId }) {

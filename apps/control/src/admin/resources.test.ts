@@ -108,6 +108,9 @@ describe('nodes', () => {
     assert.deepEqual(node.availableRoutes, ['10.1.0.0/16', '10.2.0.0/16']);
     assert.deepEqual(node.approvedRoutes, ['10.1.0.0/16', '10.3.0.0/16']);
     assert.deepEqual(node.subnetRoutes, ['10.1.0.0/16']);
+    admin.online.delete(1);
+    assert.deepEqual((await client.getNode({ nodeId: '1' })).node.subnetRoutes, []);
+    admin.online.add(1);
     assert.equal(node.registerMethod, 'REGISTER_METHOD_AUTH_KEY');
     assert.deepEqual((await client.listNodes({ user: 'ann' })).nodes, [node]);
   });
@@ -147,10 +150,34 @@ describe('nodes', () => {
     assert.equal((await client.renameNode({ nodeId, newName: 'desk' })).node.givenName, 'desk');
     const { node } = await client.setApprovedRoutes({ nodeId, routes: ['0.0.0.0/0'] });
     assert.deepEqual(node.approvedRoutes, ['0.0.0.0/0', '::/0']);
+    const none = await client.setApprovedRoutes({ nodeId, routes: [] });
+    assert.deepEqual(none.node.approvedRoutes, []);
     await client.deleteNode({ nodeId });
     assert.deepEqual(await refused(client.getNode({ nodeId })), [
       'node.not-found',
       'node not found',
+    ]);
+  });
+
+  test('serve a route one at a time, and exit routes all of them', async () => {
+    const { client } = admin;
+    await client.createUser({ name: 'ann' });
+    const routes = ['0.0.0.0/0', '10.0.0.0/24', '::/0'];
+    for (const id of [1, 2]) {
+      await admin.addNode({ hostinfo: { RoutableIPs: routes } });
+      admin.online.add(id);
+      await client.setApprovedRoutes({ nodeId: String(id), routes: ['10.0.0.0/24', '::/0'] });
+    }
+    const served = async (): Promise<readonly (readonly string[])[]> =>
+      (await client.listNodes()).nodes.map(({ subnetRoutes }) => subnetRoutes);
+    assert.deepEqual(await served(), [
+      ['10.0.0.0/24', '0.0.0.0/0', '::/0'],
+      ['0.0.0.0/0', '::/0'],
+    ]);
+    admin.online.delete(1);
+    assert.deepEqual(await served(), [
+      ['0.0.0.0/0', '::/0'],
+      ['10.0.0.0/24', '0.0.0.0/0', '::/0'],
     ]);
   });
 

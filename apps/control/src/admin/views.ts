@@ -6,6 +6,7 @@ import type { User, UserId } from '@malla/netmap/user';
 import type { AuditEntry } from '../core/change.ts';
 import { availableRoutes } from '../core/routes.ts';
 import type { State } from '../core/state.ts';
+import type { AdminDeps } from './deps.ts';
 
 /** A device that has reported no key yet. */
 const NO_DISCO_KEY = `discokey:${'0'.repeat(64)}`;
@@ -60,10 +61,12 @@ export function apiKeyView(key: ApiKey): api.ApiKey {
   };
 }
 
-export function nodeView(state: State, node: Node, online: boolean): api.Node {
+export function nodeView(
+  { ledger: { state }, isOnline, servedBy }: Pick<AdminDeps, 'ledger' | 'isOnline' | 'servedBy'>,
+  node: Node,
+): api.Node {
   const preAuthKey =
     node.preAuthKeyId === undefined ? undefined : state.preAuthKey(node.preAuthKeyId);
-  const available = availableRoutes(node);
   return {
     id: String(node.id),
     machineKey: node.machineKey,
@@ -78,10 +81,10 @@ export function nodeView(state: State, node: Node, online: boolean): api.Node {
     createdAt: timeView(node.createdAt),
     registerMethod: REGISTER_METHODS[node.registerMethod],
     givenName: node.name,
-    online,
+    online: isOnline(node.id),
     approvedRoutes: [...node.approvedRoutes],
-    availableRoutes: [...available],
-    subnetRoutes: node.approvedRoutes.filter((route) => available.includes(route)),
+    availableRoutes: [...availableRoutes(node)],
+    subnetRoutes: [...servedBy(node.id)],
     tags: [...node.tags],
   };
 }

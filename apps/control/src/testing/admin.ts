@@ -2,14 +2,16 @@
 import { type Client, createClient } from '@malla/api/client';
 import { type Logger, silentLogger } from '@malla/base/logger';
 import type { MallaError } from '@malla/base/error';
-import { parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
+import { Routing } from '@malla/netmap/routing/primaries';
 import { NO_DNS } from '@malla/netmap/tailcfg-dns';
 import { adminApp } from '../admin/app.ts';
 import type { AdminDeps, C2n } from '../admin/deps.ts';
 import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
+import { announcedPrefixes, approvedPrefixes } from '../core/routes.ts';
 import { State } from '../core/state.ts';
 import { NO_TAG_POLICY } from '../core/tags.ts';
 import { TailnetDns } from '../dns/tailnet-dns.ts';
@@ -90,6 +92,14 @@ export function createAdmin(
     addresses,
     tags: NO_TAG_POLICY,
     isOnline: (id) => online.has(id),
+    servedBy: (id) => {
+      const routing = new Routing();
+      for (const node of ledger.state.nodes()) {
+        routing.update(node.id, announcedPrefixes(node), approvedPrefixes(node));
+        routing.setOnline(node.id, online.has(node.id));
+      }
+      return routing.servedBy(id).map(formatPrefix);
+    },
     now,
     log,
     version: '0.0.0-test',
