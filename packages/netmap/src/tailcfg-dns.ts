@@ -20,7 +20,7 @@ export interface DnsSettings {
   readonly magicDns: boolean;
   /** Without dots at its ends. */
   readonly baseDomain: string;
-  /** Clients use `nameservers` for everything; otherwise only where they have no resolver. */
+  /** Clients use `nameservers` for everything; otherwise only behind an exit node that resolves nothing. */
   readonly overrideLocalDns: boolean;
   readonly nameservers: readonly string[];
   /** A domain without nameservers is answered by clients themselves: from records, else not at all. */
