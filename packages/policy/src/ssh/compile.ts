@@ -14,11 +14,12 @@ import type { Policy, SshRule } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import type { SshAction, SshPolicy, SshPolicyRule, SshPrincipal } from '../wire.ts';
 
-const ROOT = 'root';
+/** The local user that `*` never means. */
+export const ROOT = 'root';
 /** `localpart:*@domain`, a user of a rule: whoever has an address there, under its local part. */
 const LOCALPART = /^localpart:\*@(.+)$/;
-/** Every local user but root, of the same name as requested. */
-const NONROOT = 'autogroup:nonroot';
+/** A user of a rule: every local user but root, of the same name as requested. */
+export const NONROOT = 'autogroup:nonroot';
 
 const ACCEPT: SshAction = {
   accept: true,

@@ -85,7 +85,7 @@ function inAutogroup(name: Autogroup, node: PolicyNode, owner: PolicyUser | unde
     case 'it-admin':
     case 'billing-admin':
     case 'auditor':
-      return owner?.role === name;
+      return owner?.role === name || (name === 'admin' && owner?.role === 'owner');
   }
 }
 
