@@ -1,7 +1,8 @@
 /**
  * Names as programs on a machine with an official client resolve them, by the system's own resolver:
- * peers, split domains, records from a file and by the API, names below nodes, reverse names. Tests build
- * on each other, in order.
+ * peers, split domains, records from a file and by the API, names below nodes, reverse names. Among them
+ * the scenarios that headscale calls ResolveMagicDNS and ResolveMagicDNSExtraRecordsPath. Tests build on
+ * each other, in order.
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
