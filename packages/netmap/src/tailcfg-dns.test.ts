@@ -4,13 +4,7 @@ import { addressBytes, addressFromBytes } from '@malla/ip/address';
 import { lastAddress, parsePrefix, type Prefix, prefixOf } from '@malla/ip/prefix';
 import fc from 'fast-check';
 import type { DnsRecord } from './dns-record.ts';
-import {
-  type DnsSettings,
-  encodeDnsConfig,
-  NO_DNS,
-  type Readdress,
-  reverseZones,
-} from './tailcfg-dns.ts';
+import { type DnsSettings, encodeDnsConfig, NO_DNS, reverseZones } from './tailcfg-dns.ts';
 
 const MAGIC = { magicDns: true, baseDomain: 'tailnet.test' };
 
@@ -20,16 +14,10 @@ function configOf(
   given: {
     readonly prefixes?: readonly string[];
     readonly records?: readonly DnsRecord[];
-    readonly readdress?: Readdress;
   } = {},
 ): Record<string, unknown> {
-  const { prefixes = [], records = [], readdress } = given;
-  const text = encodeDnsConfig(
-    { ...NO_DNS, ...settings },
-    prefixes.map(prefix),
-    records,
-    readdress,
-  );
+  const { prefixes = [], records = [] } = given;
+  const text = encodeDnsConfig({ ...NO_DNS, ...settings }, prefixes.map(prefix), records);
   return JSON.parse(text) as Record<string, unknown>;
 }
 
@@ -122,13 +110,6 @@ describe('the DNS of a tailnet', () => {
     assert.deepEqual(routes['example.org'], [{ Addr: '1.1.1.1' }]);
     const override = routesOf(configOf({ ...settings, overrideLocalDns: true }, { records }));
     assert.deepEqual(Object.keys(override), ['tailnet.test']);
-  });
-
-  test('is adapted to one node wherever it names a resolver', () => {
-    const settings = { nameservers: ['a', 'b'], splitNameservers: { 'corp.example': ['a'] } };
-    const config = configOf(settings, { readdress: (address) => `${address}!` });
-    assert.deepEqual(config['FallbackResolvers'], [{ Addr: 'a!' }, { Addr: 'b!' }]);
-    assert.deepEqual(routesOf(config), { 'corp.example': [{ Addr: 'a!' }] });
   });
 });
 

@@ -42,21 +42,12 @@ interface Resolver {
   readonly Addr: string;
 }
 
-/** Makes another address of the one that the settings give a resolver. */
-export type Readdress = (address: string) => string;
-
-/**
- * The JSON of a DNSConfig. `readdress` adapts resolvers to one node; without it the config is the one that
- * all nodes share.
- */
+/** The JSON of a DNSConfig. */
 export function encodeDnsConfig(
   settings: DnsSettings,
   prefixes: readonly Prefix[],
   records: readonly DnsRecord[],
-  readdress: Readdress = (address) => address,
 ): string {
-  const resolversOf = (addresses: readonly string[]): readonly Resolver[] =>
-    addresses.map((address) => ({ Addr: readdress(address) }));
   const resolvers = resolversOf(settings.nameservers);
   const routes = new Map<string, readonly Resolver[]>();
   if (settings.magicDns) {
@@ -92,6 +83,10 @@ export function encodeDnsConfig(
           })),
         }),
   });
+}
+
+function resolversOf(addresses: readonly string[]): readonly Resolver[] {
+  return addresses.map((address) => ({ Addr: address }));
 }
 
 /**

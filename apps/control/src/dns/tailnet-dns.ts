@@ -5,13 +5,7 @@
  */
 import type { Prefix } from '@malla/ip/prefix';
 import { type DnsRecord, withoutRepeats } from '@malla/netmap/dns-record';
-import {
-  type DnsDevice,
-  isNextDns,
-  nextDnsAddress,
-  type NextDnsChoice,
-  nextDnsChoice,
-} from '@malla/netmap/nextdns';
+import { type DnsDevice, isNextDns, nextDnsAddress, nextDnsChoice } from '@malla/netmap/nextdns';
 import type { Node } from '@malla/netmap/node';
 import { type DnsSettings, encodeDnsConfig, SUBDOMAINS } from '@malla/netmap/tailcfg-dns';
 import type { CapMap } from '@malla/netmap/tailcfg-node';
@@ -38,6 +32,9 @@ export interface TailnetDnsOptions {
   readonly stored: Iterable<StoredDnsRecord>;
 }
 
+/** In the JSON of a DNSConfig; no string in it can look like this, as its quotes are escaped. */
+const NEXTDNS_ADDRESS = /(?<="Addr":")(https:\/\/dns\.nextdns\.io[^"\\]*)(?=")/;
+
 /** No capabilities at all. */
 const NONE: CapMap = {};
 const UNSTORED = { id: undefined, createdAt: undefined };
@@ -47,18 +44,23 @@ export class TailnetDns {
   readonly #options: TailnetDnsOptions;
   /** As the changes told here left them: the state may be ahead, of what a failing disk takes back. */
   readonly #stored = new Map<number, StoredDnsRecord>();
+  readonly #nextDns: readonly string[];
   /** Whether all nodes have the same config: NextDNS tells them apart. */
   readonly isShared: boolean;
   #ofFile: readonly DnsRecord[] = [];
   /** Those of all sources, each once. */
   #records: readonly DnsRecord[];
   #shared: string;
+  /** The shared config, cut at the addresses of NextDNS, which stand at the odd places. */
+  #pieces: readonly string[] | undefined;
 
   constructor(options: TailnetDnsOptions) {
     this.#options = options;
     for (const record of options.stored) this.#stored.set(record.id, record);
     const { nameservers, splitNameservers } = options.settings;
-    this.isShared = ![nameservers, ...Object.values(splitNameservers)].flat().some(isNextDns);
+    const addresses = [nameservers, ...Object.values(splitNameservers)].flat();
+    this.#nextDns = addresses.filter(isNextDns);
+    this.isShared = this.#nextDns.length === 0;
     this.#records = this.#collect();
     this.#shared = this.#encode();
   }
@@ -77,7 +79,11 @@ export class TailnetDns {
     if (this.isShared) return undefined;
     const choice = nextDnsChoice(capabilities, deviceOf(node));
     if (choice.profile === undefined && choice.device === undefined) return undefined;
-    return this.#encode(choice);
+    this.#pieces ??= this.#shared.split(NEXTDNS_ADDRESS);
+    const own = new Map(this.#nextDns.map((address) => [address, nextDnsAddress(address, choice)]));
+    return this.#pieces
+      .map((piece, i) => (i % 2 === 0 ? piece : (own.get(piece) ?? piece)))
+      .join('');
   }
 
   /** Whether a changed node may have another config of its own, with the same capabilities. */
@@ -129,6 +135,7 @@ export class TailnetDns {
     const before = this.#shared;
     this.#records = this.#collect();
     this.#shared = this.#encode();
+    this.#pieces = undefined;
     return this.#shared !== before;
   }
 
@@ -136,11 +143,9 @@ export class TailnetDns {
     return withoutRepeats([...this.#options.fixed, ...this.#ofFile, ...this.#inOrder()]);
   }
 
-  #encode(choice?: NextDnsChoice): string {
+  #encode(): string {
     const { settings, prefixes } = this.#options;
-    const readdress =
-      choice === undefined ? undefined : (address: string) => nextDnsAddress(address, choice);
-    return encodeDnsConfig(settings, prefixes, this.#records, readdress);
+    return encodeDnsConfig(settings, prefixes, this.#records);
   }
 
   #inOrder(): readonly StoredDnsRecord[] {
