@@ -25,7 +25,8 @@ export interface FilterDestination {
 export interface CapGrant {
   /** Prefixes; clients accept no ranges here. */
   readonly Dsts: readonly string[];
-  readonly CapMap: { readonly [capability: string]: readonly unknown[] };
+  /** null is a capability without values. */
+  readonly CapMap: { readonly [capability: string]: readonly unknown[] | null };
 }
 
 /** tailcfg.SSHPolicy. */

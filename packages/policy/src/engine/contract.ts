@@ -63,7 +63,8 @@ export interface PolicyEngine {
   /**
    * Which of the prefixes that `router` serves now (`served`: it is primary for them; exit routes as
    * 0.0.0.0/0 and ::/0) nodes of a class may use, in the order given: what AllowedIPs holds beside the
-   * router's addresses. Honours `via` and `autogroup:internet`.
+   * router's addresses. Honours `via` and `autogroup:internet`: after them come prefixes that the router
+   * serves to this class because a `via` steers it there, though another is primary for the rest.
    */
   visibleRoutes(viewer: ClassKey, router: number, served: readonly Prefix[]): readonly Prefix[];
   /** The filter of a class as it is sent: a node that announces no routes has `*` for its own addresses. */
@@ -99,4 +100,10 @@ export interface Resolver {
 export interface EngineOptions {
   /** Where clients ask whether an SSH session of a check rule may go on; `$SRC_NODE_ID` and such are filled in by clients. */
   readonly sshActionUrl: string;
+  /**
+   * Which of the nodes that serve a subnet is to be used by sources that a `via` steers to them, by
+   * rising id: the one that is primary for all, or one that is up. Absent: the first. It is asked each
+   * time.
+   */
+  readonly choose?: ((route: Prefix, among: readonly number[]) => number | undefined) | undefined;
 }

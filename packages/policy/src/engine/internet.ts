@@ -1,0 +1,51 @@
+/**
+ * What `autogroup:internet` means: the addresses that an exit node forwards for others. Private,
+ * link-local and tailnet ranges are not part of it.
+ *
+ * Source: RFC 1918, RFC 3927, RFC 4193, RFC 4291 §2.4, RFC 6598.
+ */
+import { ADDRESS_BITS } from '@malla/ip/address';
+import { containsPrefix, overlaps, parsePrefix, type Prefix } from '@malla/ip/prefix';
+
+/** What an exit node announces. */
+export const EXIT_ROUTES: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('::/0')];
+
+/** Global unicast without the ranges below, as the fewest prefixes, in order. */
+export const INTERNET: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('2000::/3')].flatMap(
+  (whole) =>
+    without(
+      whole,
+      ['10.0.0.0/8', '100.64.0.0/10', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'].map(
+        prefix,
+      ),
+    ),
+);
+
+/** Whether a prefix is one of {@link EXIT_ROUTES}. */
+export function isExitRoute(prefix: Prefix): boolean {
+  return prefix.bits === 0;
+}
+
+/** Whether any address of a prefix is reached through an exit node. */
+export function overlapsInternet(prefix: Prefix): boolean {
+  return INTERNET.some((part) => overlaps(part, prefix));
+}
+
+/** What is left of a prefix when some are taken out, by halving. */
+function without(whole: Prefix, taken: readonly Prefix[]): readonly Prefix[] {
+  const hit = taken.filter((each) => overlaps(each, whole));
+  if (hit.length === 0) return [whole];
+  if (hit.some((each) => containsPrefix(each, whole))) return [];
+  const { family, value } = whole.network;
+  const bits = whole.bits + 1;
+  const upper = value + (1n << BigInt(ADDRESS_BITS[family] - bits));
+  return [value, upper].flatMap((start) =>
+    without({ network: { family, value: start }, bits }, hit),
+  );
+}
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`);
+  return parsed.value;
+}

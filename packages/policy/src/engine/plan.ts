@@ -1,0 +1,247 @@
+/**
+ * A policy with its aliases numbered: rules between selectors. Knows nothing of nodes. A plan takes the
+ * numbers of the plan before it for selectors of the same text, so that bit sets stay good; a number that
+ * has become free is given away again only by the plan after the next change.
+ */
+import { createHash } from 'node:crypto';
+import type { Admission, Alias, Policy, Rule } from '../policy.ts';
+import { type Bits, emptyBits, setBit } from './bits.ts';
+import type { FilterName } from './contract.ts';
+import {
+  aliasText,
+  ANY,
+  DANGER_ALL,
+  definitionOf,
+  FIRST_INDEX,
+  isAddresses,
+  isAutogroup,
+  listsNodes,
+  prefixesOf,
+  type Selector,
+  selectorSpec,
+  type SelectorSpec,
+} from './selector.ts';
+
+/** What a rule gives at one destination. */
+export interface Gift {
+  readonly admissions: readonly Admission[];
+  /** Whether the application capabilities of the rule are given here. */
+  readonly grants: boolean;
+}
+
+export interface Target extends Gift {
+  readonly index: number;
+}
+
+/** A capability map as it is sent; null is a capability without values. */
+export type CapMap = { readonly [capability: string]: readonly unknown[] | null };
+
+/** A rule between selectors. One that a capability brings with it, in the other direction, is one more. */
+export interface CompiledRule {
+  /** Made of what the rule says. */
+  readonly name: FilterName;
+  readonly sources: readonly number[];
+  readonly sourceBits: Bits;
+  /** The sources that list nodes one by one. */
+  readonly listing: readonly number[];
+  readonly targets: readonly Target[];
+  /** What it gives at the other nodes of the source's owner; empty without `autogroup:self`. */
+  readonly self: readonly Gift[];
+  readonly app: CapMap | undefined;
+}
+
+/** The selectors of an SSH rule. */
+export interface CompiledSshRule {
+  readonly sources: readonly number[];
+  readonly targets: readonly number[];
+  readonly self: boolean;
+}
+
+export interface Plan {
+  readonly policy: Policy;
+  /** By index; holes are numbers that are free. */
+  readonly selectors: readonly (Selector | undefined)[];
+  /** Which selectors tell classes apart. */
+  readonly classing: Bits;
+  readonly rules: ReadonlyMap<FilterName, CompiledRule>;
+  readonly ssh: readonly CompiledSshRule[];
+  /** Whether what a node may do depends on who its owner is: `autogroup:self` is used. */
+  readonly owners: boolean;
+}
+
+/** The capability that a capability of a grant gives in the other direction. Observed: the hosted service, April 2026. */
+const COMPANIONS: ReadonlyMap<string, string> = new Map([
+  ['tailscale.com/cap/drive', 'tailscale.com/cap/drive-sharer'],
+  ['tailscale.com/cap/relay', 'tailscale.com/cap/relay-target'],
+]);
+
+/** What is meant by a policy that has neither `acls` nor `grants`. */
+const ALLOW_ALL_RULE: Pick<Rule, 'sources' | 'destinations' | 'app' | 'via' | 'postures'> = {
+  sources: [{ value: { kind: 'any' }, place: { line: 1, column: 1, path: '' } }],
+  destinations: [
+    {
+      alias: { kind: 'any' },
+      place: { line: 1, column: 1, path: '' },
+      admissions: [{ protocols: [], ports: [{ first: 0, last: 65_535 }] }],
+    },
+  ],
+  app: undefined,
+  via: [],
+  postures: [],
+};
+
+/** Compiles a policy. */
+export function planOf(policy: Policy, previous: Plan | undefined): Plan {
+  const numbers = new Numbers(policy, previous);
+  const rules = new Map<FilterName, CompiledRule>();
+  for (const rule of policy.rules ?? [ALLOW_ALL_RULE]) {
+    for (const compiled of compileRule(rule, numbers)) rules.set(compiled.name, compiled);
+  }
+  const ssh = policy.ssh.map((rule): CompiledSshRule => {
+    const postures = rule.postures.map(({ value }) => value);
+    const named = rule.destinations.filter(({ value }) => !isAutogroup(value, 'self'));
+    return {
+      sources: rule.sources.map(({ value }) => numbers.of(selectorSpec(value, postures), false)),
+      targets: named.map(({ value }) => numbers.of(selectorSpec(value), true)),
+      self: named.length < rule.destinations.length,
+    };
+  });
+  const selectors = numbers.selectors();
+  const classing = emptyBits(selectors.length);
+  for (const selector of selectors) if (selector?.classing === true) setBit(classing, selector.index);
+  const owners = ssh.some(({ self }) => self) || [...rules.values()].some(hasSelf);
+  // Sized only now: numbering goes on until the last rule.
+  const sized = [...rules].map(([name, rule]): [FilterName, CompiledRule] => {
+    const sourceBits = emptyBits(selectors.length);
+    for (const index of rule.sources) setBit(sourceBits, index);
+    const listing = rule.sources.filter((index) => {
+      const selector = selectors[index];
+      return selector !== undefined && listsNodes(selector);
+    });
+    return [name, { ...rule, sourceBits, listing }];
+  });
+  return { policy, selectors, classing, rules: new Map(sized), ssh, owners };
+}
+
+function hasSelf(rule: CompiledRule): boolean {
+  return rule.self.length > 0;
+}
+
+function compileRule(
+  rule: typeof ALLOW_ALL_RULE,
+  numbers: Numbers,
+): readonly CompiledRule[] {
+  const postures = rule.postures.map(({ value }) => value);
+  const via = rule.via.map(({ value }) => value);
+  const sources = unique(
+    rule.sources.map(({ value }) => numbers.of(selectorSpec(value, postures), true)),
+  );
+  const targets: Target[] = [];
+  const self: Gift[] = [];
+  const grants = rule.app !== undefined;
+  for (const { alias, admissions } of rule.destinations) {
+    if (isAutogroup(alias, 'self')) {
+      self.push({ admissions, grants });
+    } else if (via.length === 0 || admissions.length === 0) {
+      targets.push({ index: numbers.of(selectorSpec(alias), true), admissions, grants });
+    } else {
+      // What is behind a router is steered; a capability stays with the node that it is given at.
+      const apart = grants && !isAddresses(alias) && !isAutogroup(alias, 'internet');
+      if (apart) targets.push({ index: numbers.of(selectorSpec(alias), true), admissions: [], grants });
+      const index = numbers.of(selectorSpec(alias, [], via), true);
+      targets.push({ index, admissions, grants: grants && !apart });
+    }
+  }
+  const name = nameOf(rule);
+  const compiled: CompiledRule[] = [
+    { name, sources, sourceBits: emptyBits(0), listing: [], targets, self, app: rule.app },
+  ];
+  const companions = Object.keys(rule.app ?? {}).flatMap((each) => COMPANIONS.get(each) ?? []);
+  if (companions.length > 0) {
+    compiled.push({
+      name: `${name}+`,
+      sources: unique(targets.map(({ index }) => index)),
+      sourceBits: emptyBits(0),
+      listing: [],
+      targets: sources.map((index) => ({
+        index: index === DANGER_ALL ? ANY : index,
+        admissions: [],
+        grants: true,
+      })),
+      self: self.map(() => ({ admissions: [], grants: true })),
+      app: Object.fromEntries(companions.toSorted().map((each) => [each, null])),
+    });
+  }
+  return compiled;
+}
+
+/** A short name of what a rule says, the same for rules that say the same. */
+function nameOf(rule: typeof ALLOW_ALL_RULE): FilterName {
+  const text = JSON.stringify([
+    unique(rule.sources.map(({ value }) => aliasText(value))).toSorted(),
+    rule.postures.map(({ value }) => value).toSorted(),
+    rule.destinations.map(({ alias, admissions }) => [aliasText(alias), admissions]),
+    rule.app ?? null,
+    rule.via.map(({ value }) => value).toSorted(),
+  ]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 12);
+}
+
+function unique<T>(values: readonly T[]): readonly T[] {
+  return [...new Set(values)];
+}
+
+/** Gives selectors their numbers. */
+class Numbers {
+  readonly #policy: Policy;
+  readonly #known = new Map<string, { readonly index: number; readonly definition: string }>();
+  readonly #taken = new Set<number>();
+  readonly #used = new Map<string, Selector>();
+  #next = FIRST_INDEX;
+
+  constructor(policy: Policy, previous: Plan | undefined) {
+    this.#policy = policy;
+    for (const selector of previous?.selectors ?? []) {
+      if (selector === undefined) continue;
+      this.#known.set(selector.text, selector);
+      this.#taken.add(selector.index);
+    }
+  }
+
+  of(spec: SelectorSpec, classing: boolean): number {
+    const plain = spec.postures.length === 0 && spec.via.length === 0;
+    if (plain && spec.alias.kind === 'any') return ANY;
+    if (plain && isAutogroup(spec.alias, 'danger-all')) return DANGER_ALL;
+    const used = this.#used.get(spec.text);
+    if (used !== undefined) {
+      if (classing && !used.classing) this.#used.set(spec.text, { ...used, classing });
+      return used.index;
+    }
+    const index = this.#known.get(spec.text)?.index ?? this.#free();
+    const definition = definitionOf(spec, this.#policy);
+    const prefixes = prefixesOf(spec.alias, this.#policy);
+    this.#used.set(spec.text, { ...spec, index, definition, prefixes, classing });
+    return index;
+  }
+
+  selectors(): readonly (Selector | undefined)[] {
+    const always = (alias: Alias, index: number): Selector => ({
+      ...selectorSpec(alias),
+      index,
+      definition: '',
+      prefixes: [],
+      classing: false,
+    });
+    const all: (Selector | undefined)[] = [
+      always({ kind: 'any' }, ANY),
+      always({ kind: 'autogroup', name: 'danger-all' }, DANGER_ALL),
+    ];
+    for (const selector of this.#used.values()) all[selector.index] = selector;
+    return Array.from(all);
+  }
+
+  #free(): number {
+    while (this.#taken.has(this.#next)) this.#next++;
+    return this.#next++;
+  }
+}
