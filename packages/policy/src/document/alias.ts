@@ -28,7 +28,7 @@ export function parseAlias(source: string): Result<Alias, Fault> {
   if (prefix !== undefined) return ok({ kind: 'prefix', prefix });
   if (text === '*') return ok({ kind: 'any' });
   const colon = text.indexOf(':');
-  const parse = colon === -1 ? undefined : PREFIXED[text.slice(0, colon + 1)];
+  const parse = colon === -1 ? undefined : PREFIXED.get(text.slice(0, colon + 1));
   if (parse !== undefined) return parse(text);
   if (text.includes('@')) return ok({ kind: 'user', name: text });
   if (text === '') return fail({ message: 'a name cannot be empty' });
@@ -45,37 +45,40 @@ export function parseAliasPrefix(text: string): Prefix | undefined {
   return parsed.ok ? parsed.value : undefined;
 }
 
-const PREFIXED: Readonly<Record<string, (text: string) => Result<Alias, Fault>>> = {
-  'group:': (name) => {
-    if (!name.includes('@')) return ok({ kind: 'group', name });
-    return fail({
-      message: `${quote(name)} is a group of an identity provider: those are not supported`,
-      hint: 'list its members in a group of "groups"',
-    });
-  },
-  'tag:': (name) => ok({ kind: 'tag', name }),
-  'ipset:': (name) => ok({ kind: 'ipset', name }),
-  [AUTOGROUP_PREFIX]: parseAutogroup,
-  'user:': (text) => {
-    const domain = wildcardDomain(text, 'user:*@');
-    if (domain !== undefined) return ok({ kind: 'domain', domain });
-    return fail({
-      message: `${quote(text)} is not of the form user:*@domain`,
-      hint: 'name one user without "user:"',
-    });
-  },
-  'svc:': (text) =>
-    fail({
-      message: `${quote(text)} is not supported: this server has no services`,
-      hint: 'name the tag of the devices that offer it',
-    }),
-};
+type Parse = (text: string) => Result<Alias, Fault>;
 
-/** The domain of `prefix` + domain, or undefined if the text is not of that form. */
-export function wildcardDomain(text: string, prefix: string): string | undefined {
-  if (!text.startsWith(prefix)) return undefined;
-  const domain = text.slice(prefix.length);
-  return /^[^\s@*:]+$/.test(domain) ? domain : undefined;
+const PREFIXED: ReadonlyMap<string, Parse> = new Map<string, Parse>([
+  ['group:', parseGroup],
+  ['tag:', (name) => ok({ kind: 'tag', name })],
+  ['ipset:', (name) => ok({ kind: 'ipset', name })],
+  [AUTOGROUP_PREFIX, parseAutogroup],
+  ['user:', parseDomain],
+  ['svc:', refuseService],
+]);
+
+function parseGroup(name: string): Result<Alias, Fault> {
+  if (!name.includes('@')) return ok({ kind: 'group', name });
+  return fail({
+    message: `${quote(name)} is a group of an identity provider: those are not supported`,
+    hint: 'list its members in a group of "groups"',
+  });
+}
+
+function parseDomain(text: string): Result<Alias, Fault> {
+  const domain = text.slice('user:*@'.length);
+  if (text.startsWith('user:*@') && /^[^\s@*:]+$/.test(domain))
+    return ok({ kind: 'domain', domain });
+  return fail({
+    message: `${quote(text)} is not of the form user:*@domain`,
+    hint: 'name one user without "user:"',
+  });
+}
+
+function refuseService(text: string): Result<never, Fault> {
+  return fail({
+    message: `${quote(text)} is not supported: this server has no services`,
+    hint: 'name the tag of the devices that offer it',
+  });
 }
 
 function parseAutogroup(text: string): Result<Alias, Fault> {
@@ -83,7 +86,7 @@ function parseAutogroup(text: string): Result<Alias, Fault> {
   // The name that it had first.
   const current = name === 'members' ? 'member' : name;
   if (isAutogroup(current)) return ok({ kind: 'autogroup', name: current });
-  const refused = REFUSED_AUTOGROUPS[current];
+  const refused = REFUSED_AUTOGROUPS.get(current);
   if (refused !== undefined) {
     return fail({ message: `${quote(text)} is not supported: ${refused}` });
   }
@@ -97,10 +100,10 @@ function parseAutogroup(text: string): Result<Alias, Fault> {
   });
 }
 
-const REFUSED_AUTOGROUPS: Readonly<Record<string, string>> = {
-  shared: 'nodes cannot be shared between tailnets here',
-  nonroot: 'it is a user of SSH rules, not a source or a destination',
-};
+const REFUSED_AUTOGROUPS: ReadonlyMap<string, string> = new Map([
+  ['shared', 'nodes cannot be shared between tailnets here'],
+  ['nonroot', 'it is a user of SSH rules, not a source or a destination'],
+]);
 
 function isAutogroup(name: string): name is Autogroup {
   return (AUTOGROUPS as readonly string[]).includes(name);

@@ -11,12 +11,15 @@ import { OWNER, readAliases, type Scope } from './selectors.ts';
 
 const FIELDS: FieldTable<'routes' | 'exitNode'> = {
   names: ['routes', 'exitNode'],
-  refused: {
-    services: {
-      why: 'this server has no services',
-      instead: 'name the tag of the devices that offer it in the rules',
-    },
-  },
+  refused: new Map([
+    [
+      'services',
+      {
+        why: 'this server has no services',
+        instead: 'name the tag of the devices that offer it in the rules',
+      },
+    ],
+  ]),
 };
 
 /** Reads `autoApprovers`. */

@@ -9,7 +9,15 @@ import type { NodeAttributes } from '../policy.ts';
 import { parseAliasPrefix } from './alias.ts';
 import { ASSIGNABLE, readCapabilities } from './capabilities.ts';
 import { quote } from './problem.ts';
-import { type FieldTable, placeOf, readFields, readList, readTexts, type Value } from './read.ts';
+import {
+  type FieldTable,
+  placeOf,
+  readFields,
+  readList,
+  readTexts,
+  type Refusal,
+  type Value,
+} from './read.ts';
 import { readAliases, type Scope, TARGET } from './selectors.ts';
 
 const FIELDS: FieldTable<'target' | 'attr' | 'app' | 'ipPool'> = {
@@ -17,12 +25,15 @@ const FIELDS: FieldTable<'target' | 'attr' | 'app' | 'ipPool'> = {
 };
 
 /** Attributes that make clients offer what this server cannot give them. */
-const REFUSED: Readonly<Record<string, { readonly why: string; readonly instead: string }>> = {
-  funnel: {
-    why: 'this server has no way in from the internet',
-    instead: 'put a reverse proxy on a public host that is in the tailnet',
-  },
-};
+const REFUSED: ReadonlyMap<string, Refusal> = new Map([
+  [
+    'funnel',
+    {
+      why: 'this server has no way in from the internet',
+      instead: 'put a reverse proxy on a public host that is in the tailnet',
+    },
+  ],
+]);
 
 /** Reads `nodeAttrs`. */
 export function readNodeAttributes(scope: Scope, at: Value | undefined): readonly NodeAttributes[] {
@@ -34,7 +45,7 @@ export function readNodeAttributes(scope: Scope, at: Value | undefined): readonl
       place: placeOf(entry),
       targets: readAliases(scope, TARGET, fields.target),
       attributes: readTexts(problems, fields.attr).map(({ text, value }) => {
-        const refused = REFUSED[text];
+        const refused = REFUSED.get(text);
         const place = placeOf(value);
         if (text === '') problems.add(place, 'an attribute cannot be empty');
         if (refused !== undefined) {

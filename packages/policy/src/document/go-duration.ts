@@ -7,16 +7,16 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import { quote } from './problem.ts';
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-};
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ['ns', 1e-6],
+  ['us', 1e-3],
+  ['µs', 1e-3],
+  ['μs', 1e-3],
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
 
 const MAX_CHARS = 100;
 /** Go counts nanoseconds in 64 bits: 292 years. */
@@ -35,7 +35,7 @@ export function parseGoDuration(text: string): Result<number, string> {
     if (match === null) return invalid('invalid');
     const [all, count, unit = ''] = match;
     if (unit === '') return invalid('missing unit in');
-    const unitMs = UNIT_MS[unit];
+    const unitMs = UNIT_MS.get(unit);
     if (unitMs === undefined) return invalid(`unknown unit ${quote(unit)} in`);
     total += Number(count) * unitMs;
     if (total > MAX_MS) return invalid('invalid');

@@ -44,25 +44,36 @@ const SECTIONS = [
 
 const FIELDS: FieldTable<(typeof SECTIONS)[number]> = {
   names: SECTIONS,
-  refused: {
-    derpmap: {
-      why: 'relays are part of the configuration',
-      instead: 'set derp.urls and derp.paths there',
-    },
-    disableipv4: {
-      why: 'it is an attribute of nodes',
-      instead: 'write "nodeAttrs": [{"target": ["*"], "attr": ["disable-ipv4"]}]',
-    },
-    onecgnatroute: {
-      why: 'it is an attribute of nodes',
-      instead:
-        'write "nodeAttrs": [{"target": ["*"], "attr": ["one-cgnat?v=true"]}], or false for "mac-never"',
-    },
-    extradnsrecords: {
-      why: 'DNS records are not part of the policy',
-      instead: 'set dns.extra_records in the configuration, or run `malla dns records add`',
-    },
-  },
+  refused: new Map([
+    [
+      'derpmap',
+      {
+        why: 'relays are part of the configuration',
+        instead: 'set derp.urls and derp.paths there',
+      },
+    ],
+    [
+      'disableipv4',
+      {
+        why: 'it is an attribute of nodes',
+        instead: 'write "nodeAttrs": [{"target": ["*"], "attr": ["disable-ipv4"]}]',
+      },
+    ],
+    [
+      'onecgnatroute',
+      {
+        why: 'it is an attribute of nodes',
+        instead: 'write "nodeAttrs": [{"target": ["*"], "attr": ["one-cgnat?v=true"]}], or v=false',
+      },
+    ],
+    [
+      'extradnsrecords',
+      {
+        why: 'DNS records are not part of the policy',
+        instead: 'set dns.extra_records in the configuration, or run `malla dns records`',
+      },
+    ],
+  ]),
 };
 
 /** Reads and checks a text. Time and memory are linear in its length, which is bounded. Never throws. */

@@ -27,13 +27,19 @@ export function placeOf(value: Value): Place {
   return { line: value.tree.line, column: value.tree.column, path: value.path };
 }
 
+/** Why something that the hosted service has is not taken, and what to do. */
+export interface Refusal {
+  readonly why: string;
+  readonly instead: string;
+}
+
 /** What fields an object may have. */
 export interface FieldTable<Name extends string> {
   readonly names: readonly Name[];
   /** Older names that the hosted service still takes, in lower case. */
-  readonly legacy?: Readonly<Record<string, Name>>;
-  /** Fields that the hosted service has and we do not enforce, in lower case: why, and what to do. */
-  readonly refused?: Readonly<Record<string, { readonly why: string; readonly instead: string }>>;
+  readonly legacy?: ReadonlyMap<string, Name>;
+  /** Fields that the hosted service has and we do not enforce, in lower case. */
+  readonly refused?: ReadonlyMap<string, Refusal>;
   /** Whether names that begin with `#` are comments. */
   readonly comments?: boolean;
 }
@@ -52,7 +58,7 @@ export function readFields<Name extends string>(
   for (const entry of membersOf(problems, at)) {
     const lower = entry.name.toLowerCase();
     if (table.comments === true && lower.startsWith('#')) continue;
-    const name = known.get(lower) ?? table.legacy?.[lower];
+    const name = known.get(lower) ?? table.legacy?.get(lower);
     if (name === undefined) {
       reportUnknown(problems, entry, lower, table);
       continue;
@@ -179,7 +185,7 @@ function reportUnknown<Name extends string>(
   lower: string,
   table: FieldTable<Name>,
 ): void {
-  const refused = table.refused?.[lower];
+  const refused = table.refused?.get(lower);
   if (refused !== undefined) {
     problems.add(place, `${quote(name)} is not supported: ${refused.why}`, refused.instead);
     return;

@@ -28,7 +28,10 @@ import {
 
 const FIELDS: FieldTable<'action' | 'src' | 'proto' | 'dst' | 'srcPosture'> = {
   names: ['action', 'src', 'proto', 'dst', 'srcPosture'],
-  legacy: { users: 'src', ports: 'dst' },
+  legacy: new Map([
+    ['users', 'src'],
+    ['ports', 'dst'],
+  ]),
   comments: true,
 };
 
@@ -120,23 +123,26 @@ function readDestination(
   const split = splitHostPorts(text);
   if (!split.ok) return wrong(split.error);
   const ports = parsePorts(split.value.ports);
-  if (!ports.ok) return wrong(portFault(text, split.value.host, ports.error));
-  const alias = checkAlias(defined, DESTINATION, split.value.host);
+  const { host } = split.value;
+  if (!ports.ok) wrong(portFault(text, host, ports.error));
+  // A name whose ports are missing was split in two; what is wrong with its first half helps nobody.
+  if (!ports.ok && isPrefixWord(host)) return undefined;
+  const alias = checkAlias(defined, DESTINATION, host);
   if (!alias.ok) return wrong(alias.error);
+  if (!ports.ok) return undefined;
   const admission = admit(protocol, ports.value);
   if (!admission.ok) return wrong(admission.error);
   return { alias: alias.value, place, admissions: [admission.value] };
 }
 
-/** A name without ports is split at a colon of its own; say so. */
 function portFault(text: string, host: string, { message, hint }: Fault): Fault {
-  const name = /^(?:tag|group|autogroup|ipset|user)$/.test(host);
-  return {
-    message: `dst=${quote(text)}: ${message}`,
-    ...(name
-      ? { hint: `for all ports write ${quote(`${text}:*`)}` }
-      : hint === undefined
-        ? {}
-        : { hint }),
-  };
+  const whole = `dst=${quote(text)}: ${message}`;
+  if (isPrefixWord(host))
+    return { message: whole, hint: `for all ports write ${quote(`${text}:*`)}` };
+  return hint === undefined ? { message: whole } : { message: whole, hint };
+}
+
+/** What stands before the colon of names. */
+function isPrefixWord(text: string): boolean {
+  return /^(?:tag|group|autogroup|ipset|user)$/.test(text);
 }

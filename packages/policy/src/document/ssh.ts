@@ -31,7 +31,10 @@ const RECORDING = {
 };
 const FIELDS: FieldTable<FieldName> = {
   names: ['action', 'src', 'dst', 'users', 'checkPeriod', 'acceptEnv', 'srcPosture'],
-  refused: { recorder: RECORDING, enforcerecorder: RECORDING },
+  refused: new Map([
+    ['recorder', RECORDING],
+    ['enforcerecorder', RECORDING],
+  ]),
 };
 
 /** Reads `ssh`. */

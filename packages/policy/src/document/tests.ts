@@ -32,7 +32,10 @@ import {
 
 const FIELDS: FieldTable<'src' | 'srcPostureAttrs' | 'proto' | 'accept' | 'deny'> = {
   names: ['src', 'srcPostureAttrs', 'proto', 'accept', 'deny'],
-  legacy: { user: 'src', allow: 'accept' },
+  legacy: new Map([
+    ['user', 'src'],
+    ['allow', 'accept'],
+  ]),
 };
 
 /** Reads `tests`. */

@@ -75,15 +75,6 @@ export function parseTree(text: string): Result<Tree, readonly Problem[]> {
   return build(clean);
 }
 
-/** Where comments stand in a text, by rising offset; the text must be one that {@link parseTree} accepts. */
-export function commentsOf(text: string): readonly { offset: number; end: number }[] {
-  const comments: { offset: number; end: number }[] = [];
-  visit(text, {
-    onComment: (offset, length) => void comments.push({ offset, end: offset + length }),
-  });
-  return comments;
-}
-
 const START: Place = { line: 1, column: 1, path: '' };
 
 function refuse(place: Place, message: string, hint?: string): Result<never, readonly Problem[]> {
