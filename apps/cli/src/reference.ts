@@ -39,7 +39,7 @@ Durations are \`30m\`, \`24h\`, \`90d\`. Flags may stand anywhere and be written
 - \`-o yaml\` has the API's camelCase names, as \`-o json\` does; headscale's are all lower case.
 - \`version -o json\` has \`node\` where headscale has \`go\`.
 - Operands that a command has no use for, and unknown commands in a group, are errors.
-- Ours: \`serve\` with flags, \`db\`, \`relay\`, \`debug c2n\`, \`debug via\`. Not here yet: \`policy\`, \`oauth-clients\`.
+- Ours: \`serve\` with flags, \`db\`, \`relay\`, \`dns\`, \`debug c2n\`, \`debug via\`. Not here yet: \`policy\`, \`oauth-clients\`.
 `;
 
 /** The whole document. */
