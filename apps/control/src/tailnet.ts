@@ -7,22 +7,23 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
 import type { Node, NodeId } from '@malla/netmap/node';
-import type { CapMap } from '@malla/netmap/tailcfg-node';
+import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
+import { Access } from './access/access.ts';
+import { PostureCollector } from './access/posture.ts';
 import type { AuthRequests } from './admin/deps.ts';
 import type { Config } from './config/config.ts';
 import type { Change } from './core/change.ts';
 import { sawNodes } from './core/map-update.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
+import { approveAutomatically } from './core/routes.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
-import { NO_TAG_POLICY } from './core/tags.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
 import { Common } from './fanout/change-log.ts';
 import type { Facts } from './fanout/class-view.ts';
 import { Fanout } from './fanout/fanout.ts';
 import type { Compress } from './fanout/message.ts';
-import { allowAll, sameUser } from './fanout/rules.ts';
 import { Ledger } from './ledger.ts';
 import { AuthRequestCache } from './machine/auth-requests.ts';
 import { C2nExchanges } from './machine/c2n.ts';
@@ -33,6 +34,7 @@ import { createLogins } from './machine/logins.ts';
 import { Presences } from './machine/presence.ts';
 import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
+import { sshVerdict } from './ssh/verdict.ts';
 import type { Store } from './store/store.ts';
 import { prefixesOf, prefixOf, TailnetMap } from './tailnet-map.ts';
 
@@ -55,6 +57,7 @@ const PURGE_EVERY_MS = 3_600_000;
 
 export class Tailnet {
   readonly ledger: Ledger;
+  readonly access: Access;
   readonly fanout: Fanout;
   readonly presences: Presences;
   readonly routes: Routes;
@@ -66,6 +69,7 @@ export class Tailnet {
   readonly map: TailnetMap;
   readonly dns: TailnetDns;
   readonly #world: World;
+  readonly #posture: PostureCollector;
   readonly #expiry: ExpiryWatch;
   readonly #keepAlives: KeepAlives;
   readonly #revokedRetentionMs: number;
@@ -76,7 +80,6 @@ export class Tailnet {
   private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
     this.#world = world;
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
-    const rules = rulesOf(config);
     this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
     this.dns = new TailnetDns({
       settings: config.dns,
@@ -102,17 +105,35 @@ export class Tailnet {
         isReady: (id) => this.fanout.stream(id)?.started === true,
         send: (id, member) => this.fanout.send(id, member),
         onChanged: (ids) => this.fanout.servedChanged(ids),
+        onChoice: (ids) => this.fanout.servedChanged(ids),
         log: world.log,
       },
       state.nodes(),
     );
+    this.#posture = new PostureCollector({
+      request: (node, method, path, body) => this.c2n.request(node, method, path, body),
+      isOnline: (node) => this.presences.isOnline(node),
+      onChanged: (id) => this.#postureChanged(id),
+      now: world.monotonic,
+    });
+    this.access = new Access({
+      default: config.policy.default,
+      engine: {
+        sshActionUrl: `${config.serverUrl}${SSH_ACTION_PATH}`,
+        choose: (route, among) => this.routes.choose(route, among),
+      },
+      nodes: () => this.fanout.nodes(),
+      users: () => state.users(),
+      posture: (id) => this.#posture.of(id),
+    });
+    const rules = rulesOf(config, this.access);
     this.fanout = new Fanout(
       {
         facts: this.#facts(config, state),
-        rules: config.policy.default === 'allow-all' ? allowAll : sameUser,
-        capMap: () => this.map.capMapOf(),
+        rules: this.access.rules,
+        capMap: (node) => ({ ...this.map.capMapOf(), ...this.access.attributes(node.id) }),
         firstMembers: () => this.map.firstMembers(),
-        ownMembers: (node) => this.map.ownMembers(node, this.#attributes(node)),
+        ownMembers: (node) => this.map.ownMembers(node, this.access.attributes(node.id)),
         schedule: (task, delayMs) => void world.after(delayMs, task),
         monotonic: world.monotonic,
       },
@@ -134,7 +155,10 @@ export class Tailnet {
     });
     this.sshChecks = new SshChecks({
       node: (id) => state.node(id),
-      verdict: () => ({ kind: 'refuse' }),
+      verdict: (connection) =>
+        this.access.engine === undefined
+          ? { kind: 'refuse' }
+          : sshVerdict(this.access.engine, connection),
       lifetimeMs: config.registerCache.expirationMs,
       now: world.now,
       random: world.random,
@@ -189,6 +213,7 @@ export class Tailnet {
     this.#keepAlives.look(this.#world.monotonic());
     this.authRequests.dropExpired();
     this.sshChecks.look();
+    this.#posture.look();
     try {
       await this.#expiry.look();
       const now = this.#world.monotonic();
@@ -202,6 +227,16 @@ export class Tailnet {
     } catch (error) {
       this.#world.log.error({ err: error }, 'housekeeping failed');
     }
+  }
+
+  /** Puts a policy in force, or with undefined the configured default, and tells everyone what differs. */
+  setPolicy(policy: Policy | undefined): void {
+    const touched = this.access.setPolicy(policy);
+    if (touched === undefined) this.fanout.setRules(this.access.rules);
+    else this.fanout.apply([], touched);
+    const ids = [...this.fanout.nodes()].map(({ id }) => id);
+    this.#posture.setPolicy(policy, ids);
+    this.#approveRoutes(ids);
   }
 
   /** Uses another DERP map, and tells everyone if it differs. */
@@ -243,17 +278,17 @@ export class Tailnet {
       user: (id) => state.user(id),
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
       served: (id) => this.routes.servedBy(id),
-      peerCapMap: (node) => this.dns.peerCapabilities(this.#attributes(node)),
+      mayServe: (id) => this.routes.mayServe(id),
+      peerCapMap: (node) =>
+        this.access.peerAttributes(
+          node.id,
+          this.dns.peerCapabilities(this.access.attributes(node.id)),
+        ),
       naming: { baseDomain: config.dns.baseDomain },
       now: this.#world.now,
       commonMembers: (parts) => this.map.commonMembers(parts),
       compress: this.#world.compress,
     };
-  }
-
-  /** Capabilities that the policy gives a node. */
-  #attributes(_node: Node): CapMap {
-    return {};
   }
 
   #dnsChanged(): void {
@@ -262,7 +297,12 @@ export class Tailnet {
   }
 
   #changed(changes: readonly Change[]): void {
-    this.fanout.apply(changes);
+    this.fanout.apply(changes, this.access.apply(changes));
+    this.#approveRoutes(
+      changes.flatMap((change) =>
+        change.table === 'node' && change.after !== undefined ? [change.id] : [],
+      ),
+    );
     if (this.dns.apply(changes)) this.#dnsChanged();
     const expired: Node[] = [];
     for (const change of changes) {
@@ -274,6 +314,7 @@ export class Tailnet {
       if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
       if (after === undefined) {
         this.presences.remove(id);
+        this.#posture.remove(id);
         this.routes.nodeRemoved(id);
       } else this.routes.nodeChanged(after);
     }
@@ -290,12 +331,38 @@ export class Tailnet {
     for (const { id } of nodes) this.fanout.close(this.fanout.stream(id));
   }
 
+  /** Adds to the approved routes what the policy approves by itself. */
+  #approveRoutes(ids: readonly NodeId[]): void {
+    const { engine } = this.access;
+    if (engine === undefined) return;
+    const offering = ids.filter((id) => engine.node(id)?.announced.length);
+    if (offering.length === 0) return;
+    void this.ledger
+      .execute((state) =>
+        approveAutomatically(state, offering, ({ id }) => {
+          const node = engine.node(id);
+          return node === undefined ? [] : engine.autoApproved(node);
+        }),
+      )
+      .catch((error: unknown) =>
+        this.#world.log.error({ err: error }, 'routes not approved automatically'),
+      );
+  }
+
+  #postureChanged(id: NodeId): void {
+    const node = this.ledger.state.node(id);
+    if (node !== undefined) this.fanout.apply([], this.access.postureChanged(node));
+  }
+
   #turned(id: NodeId, online: boolean): void {
     const node = this.ledger.state.node(id);
     if (node === undefined) return;
     this.fanout.presenceChanged(node);
     this.routes.presenceChanged(id, online);
-    if (online) return;
+    if (online) {
+      this.#posture.connected(id);
+      return;
+    }
     const at = this.presences.of(id, undefined).lastSeen ?? this.#world.now();
     void this.ledger
       .execute((state) => {
@@ -308,7 +375,10 @@ export class Tailnet {
   }
 }
 
-function rulesOf(config: Config): RegistrationRules {
+/** Where clients ask about an SSH connection of a check rule; they fill in the variables. */
+const SSH_ACTION_PATH = '/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER';
+
+function rulesOf(config: Config, access: Access): RegistrationRules {
   return {
     addresses: {
       v4: prefixOf(config.prefixes.v4),
@@ -316,6 +386,6 @@ function rulesOf(config: Config): RegistrationRules {
       allocation: config.prefixes.allocation,
     },
     nodeExpiryMs: config.node.expiryMs ?? 0,
-    tags: NO_TAG_POLICY,
+    tags: access.tagPolicy,
   };
 }

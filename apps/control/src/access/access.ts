@@ -10,6 +10,7 @@ import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
 import type { PostureAttributes } from '@malla/policy/tailnet';
 import type { Change } from '../core/change.ts';
+import { NO_TAG_POLICY, type TagPolicy } from '../core/tags.ts';
 import type { RulesChange } from '../fanout/fanout.ts';
 import { allowAll, type Rules, sameUser } from '../fanout/rules.ts';
 import { differsForPolicy, policyNode, policyUser } from './policy-node.ts';
@@ -27,8 +28,8 @@ export interface AccessOptions {
   readonly posture: (id: NodeId) => PostureAttributes | undefined;
 }
 
-/** Capabilities of a node that its peers are told of, because their clients act on them. */
-const FOR_PEERS: readonly string[] = ['suggest-exit-node', 'dns-subdomain-resolve'];
+/** Capabilities of an exit node that its peers are told of. Observed: the hosted service, April 2026. */
+const OF_EXIT_NODES: readonly string[] = ['suggest-exit-node'];
 
 const NO_CAPABILITIES: CapMap = {};
 
@@ -37,9 +38,10 @@ export class Access {
   #engine: PolicyEngine | undefined;
   #rules: Rules;
 
-  constructor(options: AccessOptions, policy: Policy | undefined) {
+  /** Begins with the default. */
+  constructor(options: AccessOptions) {
     this.#options = options;
-    this.#rules = this.#start(policy);
+    this.#rules = this.#start(undefined);
   }
 
   get rules(): Rules {
@@ -92,13 +94,20 @@ export class Access {
     return this.#engine?.attributes(id) ?? NO_CAPABILITIES;
   }
 
-  /** Those of them that its peers are told of. */
-  peerAttributes(id: NodeId): CapMap | undefined {
+  /** What its peers are told of them, and of `others`, which it has otherwise. */
+  peerAttributes(id: NodeId, others: CapMap): CapMap | undefined {
     const all = this.attributes(id);
-    const shown = FOR_PEERS.filter((name) => Object.hasOwn(all, name));
-    if (shown.length === 0) return undefined;
-    return Object.fromEntries(shown.map((name) => [name, all[name] ?? null]));
+    const shown = this.#engine?.node(id)?.exitNode === true ? OF_EXIT_NODES : [];
+    const own = shown.filter((name) => Object.hasOwn(all, name)).map((name) => [name, all[name]]);
+    if (own.length === 0) return Object.keys(others).length === 0 ? undefined : others;
+    return { ...others, ...(Object.fromEntries(own) as CapMap) };
   }
+
+  /** Which tags may be given to whom. */
+  readonly tagPolicy: TagPolicy = {
+    isDefined: (tag) => this.#engine?.isTagDefined(tag) ?? NO_TAG_POLICY.isDefined(tag),
+    owns: (userId, tag) => this.#engine?.ownsTag(userId, tag) ?? NO_TAG_POLICY.owns(userId, tag),
+  };
 
   #start(policy: Policy | undefined): Rules {
     this.#engine = undefined;

@@ -13,9 +13,7 @@ export function policyRules(engine: PolicyEngine): Rules {
     classOf: ({ id }) => engine.classOf(id),
     sees: (viewer, seen) => engine.sees(viewer, seen),
     visibleRoutes: (viewer, router, served) =>
-      served.length === 0
-        ? served
-        : engine.visibleRoutes(viewer, router, served.flatMap(prefixOf)).map(formatPrefix),
+      engine.visibleRoutes(viewer, router, served.flatMap(prefixOf)).map(formatPrefix),
     filter: (of) => {
       const texts = new Map<string, string>();
       for (const [name, rules] of engine.filter(of)) {

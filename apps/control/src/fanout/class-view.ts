@@ -25,6 +25,8 @@ export interface Facts {
   readonly presence: (id: NodeId) => Presence;
   /** The prefixes a node serves now, canonical text. */
   readonly served: (id: NodeId) => readonly string[];
+  /** Whether a node could serve prefixes that it does not serve now: rules may send some viewers there. */
+  readonly mayServe: (id: NodeId) => boolean;
   /** Capabilities of a node that its peers must know of. */
   readonly peerCapMap: (node: Node) => CapMap | undefined;
   readonly naming: Naming;
@@ -229,7 +231,7 @@ export class ClassView {
   #noteRoutes(id: NodeId): boolean {
     const served = this.#facts.served(id);
     const before = this.#routes.get(id);
-    if (served.length === 0 && before === undefined) return false;
+    if (served.length === 0 && before === undefined && !this.#facts.mayServe(id)) return false;
     const visible = this.#source.rules().visibleRoutes(this.key, id, served);
     if (visible.length === 0) this.#routes.delete(id);
     else this.#routes.set(id, visible);

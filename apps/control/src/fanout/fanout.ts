@@ -76,6 +76,8 @@ export class Fanout {
   readonly #source: ViewSource;
   readonly #classOf = new Map<NodeId, ClassKey>();
   readonly #members = new Map<ClassKey, Set<NodeId>>();
+  /** The routes that nodes were last told that they serve. */
+  readonly #served = new Map<NodeId, string>();
   readonly #streams = new Map<NodeId, MapStream>();
   readonly #pending = new Set<MapStream>();
   /** Streams that wait for their first map. */
@@ -171,11 +173,11 @@ export class Fanout {
     this.ownChanged(this.#nodes.keys());
   }
 
-  /** Nodes serve other routes than before. */
+  /** Nodes serve other routes than before, or are used for them by other viewers. */
   servedChanged(ids: Iterable<NodeId>): void {
     for (const id of ids) {
       for (const view of this.#views.values()) view.routesMayDiffer(id);
-      this.#selfChanged(id);
+      if (this.#facts.served(id).join() !== this.#served.get(id)) this.#selfChanged(id);
     }
     this.#everyone();
   }
@@ -301,7 +303,7 @@ export class Fanout {
 
   /** Who sees whom may have changed, for all classes. Nodes of a class are seen alike, so one stands for all. */
   #visibilityChanged(): void {
-    const routers = [...this.#nodes.keys()].filter((id) => this.#facts.served(id).length > 0);
+    const routers = [...this.#nodes.keys()].filter((id) => this.#facts.mayServe(id));
     for (const [viewer, view] of this.#views) {
       for (const [key, members] of this.#members) {
         const [first] = members;
@@ -331,6 +333,7 @@ export class Fanout {
       this.#write(stream, this.selfOnly(gone, stream.encoding));
     }
     this.#nodes.delete(node.id);
+    this.#served.delete(node.id);
     this.#disappear(node.id);
   }
 
@@ -513,7 +516,9 @@ export class Fanout {
 
   #selfMember(node: Node): string {
     const { naming, now, served } = this.#facts;
-    const granted = { routes: served(node.id), capMap: this.#options.capMap(node) };
+    const routes = served(node.id);
+    this.#served.set(node.id, routes.join());
+    const granted = { routes, capMap: this.#options.capMap(node) };
     return `"Node":${encodeSelf(node, granted, naming, now())}`;
   }
 

@@ -13,7 +13,7 @@
  */
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
-import { formatPrefix } from '@malla/ip/prefix';
+import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { type Changed, Routing } from '@malla/netmap/routing/primaries';
 import { announcedPrefixes, approvedPrefixes } from '../core/routes.ts';
@@ -42,6 +42,8 @@ export interface RoutesOptions {
   readonly send: (id: NodeId, member: string) => boolean;
   /** What these nodes serve has changed. */
   readonly onChanged: (ids: ReadonlySet<NodeId>) => void;
+  /** One of these came or went, so {@link Routes.choose} may choose another of them. */
+  readonly onChoice?: (ids: ReadonlySet<NodeId>) => void;
   readonly log: Logger;
 }
 
@@ -97,6 +99,18 @@ export class Routes {
     return this.#served.get(id) ?? NOTHING;
   }
 
+  /** Of routers that could serve a prefix the one to use: the primary, else one that is up, else the first. */
+  choose(prefix: Prefix, among: readonly NodeId[]): NodeId | undefined {
+    const primary = this.#routing.primaryOf(prefix);
+    if (primary !== undefined && among.includes(primary)) return primary;
+    return among.find((id) => this.#routing.isUp(id)) ?? among[0];
+  }
+
+  /** Whether a node could serve prefixes, now or when others are gone. */
+  mayServe(id: NodeId): boolean {
+    return this.#routing.isCandidate(id) || this.#routing.isExitNode(id);
+  }
+
   /** A node was added or replaced. */
   nodeChanged(node: Node): void {
     const changed = this.#take(node);
@@ -118,6 +132,7 @@ export class Routes {
   presenceChanged(id: NodeId, online: boolean): void {
     this.#expected.delete(id);
     this.#tell(this.#routing.setOnline(id, online));
+    this.#tellRivals([id]);
   }
 
   /** A stream of a node has opened, beside another one maybe. */
@@ -139,6 +154,7 @@ export class Routes {
       this.#options.after(PATIENCE_MS, () => {
         this.#leaving.delete(id);
         this.#tell(this.#routing.setHealthy([id], false));
+        this.#tellRivals([id]);
       }),
     );
   }
@@ -198,6 +214,16 @@ export class Routes {
       else log.warn({ node: id }, 'router does not answer');
     }
     this.#tell(this.#routing.setHealthy(ids, healthy));
+    this.#tellRivals(ids);
+  }
+
+  #tellRivals(ids: readonly NodeId[]): void {
+    const { onChoice } = this.#options;
+    if (onChoice === undefined) return;
+    for (const id of ids) {
+      const rivals = this.#routing.rivalsOf(id);
+      if (rivals.size > 1) onChoice(rivals);
+    }
   }
 
   #tell(changed: Changed): void {

@@ -75,6 +75,7 @@ export class FanoutWorld {
       user: (id) => this.state.user(id),
       presence: (id) => ({ online: this.online.has(id), lastSeen: NOW - 1000 }),
       served: (id) => this.served.get(id) ?? [],
+      mayServe: (id) => this.served.has(id),
       peerCapMap: () => undefined,
       naming: NAMING,
       now: () => NOW,

@@ -115,6 +115,11 @@ export class Routing {
     return out.toSorted(comparePrefixes);
   }
 
+  /** Whether it is online and healthy. */
+  isUp(id: NodeId): boolean {
+    return this.#online.has(id) && !this.#unhealthy.has(id);
+  }
+
   /** Whether it may be used as an exit node; also while it is offline. */
   isExitNode(id: NodeId): boolean {
     return this.#routers.get(id)?.isExit === true;
@@ -140,6 +145,13 @@ export class Routing {
   /** Whether a node could be primary for something. */
   isCandidate(id: NodeId): boolean {
     return (this.#routers.get(id)?.contests.size ?? 0) > 0;
+  }
+
+  /** The nodes that could serve a prefix that this one could serve, itself among them. */
+  rivalsOf(id: NodeId): ReadonlySet<NodeId> {
+    const out = new Set<NodeId>();
+    for (const { candidates } of this.#contestsOf(id)) for (const each of candidates) out.add(each);
+    return out;
   }
 
   #contestsOf(id: NodeId): Iterable<Contest> {
