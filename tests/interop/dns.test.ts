@@ -22,6 +22,7 @@ const NAME_SERVER = fileURLToPath(new URL('name-server.ts', import.meta.url));
 const SERVER = '198.51.100.10';
 const LOGIN = `http://${SERVER}:8080`;
 const OUTSIDE = '198.51.100.53';
+const OTHER = '198.51.100.54';
 const BASE = 'tailnet.example.org';
 /** From a change to an answer on a client, which after a restart of the server backs off for some seconds. */
 const KNOWN_MS = 30_000;
@@ -32,7 +33,7 @@ const SPLIT = { nameservers: { split: { 'corp.example': [OUTSIDE] } } };
 describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'getent') }, () => {
   let lab: Lab;
   let server: ControlServer;
-  let nameServer: ChildProcess;
+  const nameServers: ChildProcess[] = [];
   let recordFile: string;
   let nodo1: OfficialClient;
   let nodo2: OfficialClient;
@@ -43,10 +44,14 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
   before(async () => {
     lab = new Lab();
     const ctl = lab.publicHost('ctl', SERVER);
-    nameServer = lab
-      .publicHost('ns', OUTSIDE)
-      .fork(NAME_SERVER, ['intranet.corp.example=192.0.2.7', 'www.example.net=192.0.2.80']);
-    await once(nameServer, 'message');
+    for (const [name, address, records] of [
+      ['ns1', OUTSIDE, ['intranet.corp.example=192.0.2.7', 'www.example.net=192.0.2.80']],
+      ['ns2', OTHER, ['www.example.net=192.0.2.81']],
+    ] as const) {
+      const started = lab.publicHost(name, address).fork(NAME_SERVER, records);
+      nameServers.push(started);
+      await once(started, 'message');
+    }
     recordFile = join(ctl.dir, 'records.json');
     writeRecords({ name: `Grafana.${BASE}`, type: 'A', value: '192.0.2.3' });
     server = await ControlServer.start(
@@ -55,7 +60,9 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     );
     const key = await server.createKey(await server.createUser('vpn1'), '--reusable');
     nodo1 = await OfficialClient.start(lab.publicHost('nodo1', '198.51.100.21'));
-    nodo2 = await OfficialClient.start(lab.publicHost('nodo2', '198.51.100.22'));
+    const second = lab.publicHost('nodo2', '198.51.100.22');
+    writeFileSync(join(second.dir, 'etc', 'resolv.conf'), `nameserver ${OUTSIDE}\n`);
+    nodo2 = await OfficialClient.start(second);
     old = await OfficialClient.start(lab.publicHost('old', '198.51.100.23'), { version: '1.80' });
     for (const client of [nodo1, nodo2, old]) await client.join(LOGIN, key);
     addresses = { nodo1: await nodo1.address(), nodo2: await nodo2.address() };
@@ -63,7 +70,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
   after(async () => {
     for (const client of [nodo1, nodo2, old]) await client.stopDaemon();
     await server.stopProcess();
-    nameServer.kill();
+    for (const one of nameServers) one.kill();
     lab.close();
   });
   afterEach((t) => showLogs(t, server, [nodo1, nodo2, old]));
@@ -130,13 +137,21 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     assert.equal(await addressOf(nodo1, `nobody.${BASE}`), undefined);
   });
 
-  test('global name servers answer for the rest of the world', async () => {
+  test('a client keeps the name servers of its network, where it has some', async () => {
+    await becomes(nodo2, 'www.example.net', '192.0.2.80');
     assert.equal(await addressOf(nodo1, 'www.example.net'), undefined);
-    await server.reconfigure(configOf({ nameservers: { global: [OUTSIDE] } }));
-    for (const client of [nodo1, old]) {
-      await becomes(client, 'www.example.net', '192.0.2.80');
-      await becomes(client, 'nodo2', addresses.nodo2);
+  });
+
+  test('global name servers answer for the rest of the world, if they are for everything', async () => {
+    const global = { nameservers: { global: [OTHER] } };
+    await server.reconfigure(configOf(global));
+    for (const client of [nodo1, nodo2, old]) {
+      await becomes(client, 'www.example.net', '192.0.2.81');
+      await becomes(client, 'nodo1', addresses.nodo1);
     }
+    await server.reconfigure(configOf({ ...global, override_local_dns: false }));
+    await becomes(nodo2, 'www.example.net', '192.0.2.80');
+    await becomes(nodo1, 'www.example.net', undefined);
   });
 
   test('each client is given a NextDNS resolver that names it', async () => {
