@@ -89,9 +89,10 @@ export class Access {
     return this.#engine?.update({ nodes: [this.#policyNode(node)] });
   }
 
-  /** Capabilities that the policy gives a node. */
+  /** Capabilities that the policy gives a node; none for one that was deleted. */
   attributes(id: NodeId): CapMap {
-    return this.#engine?.attributes(id) ?? NO_CAPABILITIES;
+    if (this.#engine?.node(id) === undefined) return NO_CAPABILITIES;
+    return this.#engine.attributes(id);
   }
 
   /** What its peers are told of them, and of `others`, which it has otherwise. */

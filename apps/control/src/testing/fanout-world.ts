@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import type { Node } from '@malla/netmap/node';
-import { encodePeer, type Naming } from '@malla/netmap/tailcfg-node';
+import { type CapMap, encodePeer, type Naming } from '@malla/netmap/tailcfg-node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
 import type { Change } from '../core/change.ts';
 import { State } from '../core/state.ts';
@@ -63,7 +63,12 @@ export class FanoutWorld {
   now = 0;
   compressions = 0;
 
-  constructor(rules: Rules, users: number, nodes: readonly Partial<Node>[]) {
+  constructor(
+    rules: Rules,
+    users: number,
+    nodes: readonly Partial<Node>[],
+    capMap: (node: Node) => CapMap = () => ({ 'cache-network-maps': null }),
+  ) {
     for (let id = 1; id <= users; id++) {
       this.state.apply({ table: 'user', id, before: undefined, after: testUser(id, `user${id}`) });
     }
@@ -93,7 +98,7 @@ export class FanoutWorld {
       {
         facts,
         rules,
-        capMap: () => ({ 'cache-network-maps': null }),
+        capMap,
         ownMembers: () => [],
         firstMembers: () => ['"Domain":"tailnet.test"'],
         schedule: (task, delayMs) => this.tasks.push({ task, delayMs }),

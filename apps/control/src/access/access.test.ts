@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import type { Node } from '@malla/netmap/node';
+import { parsePolicy } from '@malla/policy/document/parse';
+import { formatProblems } from '@malla/policy/document/problem';
+import { createEngine } from '@malla/policy/engine/engine';
+import type { PolicyEngine } from '@malla/policy/engine/contract';
+import type { Policy } from '@malla/policy/policy';
+import fc from 'fast-check';
+import type { Change } from '../core/change.ts';
+import { Client, FanoutWorld } from '../testing/fanout-world.ts';
+import { testNode, testUser } from '../testing/tailnet.ts';
+import type { MapStream } from '../fanout/map-stream.ts';
+import { Access } from './access.ts';
+import { policyNode, policyUser } from './policy-node.ts';
+
+const ENGINE = { sshActionUrl: 'https://unused/ssh' };
+const USERS = ['user1@', 'user2@', 'user3@'];
+const TAGS = ['tag:a', 'tag:b'];
+const ROUTES = ['10.0.0.0/8', '192.168.0.0/16', '0.0.0.0/0', '::/0'];
+
+function policyOf(text: unknown): Policy {
+  const parsed = parsePolicy(JSON.stringify(text));
+  assert.ok(parsed.ok, parsed.ok ? '' : formatProblems(parsed.error));
+  return parsed.value;
+}
+
+/** A tailnet whose fan-out goes by an Access, and clients. */
+class Tailnet {
+  readonly world: FanoutWorld;
+  readonly access: Access;
+  readonly clients = new Map<number, { client: Client; stream: MapStream }>();
+
+  constructor(nodes: readonly Partial<Node>[]) {
+    this.access = new Access({
+      default: 'same-user',
+      engine: ENGINE,
+      nodes: () => this.world.fanout.nodes(),
+      users: () => this.world.state.users(),
+      posture: () => undefined,
+    });
+    this.world = new FanoutWorld(this.access.rules, USERS.length, nodes, (node) =>
+      this.access.attributes(node.id),
+    );
+    for (const node of this.world.state.nodes()) this.#serve(node);
+  }
+
+  setPolicy(policy: Policy | undefined): void {
+    const touched = this.access.setPolicy(policy);
+    if (touched === undefined) this.world.fanout.setRules(this.access.rules);
+    else this.world.fanout.apply([], touched);
+  }
+
+  change(...changes: readonly Change[]): void {
+    for (const change of changes) this.world.state.apply(change);
+    this.world.fanout.apply(changes, this.access.apply(changes));
+    for (const change of changes) {
+      if (change.table === 'node' && change.after !== undefined) this.#serve(change.after);
+      else if (change.table === 'node') this.world.served.delete(change.id);
+    }
+  }
+
+  open(id: number): void {
+    const client = new Client(id % 2 === 0 ? 'zstd' : 'plain');
+    const stream = this.world.open(id, client, id % 2 === 0 ? 'zstd' : 'plain');
+    this.clients.set(id, { client, stream });
+  }
+
+  /** Every router serves all that is approved: who is primary is tested elsewhere. */
+  #serve(node: Node): void {
+    const { routes, exitNode } = policyNode(node);
+    const exit = exitNode ? ['0.0.0.0/0', '::/0'] : [];
+    this.world.served.set(node.id, [...routes.map(formatPrefix), ...exit]);
+    this.world.fanout.servedChanged([node.id]);
+  }
+
+  /** An engine that has seen nothing but the present. */
+  fresh(policy: Policy): PolicyEngine {
+    const engine = createEngine(policy, ENGINE);
+    engine.update({
+      users: [...this.world.state.users()].map(policyUser),
+      nodes: [...this.world.state.nodes()].map((node) => policyNode(node)),
+    });
+    return engine;
+  }
+
+  /** Compares what every client believes with what a fresh engine says. */
+  check(policy: Policy | undefined): void {
+    this.world.settle();
+    if (policy === undefined) return;
+    const engine = this.fresh(policy);
+    for (const [id, { client }] of this.clients) {
+      if (client.ended) continue;
+      const key = engine.classOf(id);
+      const peers: Record<number, readonly string[]> = {};
+      for (const node of this.world.state.nodes()) {
+        if (node.id === id || !engine.sees(key, engine.classOf(node.id))) continue;
+        const served = (this.world.served.get(node.id) ?? []).map(prefixOf);
+        const visible = engine.visibleRoutes(key, node.id, served).map(formatPrefix);
+        peers[node.id] = [`${node.ipv4}/32`, `${node.ipv6}/128`, ...visible];
+      }
+      const believed = [...client.netmap.peers].map(([peer, { AllowedIPs }]) => [peer, AllowedIPs]);
+      assert.deepEqual(Object.fromEntries(believed), peers);
+      assert.deepEqual(client.netmap.packetFilters, Object.fromEntries(engine.filter(key)));
+      assert.deepEqual(client.netmap.sshPolicy, engine.ssh(key));
+      assert.deepEqual(client.netmap.self?.['CapMap'], engine.attributes(id));
+    }
+  }
+}
+
+function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  assert.ok(prefix.ok);
+  return prefix.value;
+}
+
+describe('access', () => {
+  test('by a policy isolates who may not reach each other, and ends with the policy', () => {
+    const tailnet = new Tailnet([{ userId: 1 }, { userId: 1 }, { userId: 2 }]);
+    tailnet.open(1);
+    tailnet.world.settle();
+    const { client } = tailnet.clients.get(1) ?? assert.fail();
+    assert.deepEqual([...client.netmap.peers.keys()], [2]);
+    const policy = policyOf({ acls: [{ action: 'accept', src: ['user2@'], dst: ['user1@:22'] }] });
+    tailnet.setPolicy(policy);
+    tailnet.check(policy);
+    assert.deepEqual([...client.netmap.peers.keys()], [3]);
+    tailnet.setPolicy(undefined);
+    tailnet.world.settle();
+    assert.deepEqual([...client.netmap.peers.keys()], [2]);
+    assert.ok(!client.ended);
+  });
+
+  test('tells nobody of a change that no rule looks at', () => {
+    const tailnet = new Tailnet([{ userId: 1 }, { userId: 1 }, { userId: 2 }]);
+    tailnet.setPolicy(
+      policyOf({ acls: [{ action: 'accept', src: ['user1@'], dst: ['user1@:*'] }] }),
+    );
+    tailnet.open(1);
+    tailnet.open(3);
+    tailnet.world.settle();
+    const sent = tailnet.clients.get(1)?.client.messages.length;
+    const before = tailnet.world.node(3);
+    const after = { ...before, endpoints: ['192.0.2.3:3'], hostinfo: { OS: 'linux' } };
+    tailnet.change({ table: 'node', id: 3, before, after });
+    tailnet.world.settle();
+    assert.equal(tailnet.clients.get(1)?.client.messages.length, sent);
+  });
+
+  test('after any history of nodes, users and policies is what every client believes', () => {
+    fc.assert(
+      fc.property(fc.array(operation(), { maxLength: 40 }), (operations) => {
+        const tailnet = new Tailnet([
+          { userId: 1 },
+          { userId: 2 },
+          { userId: 3 },
+          { userId: undefined, tags: ['tag:a'] },
+          {
+            userId: 1,
+            hostinfo: { RoutableIPs: ROUTES },
+            approvedRoutes: ['10.0.0.0/8'],
+          },
+        ]);
+        let policy: Policy | undefined;
+        for (const op of operations) {
+          if ('policy' in op) tailnet.setPolicy((policy = op.policy));
+          else op.run(tailnet);
+        }
+        for (const { client, stream } of tailnet.clients.values()) {
+          client.stalled = false;
+          tailnet.world.fanout.writable(stream);
+        }
+        tailnet.check(policy);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+type Operation = { readonly policy: Policy | undefined } | { run(tailnet: Tailnet): void };
+
+function operation(): fc.Arbitrary<Operation> {
+  const id = fc.integer({ min: 1, max: 7 });
+  const source = fc.constantFrom(
+    ...USERS,
+    ...TAGS,
+    'group:g',
+    'autogroup:member',
+    'autogroup:tagged',
+    '*',
+    '100.64.0.2',
+    '10.1.0.0/16',
+  );
+  const destination = fc.constantFrom(
+    'user1@:22',
+    'user2@:*',
+    'tag:a:80,443',
+    'tag:b:*',
+    'group:g:1-99',
+    'autogroup:member:*',
+    'autogroup:internet:*',
+    'h:*',
+    '*:*',
+    '10.2.0.0/16:53',
+  );
+  const acl = fc.record({
+    action: fc.constant('accept'),
+    src: fc.uniqueArray(source, { minLength: 1, maxLength: 2 }),
+    dst: fc.uniqueArray(destination, { minLength: 1, maxLength: 2 }),
+  });
+  const self = fc.record({
+    action: fc.constant('accept'),
+    src: fc.constantFrom(['autogroup:member'], ['user1@'], ['group:g']),
+    dst: fc.constant(['autogroup:self:*']),
+  });
+  const grant = fc.record({
+    src: fc.uniqueArray(source, { minLength: 1, maxLength: 2 }),
+    dst: fc.constantFrom(['tag:a'], ['10.0.0.0/8'], ['autogroup:internet'], ['user1@']),
+    ip: fc.constant(['*']),
+    via: fc.constantFrom(undefined, undefined, ['tag:a'], ['tag:b']),
+  });
+  const ssh = fc.record({
+    action: fc.constantFrom('accept', 'check'),
+    src: fc.constantFrom(['user1@'], ['autogroup:member'], ['group:g']),
+    dst: fc.constantFrom(['tag:a'], ['tag:b'], ['autogroup:self']),
+    users: fc.constantFrom(['root'], ['autogroup:nonroot']),
+  });
+  const nodeAttrs = fc.record({
+    target: fc.constantFrom(['tag:a'], ['user2@'], ['*']),
+    attr: fc.constantFrom(['one'], ['two', 'three']),
+  });
+  const policy = fc
+    .record({
+      groups: fc.uniqueArray(fc.constantFrom(...USERS), { maxLength: 2 }).map((members) => ({
+        'group:g': members,
+      })),
+      hosts: fc.constantFrom({ h: '10.0.0.0/9' }, { h: '100.64.0.3' }),
+      tagOwners: fc.constant({ 'tag:a': ['user1@'], 'tag:b': ['group:g'] }),
+      acls: fc.array(fc.oneof(acl, acl, self), { maxLength: 4 }),
+      grants: fc.array(grant, { maxLength: 2 }),
+      ssh: fc.array(ssh, { maxLength: 2 }),
+      nodeAttrs: fc.array(nodeAttrs, { maxLength: 2 }),
+    })
+    .map((text): Operation => ({ policy: policyOf(text) }));
+  const fields: fc.Arbitrary<Partial<Node>> = fc.oneof(
+    fc.integer({ min: 1, max: 3 }).map((userId) => ({ userId, tags: [] })),
+    fc.constantFrom(...TAGS).map((tag) => ({ userId: undefined, tags: [tag] })),
+    fc.subarray(ROUTES).map((approvedRoutes) => ({ approvedRoutes })),
+    fc.subarray(ROUTES).map((RoutableIPs) => ({ hostinfo: { RoutableIPs } })),
+    fc.constantFrom('x', 'y').map((name) => ({ name })),
+    fc.constantFrom(['192.0.2.1:1'], ['192.0.2.2:2']).map((endpoints) => ({ endpoints })),
+  );
+  const run = (of: (tailnet: Tailnet) => void): Operation => ({ run: of });
+  return fc.oneof(
+    { weight: 3, arbitrary: policy },
+    fc.constant<Operation>({ policy: undefined }),
+    {
+      weight: 4,
+      arbitrary: fc.tuple(id, fields).map(([node, replaced]) =>
+        run((tailnet) => {
+          const before = tailnet.world.state.node(node);
+          const after =
+            before === undefined ? testNode(node, replaced) : { ...before, ...replaced };
+          tailnet.change({ table: 'node', id: node, before, after });
+        }),
+      ),
+    },
+    id.map((node) =>
+      run((tailnet) => {
+        const before = tailnet.world.state.node(node);
+        if (before === undefined) return;
+        tailnet.change({ table: 'node', id: node, before, after: undefined });
+        tailnet.clients.delete(node);
+        tailnet.world.online.delete(node);
+      }),
+    ),
+    fc.tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom('', 'user3')).map(([user, email]) =>
+      run((tailnet) => {
+        const before = tailnet.world.state.user(user);
+        const after = { ...testUser(user, `user${user}`), email };
+        tailnet.change({ table: 'user', id: user, before, after });
+      }),
+    ),
+    {
+      weight: 3,
+      arbitrary: id.map((node) =>
+        run((tailnet) => {
+          if (tailnet.world.state.node(node) !== undefined) tailnet.open(node);
+        }),
+      ),
+    },
+    id.map((node) =>
+      run((tailnet) => {
+        const held = tailnet.clients.get(node);
+        if (held !== undefined) held.client.stalled = true;
+      }),
+    ),
+    id.map((node) =>
+      run((tailnet) => {
+        const held = tailnet.clients.get(node);
+        if (held === undefined) return;
+        held.client.stalled = false;
+        tailnet.world.fanout.writable(held.stream);
+      }),
+    ),
+    fc.constant(run((tailnet) => tailnet.world.settle())),
+  );
+}
