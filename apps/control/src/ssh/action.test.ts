@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { parsePolicy } from '@malla/policy/document/parse';
+import type { Json } from '@malla/testkit/client-netmap';
+import { type TestDevice, type TestExchange, TestMachines } from '../testing/machine.ts';
+import { settle } from '../testing/virtual-time.ts';
+
+const ACCEPTED = {
+  accept: true,
+  allowAgentForwarding: true,
+  allowLocalPortForwarding: true,
+  allowRemotePortForwarding: true,
+};
+
+let machines: TestMachines;
+let source: TestDevice;
+let destination: TestDevice;
+
+beforeEach(async () => {
+  machines = await TestMachines.start();
+  const key = await machines.key(await machines.user('ann'));
+  source = await machines.joined(1, key);
+  destination = await machines.joined(2, key);
+  allow('check');
+});
+
+describe('a destination that asks whether an SSH connection may go on', () => {
+  test('is told to accept or to refuse, with the words that are shown', async () => {
+    allow('accept');
+    assert.deepEqual((await ask()).json(), ACCEPTED);
+    allow('nothing');
+    assert.deepEqual((await ask()).json(), {
+      reject: true,
+      message: 'tailscale: tailnet policy does not permit you to SSH to this node\n',
+    });
+  });
+
+  test('is told where the connection is approved, and accepts it then', async () => {
+    const told = (await ask()).json();
+    const id = idIn(told);
+    assert.equal(
+      told['message'],
+      `# Tailscale SSH requires an additional check.\n# To authenticate, visit: http://127.0.0.1:1/auth/${id}\n`,
+    );
+    const waiting = await follow(told);
+    assert.equal(waiting.status, undefined);
+    await machines.tailnet.logins.approve(id);
+    await settle();
+    assert.deepEqual(waiting.json(), {
+      ...ACCEPTED,
+      message: '# Authentication checked with Tailscale SSH.\n# This holds for 1h.\n',
+    });
+    assert.deepEqual((await ask()).json(), ACCEPTED);
+  });
+
+  test('refuses at once what was rejected', async () => {
+    const told = (await ask()).json();
+    const waiting = await follow(told);
+    await machines.tailnet.logins.reject(idIn(told));
+    await settle();
+    assert.deepEqual(waiting.json(), {
+      reject: true,
+      message: 'tailscale: an administrator refused this connection\n',
+    });
+  });
+
+  test('asks again after a while, and shows nothing new', async () => {
+    const told = (await ask()).json();
+    const waiting = await follow(told);
+    await machines.pass(10 * 60_000);
+    assert.deepEqual(waiting.json(), { holdAndDelegate: told['holdAndDelegate'] });
+    const next = await follow(waiting.json());
+    await machines.pass(5 * 60_000);
+    assert.equal(next.json()['reject'], true);
+    assert.match(String(next.json()['message']), /nobody approved this connection in time/);
+  });
+
+  test('shows another page after a restart of the server', async () => {
+    const told = (await ask()).json();
+    machines = await machines.restart();
+    source.machines = machines;
+    destination.machines = machines;
+    allow('check');
+    const again = (await follow(told)).json();
+    assert.notEqual(idIn(again), idIn(told));
+    assert.match(String(again['message']), /requires an additional check/);
+  });
+
+  test('may go away, and leaves nothing behind', async () => {
+    const waiting = await follow((await ask()).json());
+    waiting.leave();
+    await settle();
+    assert.equal(waiting.status, undefined);
+  });
+
+  test('must be the destination', async () => {
+    const path = pathOf((await ask()).json());
+    assert.equal((await source.send('GET', path, undefined)).status, 403);
+  });
+
+  test('of a connection to a node that is gone refuses it', async () => {
+    const path = `/machine/ssh/action/${source.node?.id}/to/99?local_user=root`;
+    assert.equal((await destination.send('GET', path, undefined)).json()['reject'], true);
+  });
+
+  test('must say who connects where and as whom', async () => {
+    const user = 'a'.repeat(257);
+    for (const path of [
+      '1',
+      '1/to/x',
+      '0/to/1?local_user=a',
+      '1/to/2',
+      `1/to/2?local_user=${user}`,
+    ]) {
+      const asked = await destination.send('GET', `/machine/ssh/action/${path}`, undefined);
+      assert.equal(asked.status, 400, path);
+    }
+  });
+});
+
+/** Puts a policy in force under which root may get in everywhere. */
+function allow(action: 'accept' | 'check' | 'nothing'): void {
+  const period = action === 'check' ? { checkPeriod: '1h' } : {};
+  const rule = { action, ...period, src: ['ann@'], dst: ['autogroup:self'], users: ['root'] };
+  const text = JSON.stringify({ ssh: action === 'nothing' ? [] : [rule] });
+  const parsed = parsePolicy(text);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  machines.tailnet.setPolicy(parsed.value);
+}
+
+function ask(): Promise<TestExchange> {
+  const path = `/machine/ssh/action/${source.node?.id}/to/${destination.node?.id}?local_user=root`;
+  return destination.send('GET', path, undefined);
+}
+
+/** Asks what an answer says to ask next. */
+function follow(answer: Json): Promise<TestExchange> {
+  return destination.send('GET', pathOf(answer), undefined);
+}
+
+/** Fills in the variables, as clients do. */
+function pathOf(answer: Json): string {
+  const url = new URL(String(answer['holdAndDelegate']));
+  return `${url.pathname}${url.search}`
+    .replace('$SRC_NODE_ID', `${source.node?.id}`)
+    .replace('$DST_NODE_ID', `${destination.node?.id}`)
+    .replace('$LOCAL_USER', 'root');
+}
+
+function idIn(answer: Json): string {
+  return /auth_id=([\w-]+)$/.exec(String(answer['holdAndDelegate']))?.[1] ?? assert.fail();
+}
