@@ -53,8 +53,8 @@ export function isRouted(engine: PolicyEngine, prefix: Prefix): boolean {
 export function taken(engine: PolicyEngine, device: End, ways: readonly Way[]): readonly Way[] {
   if (!isPresent(device)) return ways;
   const viewer = engine.classOf(device.node.id);
-  const sent = ways.filter(
-    ({ router, route }) => engine.visibleRoutes(viewer, router.id, [route]).length > 0,
+  const sent = ways.filter(({ router, route }) =>
+    engine.visibleRoutes(viewer, router.id, [route]).includes(route),
   );
   return sent.filter(({ route }) => route.bits === sent[0]?.route.bits);
 }

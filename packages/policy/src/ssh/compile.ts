@@ -52,9 +52,10 @@ export function compileSshInFull(
   options: EngineOptions,
 ): SshPolicy {
   const rules = inOrder(policy).flatMap((rule) => {
-    const own = !isDestination(rule, resolver, self) && rule.users.some(isLocalpart);
-    if (!own || !isSource(rule, resolver, self)) return compileRule(rule, resolver, self, options);
-    return spell(rule, resolver, [self], options);
+    const compiled = compileRule(rule, resolver, self, options);
+    if (compiled.length > 0 || !rule.users.some(isLocalpart)) return compiled;
+    const own = sourcesOf(rule, resolver).filter(({ id }) => id === self.id);
+    return spell(rule, resolver, own, options);
   });
   return { rules };
 }
