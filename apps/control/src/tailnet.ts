@@ -7,6 +7,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
 import type { Node, NodeId } from '@malla/netmap/node';
+import type { EngineOptions } from '@malla/policy/engine/contract';
 import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import { Access } from './access/access.ts';
@@ -32,6 +33,7 @@ import { ExpiryWatch } from './machine/expiry.ts';
 import { KeepAlives } from './machine/keep-alive.ts';
 import { createLogins } from './machine/logins.ts';
 import { Presences } from './machine/presence.ts';
+import { engineOptionsOf } from './policy/engine-options.ts';
 import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
 import { sshVerdict } from './ssh/verdict.ts';
@@ -58,6 +60,7 @@ const PURGE_EVERY_MS = 3_600_000;
 export class Tailnet {
   readonly ledger: Ledger;
   readonly access: Access;
+  readonly engineOptions: EngineOptions;
   readonly fanout: Fanout;
   readonly presences: Presences;
   readonly routes: Routes;
@@ -116,12 +119,12 @@ export class Tailnet {
       onChanged: (id) => this.#postureChanged(id),
       now: world.monotonic,
     });
+    this.engineOptions = engineOptionsOf(config, (route, among) =>
+      this.routes.choose(route, among),
+    );
     this.access = new Access({
       default: config.policy.default,
-      engine: {
-        sshActionUrl: `${config.serverUrl}${SSH_ACTION_PATH}`,
-        choose: (route, among) => this.routes.choose(route, among),
-      },
+      engine: this.engineOptions,
       nodes: () => this.fanout.nodes(),
       users: () => state.users(),
       posture: (id) => this.#posture.of(id),
@@ -234,6 +237,7 @@ export class Tailnet {
     const touched = this.access.setPolicy(policy);
     if (touched === undefined) this.fanout.setRules(this.access.rules);
     else this.fanout.apply([], touched);
+    this.sshChecks.look();
     const ids = [...this.fanout.nodes()].map(({ id }) => id);
     this.#posture.setPolicy(policy, ids);
     this.#approveRoutes(ids);
@@ -374,9 +378,6 @@ export class Tailnet {
       );
   }
 }
-
-/** Where clients ask about an SSH connection of a check rule; they fill in the variables. */
-const SSH_ACTION_PATH = '/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER';
 
 function rulesOf(config: Config, access: Access): RegistrationRules {
   return {
