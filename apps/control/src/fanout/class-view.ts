@@ -66,6 +66,18 @@ export class PeerTexts {
     return text;
   }
 
+  /** Makes the texts of a node that were sent anew. Whether one of them differs now. */
+  renew(id: NodeId): boolean {
+    const sent = this.#texts.get(id) ?? [];
+    this.drop(id);
+    let differs = false;
+    for (const [variant, text] of sent) {
+      const routes = variant === '' ? [] : variant.split(',');
+      differs = this.of(id, routes) !== text || differs;
+    }
+    return differs;
+  }
+
   /** Anything that peers are told of the node has changed. */
   drop(id: NodeId): void {
     this.#texts.delete(id);

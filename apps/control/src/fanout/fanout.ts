@@ -168,6 +168,11 @@ export class Fanout {
 
   /** Other rules hold from now on, that name their classes otherwise. */
   setRules(rules: Rules): void {
+    // What nodes are granted may differ as well: told by the views that their viewers still know.
+    for (const id of this.#nodes.keys()) {
+      if (!this.#texts.renew(id)) continue;
+      for (const view of this.#views.values()) view.changed(id, WHOLE_NODE);
+    }
     this.#rules = rules;
     this.#move(new Map([...this.#nodes.keys()].map((id) => [id, 0])));
     this.ownChanged(this.#nodes.keys());
