@@ -180,6 +180,10 @@ describe('access', () => {
 
 type Operation = { readonly policy: Policy | undefined } | { run(tailnet: Tailnet): void };
 
+function run(of: (tailnet: Tailnet) => void): Operation {
+  return { run: of };
+}
+
 function operation(): fc.Arbitrary<Operation> {
   const id = fc.integer({ min: 1, max: 7 });
   const source = fc.constantFrom(
@@ -251,7 +255,6 @@ function operation(): fc.Arbitrary<Operation> {
     fc.constantFrom('x', 'y').map((name) => ({ name })),
     fc.constantFrom(['192.0.2.1:1'], ['192.0.2.2:2']).map((endpoints) => ({ endpoints })),
   );
-  const run = (of: (tailnet: Tailnet) => void): Operation => ({ run: of });
   return fc.oneof(
     { weight: 3, arbitrary: policy },
     fc.constant<Operation>({ policy: undefined }),

@@ -114,8 +114,6 @@ export class ClassView {
   readonly #source: ViewSource;
   readonly #facts: Facts;
   readonly #deltas = new Map<number, Delta | undefined>();
-  /** Owners that viewers were told of; told anew to each in its first map. */
-  readonly #owners = new Set<UserId>();
   /** Which routes of each router the viewers were told that they may use. */
   readonly #routes = new Map<NodeId, readonly string[]>();
   #deltasHead = 0;
@@ -128,9 +126,9 @@ export class ClassView {
     this.peers = new Peers((id) => this.#text(id), source.facts.compress);
   }
 
-  /** A node comes to be seen, and with the first of its owner the owner. */
+  /** A node comes to be seen, and with it its owner: a stream that came later may not know who that is. */
   appeared(id: NodeId, owner: UserId): void {
-    this.#introduce(owner);
+    this.log.append({ kind: 'user', id: owner });
     this.#noteRoutes(id);
     this.peers.add(id);
     this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
@@ -139,10 +137,10 @@ export class ClassView {
   /** A node that this class sees has changed; `fields` as in the log. */
   changed(id: NodeId, fields: number): void {
     if (!this.peers.has(id)) return;
-    this.#introduce(this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
-    const moved = this.#noteRoutes(id);
+    const told = this.#noteRoutes(id) ? WHOLE_NODE : fields;
+    if (told & WHOLE_NODE) this.log.append({ kind: 'user', id: this.#ownerOf(id) });
     this.peers.changed(id);
-    this.log.append({ kind: 'node', id, fields: moved ? WHOLE_NODE : fields });
+    this.log.append({ kind: 'node', id, fields: told });
   }
 
   /** Which routes may be used has perhaps changed, by the rules. */
@@ -160,7 +158,9 @@ export class ClassView {
 
   /** A user has changed; it is told only where a node of that user was seen. */
   userChanged(id: UserId): void {
-    if (this.#owners.has(id)) this.log.append({ kind: 'user', id });
+    for (const peer of this.peers.ids()) {
+      if (this.#facts.node(peer)?.userId === id) return this.log.append({ kind: 'user', id });
+    }
   }
 
   /**
@@ -223,7 +223,7 @@ export class ClassView {
       const known = from.peers.has(id) && !merged.nodes.has(id);
       if (!known || !sameRoutes(from.#routes.get(id), this.#routes.get(id))) changed.push(id);
     }
-    const owners = changed.map((id) => this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+    const owners = changed.map((id) => this.#ownerOf(id));
     const users = new Set([...merged.users, ...owners]);
     const out = this.#shared(merged.common | Common.ssh);
     out.push(this.#filterMember(undefined, [NO_FILTERS]));
@@ -250,10 +250,8 @@ export class ClassView {
     return !sameRoutes(before, visible);
   }
 
-  #introduce(owner: UserId): void {
-    if (this.#owners.has(owner)) return;
-    this.#owners.add(owner);
-    this.log.append({ kind: 'user', id: owner });
+  #ownerOf(id: NodeId): UserId {
+    return this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id;
   }
 
   #delta(merged: Merged): Delta {
@@ -266,7 +264,7 @@ export class ClassView {
     if (this.#opening?.head !== this.log.head) {
       const users = new Set<UserId>();
       for (const id of this.peers.ids()) {
-        users.add(this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
+        users.add(this.#ownerOf(id));
       }
       const members = [
         ...this.#shared(ALL_COMMON),

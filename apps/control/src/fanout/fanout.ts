@@ -474,23 +474,31 @@ export class Fanout {
   #serve(stream: MapStream): void {
     const node = this.#nodes.get(stream.nodeId);
     if (node === undefined) return this.close(stream);
-    const delta = (stream.from ?? stream.view).since(stream.cursor);
+    const { from } = stream;
+    if (from !== undefined) return this.#serveMoved(stream, node, from);
+    const delta = stream.view.since(stream.cursor);
     // Too far behind to be told what changed: it comes back and gets the whole map.
     if (delta === undefined) return this.close(stream);
-    const { from } = stream;
-    stream.from = undefined;
     stream.cursor = stream.view.log.head;
-    const concernsSelf = delta.merged.nodes.has(stream.nodeId);
     const own = this.#ownOf(stream, node);
-    if (from === undefined && !concernsSelf && own.length === 0) {
+    if (!delta.merged.nodes.has(stream.nodeId) && own.length === 0) {
       if (delta.message !== undefined) this.#write(stream, [delta.message.bytes(stream.encoding)]);
       return;
     }
-    const members =
-      from === undefined
-        ? stream.view.members(delta.merged, stream.nodeId)
-        : stream.view.membersAfter(from, delta.merged, stream.nodeId);
-    members.push(...own);
+    this.#say(stream, [...stream.view.members(delta.merged, stream.nodeId), ...own]);
+  }
+
+  /** Tells a stream whose node has come into another class. Its old class may be gone, and is asked nothing. */
+  #serveMoved(stream: MapStream, node: Node, from: ClassView): void {
+    const merged = from.log.since(stream.cursor);
+    if (merged === undefined) return this.close(stream);
+    stream.from = undefined;
+    stream.cursor = stream.view.log.head;
+    const own = this.#ownOf(stream, node);
+    this.#say(stream, [...stream.view.membersAfter(from, merged, stream.nodeId), ...own]);
+  }
+
+  #say(stream: MapStream, members: readonly string[]): void {
     if (members.length === 0) return;
     const message = new Message(`{${members.join(',')}}`, this.#facts.compress);
     this.#write(stream, [message.bytes(stream.encoding)]);
