@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parsePolicy } from '@malla/policy/document/parse';
+import type { Policy } from '@malla/policy/policy';
 import type { Json } from '@malla/testkit/client-netmap';
 import { addDnsRecord, removeDnsRecords } from '../core/dns-records.ts';
 import { renameNode } from '../core/nodes.ts';
@@ -39,6 +41,24 @@ async function add(machines: TestMachines, ...names: readonly string[]): Promise
 function recordsIn(config: unknown): readonly string[] {
   const { ExtraRecords = [] } = config as { ExtraRecords?: readonly { readonly Name: string }[] };
   return ExtraRecords.map(({ Name }) => Name);
+}
+
+/** Whether a node, as its reader knows it, answers for the names below its own. */
+function hasSubdomains(node: Json | undefined): boolean {
+  assert.ok(node);
+  return Object.hasOwn((node['CapMap'] as Json | undefined) ?? {}, 'dns-subdomain-resolve');
+}
+
+/** Everybody may reach everybody, and has these attributes. */
+function policyGiving(...attributes: readonly string[]): Policy {
+  const parsed = parsePolicy(
+    JSON.stringify({
+      acls: [{ action: 'accept', src: ['*'], dst: ['*:*'] }],
+      nodeAttrs: [{ target: ['*'], attr: attributes }],
+    }),
+  );
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return parsed.value;
 }
 
 function resolverOf(stream: TestExchange): string {
@@ -134,19 +154,38 @@ describe('NextDNS', () => {
   });
 });
 
+describe('a policy', () => {
+  test('gives single nodes names below their own, and another profile of NextDNS, at once', async () => {
+    const { machines, streams } = await devices(2, NEXTDNS);
+    const [first, second] = streams;
+    assert.ok(first && second);
+    machines.tailnet.setPolicy(policyGiving('dns-subdomain-resolve', 'nextdns:c0ffee'));
+    await machines.pass(1_000);
+    for (const stream of streams) assert.match(resolverOf(stream), /io\/c0ffee\?.*name=host-/);
+    for (const node of [first.netmap.self, second.netmap.peers.get(1)]) {
+      assert.ok(hasSubdomains(node));
+    }
+    machines.tailnet.setPolicy(policyGiving('nextdns:no-device-info'));
+    await machines.pass(1_000);
+    assert.equal(resolverOf(first), 'https://dns.nextdns.io/a1b2c3');
+    for (const node of [first.netmap.self, second.netmap.peers.get(1)]) {
+      assert.ok(!hasSubdomains(node));
+    }
+  });
+});
+
 describe('names below nodes', () => {
   test('are switched on for each node itself and for its peers', async () => {
     const { streams } = await devices(2, 'dns.magic_dns_wildcard: true');
     for (const node of [streams[0]?.netmap.self, streams[1]?.netmap.peers.get(1)]) {
-      const capabilities = Object.keys((node?.['CapMap'] as Json | undefined) ?? {});
-      assert.ok(capabilities.includes('dns-subdomain-resolve'));
+      assert.ok(hasSubdomains(node));
     }
   });
 
   test('are off unless asked for', async () => {
     const { streams } = await devices(2);
     for (const node of [streams[0]?.netmap.self, streams[1]?.netmap.peers.get(1)]) {
-      assert.equal(JSON.stringify(node).includes('dns-subdomain-resolve'), false);
+      assert.ok(!hasSubdomains(node));
     }
   });
 });
