@@ -34,23 +34,23 @@ export function ownsTag(
   user: PolicyUser,
   tag: string,
 ): boolean {
-  return [...ownersOf(policy, tag)].some((owner) => resolver.matchesUser(owner, user));
+  return ownersOf(policy, tag).some((owner) => resolver.matchesUser(owner, user));
 }
 
 /** Whether one of the tags owns a tag, itself or through other tags. */
 export function tagsOwnTag(policy: Policy, tags: readonly string[], tag: string): boolean {
-  return [...ownersOf(policy, tag)].some(
-    (owner) => owner.kind === 'tag' && tags.includes(owner.name),
-  );
+  return ownersOf(policy, tag).some((owner) => owner.kind === 'tag' && tags.includes(owner.name));
 }
 
 /** All owners of a tag, those of the tags that own it included. Tags that own each other end somewhere. */
-function* ownersOf(policy: Policy, tag: string): Generator<Alias> {
+function ownersOf(policy: Policy, tag: string): readonly Alias[] {
+  const owners: Alias[] = [];
   const seen = new Set([tag]);
   for (const each of seen) {
     for (const { value } of policy.tagOwners.get(each) ?? []) {
-      yield value;
+      owners.push(value);
       if (value.kind === 'tag') seen.add(value.name);
     }
   }
+  return owners;
 }

@@ -1,7 +1,7 @@
 /**
  * What a change of nodes does to rules, found from the selectors that it touches, and the account of it.
  */
-import { bitsText, eachBit, eachDifference, hasBit } from './bits.ts';
+import { eachBit, eachDifference, hasBit } from './bits.ts';
 import type { ClassKey, Effects, FilterName } from './contract.ts';
 import type { NodeClass } from './classes.ts';
 import type { Plan } from './plan.ts';
@@ -10,11 +10,9 @@ import { addressesUnder } from './selector.ts';
 
 /** Changes of nodes by the selectors under which they may change something. */
 export class ChangeIndex {
-  readonly all: readonly NodeChange[];
   readonly #bySelector = new Map<number, NodeChange[]>();
 
   constructor(changes: readonly NodeChange[]) {
-    this.all = changes;
     for (const change of changes) {
       const { before, after } = change;
       const add = (index: number): void => {
@@ -34,14 +32,9 @@ export class ChangeIndex {
     }
   }
 
-  /** Whether any selector is touched. */
-  touches(selector: number): boolean {
-    return this.#bySelector.has(selector);
-  }
-
   /** The changes that touch any of the selectors; one may come more than once. */
-  *touching(selectors: readonly number[]): Generator<NodeChange> {
-    for (const index of selectors) yield* this.#bySelector.get(index) ?? [];
+  touching(selectors: readonly number[]): readonly NodeChange[] {
+    return selectors.flatMap((index) => this.#bySelector.get(index) ?? []);
   }
 }
 
@@ -125,7 +118,8 @@ export class Account {
   /** The account; of classes only those that have nodes. */
   effects(): Effects {
     const filters = new Map<ClassKey, ReadonlySet<FilterName>>();
-    for (const [{ key, nodes }, names] of this.#filters) if (nodes.size > 0) filters.set(key, names);
+    for (const [{ key, nodes }, names] of this.#filters)
+      if (nodes.size > 0) filters.set(key, names);
     const ssh = new Set<ClassKey>();
     for (const { key, nodes } of this.#ssh) if (nodes.size > 0) ssh.add(key);
     return {
@@ -136,9 +130,4 @@ export class Account {
       visibility: this.visibility,
     };
   }
-}
-
-/** Whether two states of a node have the same selectors. */
-export function sameBits(a: NodeRecord, b: NodeRecord): boolean {
-  return a.bits === b.bits || bitsText(a.bits) === bitsText(b.bits);
 }

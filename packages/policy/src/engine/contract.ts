@@ -34,8 +34,8 @@ export interface Effects {
   /** Nodes whose capabilities by `nodeAttrs` differ. */
   readonly attributes: ReadonlySet<number>;
   /**
-   * Whether `sees` or `visibleRoutes` may answer differently for classes that exist since before: only
-   * after a change of the policy itself.
+   * Whether `sees` or `visibleRoutes` may answer differently for classes that exist since before: after a
+   * change of the policy itself, and, where it has a `via`, of the routers among which that chooses.
    */
   readonly visibility: boolean;
 }

@@ -130,7 +130,8 @@ class Engine implements PolicyEngine {
     for (const rule of change.newRules) this.#nameRule(rule, account);
     for (const rule of ssh.come) addMeant(rule, this.#classes, speaksOf, true);
     for (const each of speaksOf) this.#nameSsh(each, account);
-    for (const id of this.#attributes.replan(policy, this.#population.nodes())) account.attributes(id);
+    for (const id of this.#attributes.replan(policy, this.#population.nodes()))
+      account.attributes(id);
     for (const each of account.filtered()) this.#filters.dropOf(each);
     return account.effects();
   }
@@ -279,7 +280,10 @@ class Engine implements PolicyEngine {
         this.#classes.leave(before.nodeClass, before.node.id);
       }
       const id = before?.node.id ?? after?.node.id;
-      if (id !== undefined && before?.nodeClass.key !== after?.nodeClass.key) account.reclassed(id);
+      if (id === undefined || before?.nodeClass.key === after?.nodeClass.key) continue;
+      account.reclassed(id);
+      const routes = before?.nodeClass.router ?? after?.nodeClass.router;
+      account.visibility ||= this.#plan.steers && routes !== undefined;
     }
     const index = new ChangeIndex(changes);
     const everybody = outside || this.#population.routes().join() !== routesBefore;
@@ -288,7 +292,11 @@ class Engine implements PolicyEngine {
       const covered = rule.sources.includes(ANY) || rule.sources.includes(DANGER_ALL);
       const listed = this.#changesList(rule, index);
       if (redefined || listed || (everybody && covered)) this.#filters.drop(rule.name);
-      if (redefined || (listed && !covered) || (everybody && rule.sources.includes(ANY) && !rule.sources.includes(DANGER_ALL))) {
+      if (
+        redefined ||
+        (listed && !covered) ||
+        (everybody && rule.sources.includes(ANY) && !rule.sources.includes(DANGER_ALL))
+      ) {
         this.#nameTargets(rule, account);
       }
       this.#nameOwners(rule, index, account);

@@ -209,7 +209,10 @@ function assemble(
   app: CapMap | undefined,
 ): readonly FilterRule[] {
   if (sources.length === 0) return [];
-  const byProtocols = new Map<string, { protocols: readonly number[]; ports: FilterDestination[] }>();
+  const byProtocols = new Map<
+    string,
+    { protocols: readonly number[]; ports: FilterDestination[] }
+  >();
   for (const { gift, addresses } of places) {
     for (const { protocols, ports } of gift.admissions) {
       const key = protocols.join();

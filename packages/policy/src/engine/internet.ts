@@ -22,13 +22,13 @@ export const INTERNET: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('2000::/
 );
 
 /** Whether a prefix is one of {@link EXIT_ROUTES}. */
-export function isExitRoute(prefix: Prefix): boolean {
-  return prefix.bits === 0;
+export function isExitRoute({ bits }: Prefix): boolean {
+  return bits === 0;
 }
 
 /** Whether any address of a prefix is reached through an exit node. */
-export function overlapsInternet(prefix: Prefix): boolean {
-  return INTERNET.some((part) => overlaps(part, prefix));
+export function overlapsInternet(wanted: Prefix): boolean {
+  return INTERNET.some((part) => overlaps(part, wanted));
 }
 
 /** What is left of a prefix when some are taken out, by halving. */

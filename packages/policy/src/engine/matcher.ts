@@ -55,7 +55,8 @@ export class Matcher {
     const bits = emptyBits(this.#size);
     const add = (index: number): void => {
       const conditions = this.#conditions.get(index);
-      if (conditions !== undefined && !meetsPostures(this.#policy, conditions, node.posture)) return;
+      if (conditions !== undefined && !meetsPostures(this.#policy, conditions, node.posture))
+        return;
       setBit(bits, index);
     };
     for (const index of this.#always) add(index);

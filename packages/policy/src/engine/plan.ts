@@ -67,6 +67,8 @@ export interface Plan {
   readonly ssh: readonly CompiledSshRule[];
   /** Whether what a node may do depends on who its owner is: `autogroup:self` is used. */
   readonly owners: boolean;
+  /** Whether a `via` is used. */
+  readonly steers: boolean;
 }
 
 /** The capability that a capability of a grant gives in the other direction. Observed: the hosted service, April 2026. */
@@ -108,7 +110,8 @@ export function planOf(policy: Policy, previous: Plan | undefined): Plan {
   });
   const selectors = numbers.selectors();
   const classing = emptyBits(selectors.length);
-  for (const selector of selectors) if (selector?.classing === true) setBit(classing, selector.index);
+  for (const selector of selectors)
+    if (selector?.classing === true) setBit(classing, selector.index);
   const owners = ssh.some(({ self }) => self) || [...rules.values()].some(hasSelf);
   // Sized only now: numbering goes on until the last rule.
   const sized = [...rules].map(([name, rule]): [FilterName, CompiledRule] => {
@@ -120,17 +123,15 @@ export function planOf(policy: Policy, previous: Plan | undefined): Plan {
     });
     return [name, { ...rule, sourceBits, listing }];
   });
-  return { policy, selectors, classing, rules: new Map(sized), ssh, owners };
+  const steers = selectors.some((selector) => (selector?.via.length ?? 0) > 0);
+  return { policy, selectors, classing, rules: new Map(sized), ssh, owners, steers };
 }
 
 function hasSelf(rule: CompiledRule): boolean {
   return rule.self.length > 0;
 }
 
-function compileRule(
-  rule: typeof ALLOW_ALL_RULE,
-  numbers: Numbers,
-): readonly CompiledRule[] {
+function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly CompiledRule[] {
   const postures = rule.postures.map(({ value }) => value);
   const via = rule.via.map(({ value }) => value);
   const sources = unique(
@@ -147,7 +148,8 @@ function compileRule(
     } else {
       // What is behind a router is steered; a capability stays with the node that it is given at.
       const apart = grants && !isAddresses(alias) && !isAutogroup(alias, 'internet');
-      if (apart) targets.push({ index: numbers.of(selectorSpec(alias), true), admissions: [], grants });
+      if (apart)
+        targets.push({ index: numbers.of(selectorSpec(alias), true), admissions: [], grants });
       const index = numbers.of(selectorSpec(alias, [], via), true);
       targets.push({ index, admissions, grants: grants && !apart });
     }
@@ -225,16 +227,9 @@ class Numbers {
   }
 
   selectors(): readonly (Selector | undefined)[] {
-    const always = (alias: Alias, index: number): Selector => ({
-      ...selectorSpec(alias),
-      index,
-      definition: '',
-      prefixes: [],
-      classing: false,
-    });
     const all: (Selector | undefined)[] = [
-      always({ kind: 'any' }, ANY),
-      always({ kind: 'autogroup', name: 'danger-all' }, DANGER_ALL),
+      everybody({ kind: 'any' }, ANY),
+      everybody({ kind: 'autogroup', name: 'danger-all' }, DANGER_ALL),
     ];
     for (const selector of this.#used.values()) all[selector.index] = selector;
     return Array.from(all);
@@ -244,4 +239,8 @@ class Numbers {
     while (this.#taken.has(this.#next)) this.#next++;
     return this.#next++;
   }
+}
+
+function everybody(alias: Alias, index: number): Selector {
+  return { ...selectorSpec(alias), index, definition: '', prefixes: [], classing: false };
 }

@@ -73,9 +73,12 @@ export class Population {
     return this.#counts[selector] ?? 0;
   }
 
-  /** Nodes that a selector means. */
-  *meant(selector: number): Generator<PolicyNode> {
-    for (const { bits, node } of this.#records.values()) if (hasBit(bits, selector)) yield node;
+  /** The nodes that a selector means. */
+  meant(selector: number): readonly PolicyNode[] {
+    const found: PolicyNode[] = [];
+    for (const { bits, node } of this.#records.values())
+      if (hasBit(bits, selector)) found.push(node);
+    return found;
   }
 
   apply({ before, after }: NodeChange): void {

@@ -78,12 +78,7 @@ export class Reach {
     ];
   }
 
-  #isVisible(
-    viewer: NodeClass,
-    router: PolicyNode,
-    route: Prefix,
-    isPrimary: boolean,
-  ): boolean {
+  #isVisible(viewer: NodeClass, router: PolicyNode, route: Prefix, isPrimary: boolean): boolean {
     const cover = this.#cover(route);
     const reached = this.#reachedBy(viewer);
     const steered = cover.steered.filter(({ index }) => hasBit(reached, index));

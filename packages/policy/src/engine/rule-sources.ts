@@ -51,7 +51,9 @@ export class RuleSources {
     return rule.sources.every((index) => {
       const selector = this.#plan.selectors[index];
       if (index === ANY || index === DANGER_ALL || selector === undefined) return false;
-      return listsNodes(selector) ? this.#population.count(index) === 0 : selector.prefixes.length === 0;
+      return listsNodes(selector)
+        ? this.#population.count(index) === 0
+        : selector.prefixes.length === 0;
     });
   }
 

@@ -159,7 +159,9 @@ export function serves(node: PolicyNode): boolean {
 /** The addresses of a node that count under a selector: of a prefix only those in it. */
 export function addressesUnder(selector: Selector, node: PolicyNode): readonly Address[] {
   if (!isAddresses(selector.alias)) return node.addresses;
-  return node.addresses.filter((each) => selector.prefixes.some((prefix) => contains(prefix, each)));
+  return node.addresses.filter((each) =>
+    selector.prefixes.some((prefix) => contains(prefix, each)),
+  );
 }
 
 /** Whether a prefix holds an address of the node. */

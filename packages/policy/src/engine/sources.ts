@@ -79,7 +79,9 @@ export function joinedRanges(sets: readonly AddressSet[]): readonly string[] {
 /** All addresses of several sets, each by itself. */
 export function spelledAddresses(sets: readonly AddressSet[]): readonly string[] {
   const spell = (family: Family): string[] =>
-    sorted(sets.flatMap((set) => set.values(family))).map((value) => formatAddress({ family, value }));
+    sorted(sets.flatMap((set) => set.values(family))).map((value) =>
+      formatAddress({ family, value }),
+    );
   return [...spell(4), ...spell(6)];
 }
 
@@ -90,8 +92,6 @@ export function prefixText(prefix: Prefix): string {
 }
 
 function sorted(values: readonly bigint[]): bigint[] {
-  const all = BigUint64Array.from(values.filter((value) => value <= 0xffff_ffff_ffff_ffffn));
-  if (all.length === values.length) return distinct([...all.sort()]);
   return distinct(values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
 }
 
@@ -112,7 +112,7 @@ function place(values: readonly bigint[], wanted: bigint): number {
 
 function rangesOf(family: Family, values: readonly bigint[]): readonly string[] {
   const out: string[] = [];
-  for (let i = 0; i < values.length; ) {
+  for (let i = 0; i < values.length;) {
     const first = values[i] ?? 0n;
     let last = first;
     for (i++; values[i] === last + 1n; i++) last += 1n;

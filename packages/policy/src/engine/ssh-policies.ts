@@ -45,9 +45,9 @@ export class SshPolicies {
   touched(changes: ChangeIndex, classes: ClassTable): ReadonlySet<NodeClass> {
     const touched = new Set<NodeClass>();
     for (const rule of this.#plan.ssh) {
-      const hits = [...changes.touching(rule.sources)].filter((change) =>
-        changesListed(rule.sources, this.#plan, change, true),
-      );
+      const hits = changes
+        .touching(rule.sources)
+        .filter((change) => changesListed(rule.sources, this.#plan, change, true));
       if (hits.length === 0) continue;
       addMeant(rule, classes, touched);
       if (!rule.self) continue;
@@ -64,12 +64,16 @@ export class SshPolicies {
    * Goes on with another plan. Returns the rules of either that the other does not have in the same
    * place, to be asked of which classes they speak before and after nodes are put into classes anew.
    */
-  replan(plan: Plan): { readonly gone: readonly CompiledSshRule[]; readonly come: readonly CompiledSshRule[] } {
+  replan(plan: Plan): {
+    readonly gone: readonly CompiledSshRule[];
+    readonly come: readonly CompiledSshRule[];
+  } {
     const before = this.#plan;
     this.#plan = plan;
     const old = before.policy.ssh.map(textOf);
     const now = plan.policy.ssh.map(textOf);
-    if (sameOrder(old, now)) return { gone: onlyIn(before, old, now), come: onlyIn(plan, now, old) };
+    if (sameOrder(old, now))
+      return { gone: onlyIn(before, old, now), come: onlyIn(plan, now, old) };
     return { gone: before.ssh, come: plan.ssh };
   }
 }

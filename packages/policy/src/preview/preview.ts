@@ -1,78 +1,89 @@
 /**
  * What every node of a tailnet would be sent under a policy, in full and in the protocol's field names:
- * to look at, and to compare with what another service says. Nothing is applied.
+ * to look at, and to compare with what another service says. Nothing is applied. Routes that the policy
+ * approves by itself count as approved.
  *
  * The sources of a packet filter are spelled address by address here; what is sent says the same shorter.
  */
 import { formatPrefix, type Prefix, singlePrefix } from '@malla/ip/prefix';
 import type { EngineOptions, PolicyEngine } from '../engine/contract.ts';
 import { createEngine } from '../engine/engine.ts';
-import { EXIT_ROUTES } from '../engine/internet.ts';
+import { EXIT_ROUTES, isExitRoute } from '../engine/internet.ts';
 import type { Policy } from '../policy.ts';
 import { compileSshInFull } from '../ssh/compile.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import type { FilterRule, SshPolicy } from '../wire.ts';
-import type { NamedTailnet } from './topology.ts';
 
-/** What one node sees of another. */
-export interface PreviewPeer {
+type Capabilities = { readonly [capability: string]: readonly unknown[] | null };
+
+/** What one node is told of another. */
+export interface PreviewedPeer {
   /** Its addresses and the routes that it serves to this node. */
   readonly allowedIPs: readonly string[];
-  /** Of these, the subnets; none: absent. */
+  /** Of these, the subnets. Absent: none. */
   readonly primaryRoutes?: readonly string[];
+  /** Absent: none. */
+  readonly capMap?: Capabilities;
 }
 
 /** What one node would be sent. */
-export interface PreviewNode {
+export interface PreviewedNode {
   readonly packetFilter: readonly FilterRule[];
   readonly sshPolicy: SshPolicy;
-  readonly peers: { readonly [name: string]: PreviewPeer };
+  readonly peers: { readonly [name: string]: PreviewedPeer };
   readonly allowedIPs: readonly string[];
-  /** The subnets for which it is primary; none: absent. */
+  /** The subnets for which it is primary. Absent: none. */
   readonly primaryRoutes?: readonly string[];
   /** What `nodeAttrs` give it, beside what all nodes have. */
-  readonly capMap: { readonly [capability: string]: readonly unknown[] | null };
+  readonly capMap: Capabilities;
 }
 
-export interface PreviewOptions extends Pick<EngineOptions, 'sshActionUrl'> {
-  /** Which of the nodes that serve a subnet is primary, by rising id; absent: the first. */
-  readonly primary?: (route: Prefix, among: readonly number[]) => number | undefined;
-}
+/** Takes the IPv4 addresses of a node from it and from its peers. */
+const DISABLE_IPV4 = 'disable-ipv4';
+/** What peers are told of an exit node that they may use. */
+const SUGGESTED: Capabilities = { 'suggest-exit-node': null };
 
-/** Says what each node, by name, would be sent. */
+/**
+ * Says what each node, by the name given, would be sent. Of the nodes that serve one subnet the one that
+ * `options.choose` takes is primary, or the first by id.
+ */
 export function preview(
   policy: Policy,
-  tailnet: NamedTailnet,
-  options: PreviewOptions,
-): { readonly [name: string]: PreviewNode } {
-  const nodes = [...tailnet.nodes.values()];
-  const primaryOf = primaries(nodes, options);
+  users: readonly PolicyUser[],
+  nodes: ReadonlyMap<string, PolicyNode>,
+  options: EngineOptions,
+): ReadonlyMap<string, PreviewedNode> {
+  const primaries: { of: ReadonlyMap<string, number> } = { of: new Map() };
   const engine = createEngine(policy, {
-    sshActionUrl: options.sshActionUrl,
+    ...options,
     choose: (route, among) => {
-      const primary = primaryOf.get(formatPrefix(route));
-      return primary !== undefined && among.includes(primary) ? primary : among[0];
+      const primary = primaries.of.get(formatPrefix(route)) ?? -1;
+      return among.includes(primary) ? primary : among[0];
     },
   });
-  engine.update({ users: tailnet.users, nodes });
-  const entries = [...tailnet.nodes].map(([name, node]): [string, PreviewNode] => {
-    const primary = node.routes
-      .map(formatPrefix)
-      .filter((route) => primaryOf.get(route) === node.id);
-    const exit = node.exitNode ? EXIT_ROUTES : [];
-    return [
-      name,
-      {
-        packetFilter: engine.filterOf(node.id),
-        sshPolicy: compileSshInFull(policy, engine.resolver, node, options),
-        peers: peersOf(engine, node, tailnet.nodes, primaryOf),
-        allowedIPs: [...own(node), ...[...node.routes, ...exit].map(formatPrefix)],
-        ...(primary.length > 0 && { primaryRoutes: primary }),
-        capMap: engine.attributes(node.id),
-      },
-    ];
-  });
-  return Object.fromEntries(entries);
+  engine.update({ users, nodes: [...nodes.values()] });
+  const approved = [...nodes.values()].map((node) => withApproved(node, engine.autoApproved(node)));
+  engine.update({ nodes: approved });
+  primaries.of = electPrimaries(approved, options);
+  const viewed = new Map<string, PreviewedNode>();
+  for (const [name, { id }] of nodes) {
+    const node = engine.node(id);
+    if (node === undefined) continue;
+    const primary = node.routes.map(formatPrefix).filter((text) => primaries.of.get(text) === id);
+    viewed.set(name, {
+      packetFilter: engine.filterOf(id),
+      sshPolicy: compileSshInFull(policy, engine.resolver, node, options),
+      peers: peersOf(engine, node, nodes, primaries.of),
+      allowedIPs: [
+        ...addressesOf(node, hasIpv4(engine, id)),
+        ...node.routes.map(formatPrefix),
+        ...exitRoutesOf(node).map(formatPrefix),
+      ],
+      ...(primary.length > 0 && { primaryRoutes: primary }),
+      capMap: engine.attributes(id),
+    });
+  }
+  return viewed;
 }
 
 function peersOf(
@@ -80,50 +91,72 @@ function peersOf(
   viewer: PolicyNode,
   nodes: ReadonlyMap<string, PolicyNode>,
   primaryOf: ReadonlyMap<string, number>,
-): { readonly [name: string]: PreviewPeer } {
+): { readonly [name: string]: PreviewedPeer } {
   const from = engine.classOf(viewer.id);
-  const peers: [string, PreviewPeer][] = [];
-  for (const [name, peer] of nodes) {
-    if (peer.id === viewer.id || !engine.sees(from, engine.classOf(peer.id))) continue;
-    const served = [
-      ...peer.routes.filter((route) => primaryOf.get(formatPrefix(route)) === peer.id),
-      ...(peer.exitNode ? EXIT_ROUTES : []),
-    ];
-    const routes = engine.visibleRoutes(from, peer.id, served);
-    const subnets = routes.filter(({ bits }) => bits > 0).map(formatPrefix);
+  const peers: [string, PreviewedPeer][] = [];
+  for (const [name, { id }] of nodes) {
+    const peer = engine.node(id);
+    if (peer === undefined || id === viewer.id || !engine.sees(from, engine.classOf(id))) continue;
+    const primary = peer.routes.filter((route) => primaryOf.get(formatPrefix(route)) === id);
+    const routes = engine.visibleRoutes(from, id, [...primary, ...exitRoutesOf(peer)]);
+    const subnets = routes.filter((route) => !isExitRoute(route)).map(formatPrefix);
+    const ipv4 = hasIpv4(engine, viewer.id) && hasIpv4(engine, id);
     peers.push([
       name,
       {
-        allowedIPs: [...own(peer), ...routes.map(formatPrefix)],
+        allowedIPs: [...addressesOf(peer, ipv4), ...routes.map(formatPrefix)],
         ...(subnets.length > 0 && { primaryRoutes: subnets }),
+        ...(subnets.length < routes.length && { capMap: SUGGESTED }),
       },
     ]);
   }
   return Object.fromEntries(peers);
 }
 
-/** The primary node of each subnet. */
-function primaries(
+function withApproved(node: PolicyNode, approved: readonly Prefix[]): PolicyNode {
+  const served = new Map(
+    [...node.routes, ...approved.filter((route) => !isExitRoute(route))].map((route) => [
+      formatPrefix(route),
+      route,
+    ]),
+  );
+  return {
+    ...node,
+    routes: [...served.values()],
+    exitNode: node.exitNode || approved.some(isExitRoute),
+  };
+}
+
+function electPrimaries(
   nodes: readonly PolicyNode[],
-  options: PreviewOptions,
+  { choose }: EngineOptions,
 ): ReadonlyMap<string, number> {
   const serving = new Map<string, { readonly route: Prefix; readonly ids: number[] }>();
   for (const node of nodes.toSorted((a, b) => a.id - b.id)) {
     for (const route of node.routes) {
       const text = formatPrefix(route);
-      const entry = serving.get(text) ?? { route, ids: [] };
-      serving.set(text, entry);
-      entry.ids.push(node.id);
+      const known = serving.get(text);
+      if (known === undefined) serving.set(text, { route, ids: [node.id] });
+      else known.ids.push(node.id);
     }
   }
-  const primary = new Map<string, number>();
+  const primaries = new Map<string, number>();
   for (const [text, { route, ids }] of serving) {
-    const chosen = options.primary?.(route, ids) ?? ids[0];
-    if (chosen !== undefined) primary.set(text, chosen);
+    const chosen = choose === undefined ? ids[0] : choose(route, ids);
+    if (chosen !== undefined) primaries.set(text, chosen);
   }
-  return primary;
+  return primaries;
 }
 
-function own(node: PolicyNode): readonly string[] {
-  return node.addresses.map((address) => formatPrefix(singlePrefix(address)));
+function hasIpv4(engine: PolicyEngine, id: number): boolean {
+  return !(DISABLE_IPV4 in engine.attributes(id));
+}
+
+function addressesOf(node: PolicyNode, ipv4: boolean): readonly string[] {
+  const shown = node.addresses.filter(({ family }) => ipv4 || family === 6);
+  return shown.map((address) => formatPrefix(singlePrefix(address)));
+}
+
+function exitRoutesOf(node: PolicyNode): readonly Prefix[] {
+  return node.exitNode ? EXIT_ROUTES : [];
 }

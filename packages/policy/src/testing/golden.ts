@@ -40,8 +40,8 @@ interface GoldenNode {
   readonly user?: string;
   readonly ipv4: string;
   readonly ipv6: string;
-  readonly routable_ips: readonly string[];
-  readonly approved_routes: readonly string[];
+  readonly routable_ips: readonly string[] | null;
+  readonly approved_routes: readonly string[] | null;
 }
 
 /** The cases of a category; undefined where the recordings are not at hand. */
@@ -65,8 +65,8 @@ export function goldenTailnet(golden: GoldenCase): {
   const users = golden.topology.users.map((user) => ({ ...user, providerId: '', role: undefined }));
   const nodes = new Map<string, PolicyNode>();
   for (const [name, node] of Object.entries(golden.topology.nodes)) {
-    const announced = node.routable_ips.map(prefix);
-    const approved = node.approved_routes
+    const announced = (node.routable_ips ?? []).map(prefix);
+    const approved = (node.approved_routes ?? [])
       .map(prefix)
       .filter((route) => announced.some((own) => same(own, route)));
     nodes.set(name, {
