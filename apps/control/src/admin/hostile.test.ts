@@ -50,6 +50,8 @@ const PLAUSIBLE: Readonly<Record<string, readonly unknown[]>> = {
   method: ['GET', 'POST', 'PUT'],
   path: ['/echo', '/ ', 'echo'],
   body: ['', 'x'],
+  type: ['A', 'AAAA', 'MX', ''],
+  value: ['192.0.2.1', 'fd7a::1', '0.0.0.0/0', ''],
 };
 
 /** A value for a field: mostly plausible, sometimes anything. */
