@@ -66,26 +66,11 @@ export function inOrder(policy: Policy): readonly SshRule[] {
   return [...checks, ...policy.ssh.filter(({ action }) => action === 'accept')];
 }
 
-/** Whether a node is a destination of the rule for every source; for `autogroup:self` see {@link sharesOwner}. */
-export function isDestination(rule: SshRule, resolver: Resolver, node: PolicyNode): boolean {
-  return rule.destinations.some(({ value }) => resolver.matches(value, node));
-}
-
-/** Whether the rule speaks of a node as a source, its postures aside. */
-export function isSource(rule: SshRule, resolver: Resolver, node: PolicyNode): boolean {
-  return rule.sources.some(({ value }) => resolver.matches(value, node));
-}
-
 /** Whether `autogroup:self` means one of two nodes to the other: no tags, one owner. */
 export function sharesOwner(a: PolicyNode, b: PolicyNode): boolean {
   return (
     a.tags.length === 0 && b.tags.length === 0 && a.userId !== undefined && a.userId === b.userId
   );
-}
-
-/** Whether the rule has `autogroup:self` among its destinations. */
-export function namesSelf(rule: SshRule): boolean {
-  return rule.destinations.some(({ value }) => value.kind === 'autogroup' && value.name === 'self');
 }
 
 /**
@@ -112,6 +97,16 @@ function compileRule(
   if (!forAll && !(namesSelf(rule) && self.tags.length === 0)) return [];
   const sources = sourcesOf(rule, resolver).filter((node) => forAll || sharesOwner(node, self));
   return spell(rule, resolver, sources, options);
+}
+
+/** Whether a node is a destination of the rule for every source; for `autogroup:self` see {@link sharesOwner}. */
+function isDestination(rule: SshRule, resolver: Resolver, node: PolicyNode): boolean {
+  return rule.destinations.some(({ value }) => resolver.matches(value, node));
+}
+
+/** Whether the rule has `autogroup:self` among its destinations. */
+function namesSelf(rule: SshRule): boolean {
+  return rule.destinations.some(({ value }) => value.kind === 'autogroup' && value.name === 'self');
 }
 
 function sourcesOf(rule: SshRule, resolver: Resolver): readonly PolicyNode[] {
