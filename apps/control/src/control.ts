@@ -27,6 +27,8 @@ import { serveByOwn } from './machine/inner-own.ts';
 import { NoiseAcceptor } from './machine/noise-accept.ts';
 import { listenMetrics } from './metrics.ts';
 import { loadNative } from './native/load.ts';
+import { PolicyHolder } from './policy/holder.ts';
+import { membersOf } from './policy/members.ts';
 import type { Store } from './store/store.ts';
 import { Tailnet, type World } from './tailnet.ts';
 import { prefixOf } from './tailnet-map.ts';
@@ -49,7 +51,7 @@ export interface Control {
   readonly address: ListenAddress;
   readonly metricsAddress: ListenAddress | undefined;
   readonly tailnet: Tailnet;
-  /** Reads certificates, DERP maps and DNS records again. Never rejects: failures are logged. */
+  /** Reads the policy, certificates, DERP maps and DNS records again. Never rejects: failures are logged. */
   reload(): Promise<void>;
   /** Ends streams, stores what is not stored yet, closes listeners. The store stays open. */
   stop(): Promise<void>;
@@ -59,6 +61,7 @@ const MAX_NOISE_CONNECTIONS = 50_000;
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
 const TLS_LOOK_EVERY_MS = 30_000;
+const POLICY_LOOK_EVERY_MS = 1_000;
 const RECORDS_LOOK_EVERY_MS = 2_000;
 
 /** Starts everything that the configuration asks for. */
@@ -107,12 +110,34 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     maxConnections: MAX_NOISE_CONNECTIONS,
     log,
   });
+  const members = membersOf(tailnet.ledger.state);
+  const policyDeps = {
+    members: () => tailnet.access.engine ?? members,
+    engineOptions: tailnet.engineOptions,
+  };
+  const policy = new PolicyHolder({
+    ...policyDeps,
+    source: config.policy.source,
+    ledger: tailnet.ledger,
+    store,
+    onChange: (next) => tailnet.setPolicy(next),
+    now: world.now,
+    log,
+  });
+  await policy.start();
   const admin: AdminDeps = {
     ledger: tailnet.ledger,
     store,
     auth: tailnet.logins,
     c2n: tailnet.c2n,
     dns: tailnet.dns,
+    policy: {
+      ...policyDeps,
+      holder: policy,
+      configured: config.policy,
+      engine: () => tailnet.access.engine,
+      state: tailnet.ledger.state,
+    },
     addresses: tailnet.machine.rules.addresses,
     tags: tailnet.machine.rules.tags,
     isOnline: (id) => tailnet.presences.isOnline(id),
@@ -167,7 +192,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const socket = await listenSocket(unixSocket, { fetch: lazyApi(admin, false) }, log);
   running.add(() => socket.stop());
   const metricsListener =
-    metrics && (await listenMetrics(metrics, { tailnet, acceptor, relay, log }));
+    metrics && (await listenMetrics(metrics, { tailnet, policy, acceptor, relay, log }));
   if (metricsListener !== undefined) running.add(() => metricsListener.stop());
   if (relay !== undefined) {
     // First, so that clients are told to come back before anything else ends.
@@ -189,6 +214,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     running.every(RECORDS_LOOK_EVERY_MS, readRecords);
   }
   running.every(1_000, () => tailnet.tick());
+  running.every(POLICY_LOOK_EVERY_MS, () => policy.look());
   running.every(TLS_LOOK_EVERY_MS, readTls);
   if (config.derp.updateMs !== undefined) running.every(config.derp.updateMs, readMaps);
   return {
@@ -196,7 +222,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     metricsAddress: metricsListener?.address,
     tailnet,
     async reload() {
-      await Promise.all([readTls(), readMaps(), readRecords()]);
+      await Promise.all([policy.reload(), readTls(), readMaps(), readRecords()]);
     },
     stop: () => running.stop(),
   };

@@ -8,17 +8,19 @@ import { registerRelayMetrics } from '@malla/relay/metrics';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { EmbeddedRelay } from './embedded-relay.ts';
 import type { NoiseAcceptor } from './machine/noise-accept.ts';
+import type { PolicyHolder } from './policy/holder.ts';
 import type { Tailnet } from './tailnet.ts';
 
 export interface MetricsSources {
   readonly tailnet: Tailnet;
+  readonly policy: PolicyHolder;
   readonly acceptor: NoiseAcceptor;
   readonly relay: EmbeddedRelay | undefined;
   readonly log: Logger;
 }
 
 /** A registry of it all. */
-export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): Registry {
+export function metricsRegistry({ tailnet, policy, acceptor, relay }: MetricsSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const { gauge, counter } = instruments(registry);
@@ -45,6 +47,16 @@ export function metricsRegistry({ tailnet, acceptor, relay }: MetricsSources): R
     'malla_control_rows_unsaved',
     'Rows changed in memory and not yet stored.',
     () => ledger.unsaved,
+  );
+  gauge(
+    'malla_control_policy_version',
+    'Version of the policy that is in force; 0: none.',
+    () => policy.inForce?.version.id ?? 0,
+  );
+  gauge(
+    'malla_control_policy_refused',
+    '1 while the newest text of the policy is refused, and an older one or none is in force.',
+    () => (policy.refused === undefined ? 0 : 1),
   );
   counter('malla_control_map_messages_total', 'Map messages sent.', () => fanout.counters.messages);
   counter(

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Problem, PROBLEM_TYPE } from './problem.ts';
 import { COMMON_CODES, type Route, routeNames, routes } from './routes.ts';
 import * as dnsSchemas from './dns-schemas.ts';
+import * as policySchemas from './policy-schemas.ts';
 import * as schemas from './schemas.ts';
 
 type Json = { readonly [key: string]: unknown };
@@ -16,6 +17,9 @@ const NAMED = {
   Node: schemas.Node,
   AuditEntry: schemas.AuditEntry,
   DnsRecord: dnsSchemas.DnsRecord,
+  PolicyVersion: policySchemas.PolicyVersion,
+  PolicyProblem: policySchemas.PolicyProblem,
+  PolicyChange: policySchemas.PolicyChange,
   Problem,
 } as const;
 

@@ -4,6 +4,7 @@
  */
 import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
 import { z } from 'zod';
+import { PolicyProblem } from './policy-schemas.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -13,19 +14,27 @@ export const Problem = z.object({
   status: z.int(),
   detail: z.string(),
   code: z.string(),
+  problems: z
+    .array(PolicyProblem)
+    .optional()
+    .meta({ description: 'Of `policy.invalid`: every problem.' }),
   instance: z.string().optional().meta({ description: 'The request, as the server logs name it.' }),
 });
 export type Problem = z.output<typeof Problem>;
 
+const PROBLEMS = z.array(PolicyProblem);
+
 /** The document for a refusal. */
 export function problemOf(error: MallaError, instance?: string): Problem {
   const status = ERROR_STATUS[error.code];
+  const problems = PROBLEMS.safeParse(error.details['problems']);
   return {
     type: `/api/v1/docs#${error.code}`,
     title: TITLES[status],
     status,
     detail: error.message,
     code: error.code,
+    ...(problems.success ? { problems: problems.data } : {}),
     ...(instance === undefined ? {} : { instance }),
   };
 }
@@ -37,7 +46,9 @@ export function problemOf(error: MallaError, instance?: string): Problem {
 export function errorOf(status: number, body: unknown): MallaError {
   const problem = Problem.safeParse(body);
   if (problem.success && isErrorCode(problem.data.code)) {
-    return new MallaError(problem.data.code, problem.data.detail, { details: { status } });
+    const { code, detail, problems } = problem.data;
+    const details = problems === undefined ? { status } : { status, problems };
+    return new MallaError(code, detail, { details });
   }
   const detail = problem.success
     ? problem.data.detail

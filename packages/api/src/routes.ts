@@ -7,12 +7,16 @@
  */
 import type { ErrorCode } from '@malla/base/error';
 import { z } from 'zod';
+import { ExplainAnswer, ExplainBody } from './policy-explain-schemas.ts';
+import * as p from './policy-schemas.ts';
 import * as d from './dns-schemas.ts';
 import * as s from './schemas.ts';
 
 export const API_PREFIX = '/api/v1';
 
 type Fields = z.ZodObject;
+/** A policy with a topology to preview it for; the listeners take 4 MB. */
+const MAX_POLICY_BODY = 4 << 20;
 const NONE = z.strictObject({});
 type None = typeof NONE;
 
@@ -26,13 +30,24 @@ export interface Route<
   /** With `{name}` for parameters. */
   readonly path: string;
   /** Heading in the documentation. */
-  readonly tag: 'Users' | 'PreAuthKeys' | 'ApiKeys' | 'Nodes' | 'Auth' | 'DNS' | 'Debug' | 'Health';
+  readonly tag:
+    | 'Users'
+    | 'PreAuthKeys'
+    | 'ApiKeys'
+    | 'Nodes'
+    | 'Auth'
+    | 'Policy'
+    | 'DNS'
+    | 'Debug'
+    | 'Health';
   readonly summary: string;
   readonly description?: string;
   readonly params: Params;
   readonly query: Query;
   /** Undefined: the route takes no body. */
   readonly body: Body;
+  /** Longest body where it may be longer than usual, characters. */
+  readonly maxBodyLength?: number;
   readonly answer: Answer;
   /** The refusals that are this route's own, besides {@link COMMON_CODES}. */
   readonly codes: readonly ErrorCode[];
@@ -52,7 +67,10 @@ interface Declared<
   Query extends Fields,
   Body extends Fields | undefined,
   Answer extends Fields,
-> extends Pick<Route<Params, Query, Body, Answer>, 'tag' | 'summary' | 'description' | 'answer'> {
+> extends Pick<
+  Route<Params, Query, Body, Answer>,
+  'tag' | 'summary' | 'description' | 'answer' | 'maxBodyLength'
+> {
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;
@@ -79,6 +97,7 @@ function route<
     params: declared.params ?? (NONE as unknown as Params),
     query: declared.query ?? (NONE as unknown as Query),
     body: declared.body as Body,
+    ...(declared.maxBodyLength === undefined ? {} : { maxBodyLength: declared.maxBodyLength }),
     answer: declared.answer,
     codes: declared.codes ?? [],
   };
@@ -293,6 +312,94 @@ export const routes = {
     body: s.AuthIdBody,
     answer: s.NoContent,
     codes: ['auth.id-invalid', 'auth.not-found'],
+  }),
+
+  getPolicy: route('GET', '/policy', {
+    tag: 'Policy',
+    summary: 'Get the policy that is in force',
+    answer: p.PolicyAnswer,
+    codes: ['policy.not-found'],
+  }),
+  setPolicy: route('PUT', '/policy', {
+    tag: 'Policy',
+    summary: 'Put another policy in force',
+    description: 'Only with policy.mode database. Its tests are run before anything is changed.',
+    body: p.PolicyBody,
+    maxBodyLength: MAX_POLICY_BODY,
+    answer: p.PolicyAnswer,
+    codes: ['policy.read-only', 'policy.invalid'],
+  }),
+  checkPolicy: route('POST', '/policy/check', {
+    tag: 'Policy',
+    summary: 'Check a policy and run its tests, and change nothing',
+    body: p.PolicyBody,
+    maxBodyLength: MAX_POLICY_BODY,
+    answer: s.NoContent,
+    codes: ['policy.invalid'],
+  }),
+  testPolicy: route('POST', '/policy/test', {
+    tag: 'Policy',
+    summary: 'Run the tests of the policy in force, or of another, in the live tailnet',
+    body: p.OptionalPolicyBody,
+    maxBodyLength: MAX_POLICY_BODY,
+    answer: p.PolicyTestAnswer,
+    codes: ['policy.not-found', 'policy.invalid'],
+  }),
+  previewPolicy: route('POST', '/policy/preview', {
+    tag: 'Policy',
+    summary: 'What every node would be sent under a policy',
+    description:
+      'For the given users and nodes, or for the live tailnet. A policy that is refused is answered with 200 too, and every reason.',
+    body: p.PreviewBody,
+    maxBodyLength: MAX_POLICY_BODY,
+    answer: p.PreviewAnswer,
+    codes: ['policy.topology-invalid'],
+  }),
+  comparePolicy: route('POST', '/policy/changes', {
+    tag: 'Policy',
+    summary: 'What would change for whom in the live tailnet under another policy',
+    body: p.PolicyBody,
+    maxBodyLength: MAX_POLICY_BODY,
+    answer: p.PolicyChangesAnswer,
+    codes: ['policy.invalid'],
+  }),
+  explainPolicy: route('POST', '/policy/explain', {
+    tag: 'Policy',
+    summary: 'Whether something may reach something, and by which rule or for want of which',
+    body: ExplainBody,
+    maxBodyLength: MAX_POLICY_BODY,
+    answer: ExplainAnswer,
+    codes: ['policy.invalid'],
+  }),
+  policyStatus: route('GET', '/policy/status', {
+    tag: 'Policy',
+    summary: 'Where the policy is kept, which version is in force, and what is wrong',
+    answer: p.PolicyStatusAnswer,
+  }),
+  listPolicyVersions: route('GET', '/policy/history', {
+    tag: 'Policy',
+    summary: 'List the versions of the policy, newest first',
+    query: z.strictObject({
+      limit: z
+        .string()
+        .regex(/^([1-9]\d{0,2}|1000)$/, 'must be a number from 1 to 1000')
+        .default('100'),
+    }),
+    answer: p.PolicyHistoryAnswer,
+  }),
+  getPolicyVersion: route('GET', '/policy/history/{id}', {
+    tag: 'Policy',
+    summary: 'Get a version of the policy',
+    params: z.strictObject({ id: s.Id }),
+    answer: p.PolicyVersionAnswer,
+    codes: ['policy.not-found'],
+  }),
+  rollbackPolicy: route('POST', '/policy/rollback', {
+    tag: 'Policy',
+    summary: 'Put an earlier version of the policy in force again, as a new one',
+    body: p.RollbackBody,
+    answer: p.PolicyAnswer,
+    codes: ['policy.read-only', 'policy.not-found', 'policy.invalid'],
   }),
 
   listDnsRecords: route('GET', '/dns/records', {

@@ -122,7 +122,12 @@ export const NodeAnswer = z.object({ node: Node });
 export const NodesAnswer = z.object({ nodes: z.array(Node) });
 export const BackfillAnswer = z.object({ changes: z.array(z.string()) });
 export const AuditAnswer = z.object({ entries: z.array(AuditEntry) });
-export const HealthAnswer = z.object({ databaseConnectivity: z.boolean() });
+export const HealthAnswer = z.object({
+  databaseConnectivity: z.boolean(),
+  warnings: z.array(z.string()).optional().meta({
+    description: 'What an administrator ought to know; absent: nothing.',
+  }),
+});
 
 export const CreateUserBody = z.strictObject({
   name: Text,

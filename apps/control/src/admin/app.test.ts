@@ -46,14 +46,14 @@ describe('the administrators’ application', () => {
   });
 
   test('an unknown path is a problem document', async () => {
-    const { status, headers, body } = await admin.request('GET', '/api/v1/policy');
+    const { status, headers, body } = await admin.request('GET', '/api/v1/nothing');
     assert.equal(status, 404);
     assert.equal(headers.get('content-type'), 'application/problem+json');
     assert.deepEqual(body, {
       type: '/api/v1/docs#request.not-found',
       title: 'Not Found',
       status: 404,
-      detail: 'there is nothing at /api/v1/policy',
+      detail: 'there is nothing at /api/v1/nothing',
       code: 'request.not-found',
     });
   });

@@ -6,8 +6,7 @@ import type { Device } from '../core/register.ts';
 import type { TagPolicy } from '../core/tags.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { Ledger } from '../ledger.ts';
-import type { PolicyHolder } from '../policy/holder.ts';
-import type { PolicyQuestions } from '../policy/questions.ts';
+import type { QuestionDeps } from '../policy/questions.ts';
 import type { Store } from '../store/store.ts';
 
 /** Devices and SSH connections that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
@@ -57,6 +56,7 @@ export interface AdminDeps {
   readonly auth: AuthRequests;
   readonly c2n: C2n;
   readonly dns: DnsRecords;
+  readonly policy: QuestionDeps;
   /** What `nodes backfillips` fills in. */
   readonly addresses: AddressPlan;
   /** Which tags the policy defines. */

@@ -7,12 +7,17 @@ import type { AdminDeps } from './deps.ts';
 import { dnsHandlers } from './dns.ts';
 import { healthHandlers } from './health.ts';
 import { nodeHandlers } from './nodes.ts';
+import { policyHandlers } from './policy.ts';
 import { preAuthKeyHandlers } from './preauth-keys.ts';
 import { userHandlers } from './users.ts';
+
+/** Who asks: `local` for whoever may open the unix socket, or the prefix of an API key. */
+export type Caller = string;
 
 /** Answers one route: its checked input in, its answer out; refuses by throwing MallaError. */
 export type Handler<N extends RouteName> = (
   input: HandlerInput<N>,
+  caller: Caller,
 ) => AnswerOf<N> | Promise<AnswerOf<N>>;
 
 /** Handlers of some routes. */
@@ -27,6 +32,7 @@ export function allHandlers(deps: AdminDeps): HandlersOf<RouteName> {
     ...nodeHandlers(deps),
     ...authHandlers(deps),
     ...dnsHandlers(deps),
+    ...policyHandlers(deps),
     ...debugHandlers(deps),
     ...healthHandlers(deps),
   };

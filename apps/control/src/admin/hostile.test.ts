@@ -23,6 +23,18 @@ const TAGS = [['tag:web'], ['tag:web', 'tag:db', 'tag:web'], ['tag:'], ['web'], 
 const ROUTES = [['10.0.0.0/24'], ['::/0'], ['10.0.0.1/24'], ['exit'], []];
 const AUTH_IDS = [AUTH_ID, `hskey-authreq-${'c'.repeat(24)}`, 'hskey-authreq-'];
 
+const SUBJECTS = [...NAMES, '100.64.0.1', '10.0.0.0/24', '8.8.8.8', 'tag:web', 'group:x', '*'];
+const POLICIES = [
+  '{}',
+  '{"acls": []}',
+  '{"acls": [{"action": "accept", "src": ["ann@"], "dst": ["*:22"]}], // all\n}',
+  '{"ssh": [{"action": "check", "src": ["autogroup:member"], "dst": ["autogroup:self"], "users": ["root"]}]}',
+  '{"tests": [{"src": "ann@", "deny": ["100.64.0.1:22"]}]}',
+  '{"acls": [{"action": "accept", "src": ["group:none"], "dst": ["*:*"]}]}',
+  '{',
+  '',
+];
+
 /** What clients say, or nearly say, in each field. */
 const PLAUSIBLE: Readonly<Record<string, readonly unknown[]>> = {
   id: IDS,
@@ -52,6 +64,25 @@ const PLAUSIBLE: Readonly<Record<string, readonly unknown[]>> = {
   body: ['', 'x'],
   type: ['A', 'AAAA', 'MX', ''],
   value: ['192.0.2.1', 'fd7a::1', '0.0.0.0/0', ''],
+  policy: POLICIES,
+  users: [
+    [{ id: 1, name: 'ann' }],
+    [
+      { id: 1, name: 'ann' },
+      { id: 1, name: 'bob' },
+    ],
+    [],
+  ],
+  nodes: [
+    { web: { tags: ['tag:web'], ipv4: '100.64.0.1' }, mac: { user: 'ann', ipv6: 'fd7a::1' } },
+    { web: { user: 'bob', ipv4: 'fd7a::1' } },
+    {},
+  ],
+  source: SUBJECTS,
+  destination: SUBJECTS,
+  port: [22, 0, 65_535, 65_536, -1, 1.5],
+  protocol: ['tcp', 'udp', 'icmp', 6, 256, 'igmp'],
+  sshUser: ['root', 'ann', ''],
 };
 
 /** A value for a field: mostly plausible, sometimes anything. */

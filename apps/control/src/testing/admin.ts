@@ -8,6 +8,7 @@ import { Routing } from '@malla/netmap/routing/primaries';
 import { NO_DNS } from '@malla/netmap/tailcfg-dns';
 import { adminApp } from '../admin/app.ts';
 import type { AdminDeps, C2n } from '../admin/deps.ts';
+import type { Config } from '../config/config.ts';
 import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
@@ -18,6 +19,8 @@ import { TailnetDns } from '../dns/tailnet-dns.ts';
 import { Ledger } from '../ledger.ts';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { createLogins } from '../machine/logins.ts';
+import { PolicyHolder } from '../policy/holder.ts';
+import { membersOf } from '../policy/members.ts';
 import { openMemoryStore } from '../store/open.ts';
 import { SshChecks, type SshVerdict } from '../ssh/checks.ts';
 import { countingRandom, testNode } from './tailnet.ts';
@@ -77,6 +80,19 @@ export function createAdmin(
     stored: [],
   });
   ledger.onChanges((changes) => void dns.apply(changes));
+  const members = membersOf(ledger.state);
+  const engineOptions = { sshActionUrl: 'https://unused/' };
+  const configured: Config['policy'] = { default: 'allow-all', source: 'database' };
+  const holder = new PolicyHolder({
+    source: configured.source,
+    ledger,
+    store,
+    members: () => members,
+    engineOptions,
+    onChange: () => {},
+    now,
+    log,
+  });
   const deps: AdminDeps = {
     ledger,
     store,
@@ -88,6 +104,14 @@ export function createAdmin(
       random,
     ),
     dns,
+    policy: {
+      holder,
+      configured,
+      engine: () => undefined,
+      members: () => members,
+      engineOptions,
+      state: ledger.state,
+    },
     c2n: given.c2n ?? { request: () => Promise.reject(new Error('no client is connected')) },
     addresses,
     tags: NO_TAG_POLICY,

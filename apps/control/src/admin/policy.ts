@@ -1,0 +1,107 @@
+/** REST handlers: the policy. */
+import { protocolNumber } from '@malla/api/policy-explain-schemas';
+import type { AnswerOf, HandlerInput } from '@malla/api/routes';
+import { MallaError } from '@malla/base/error';
+import { PolicyQuestions } from '../policy/questions.ts';
+import { policyView, problemView, versionView } from '../policy/views.ts';
+import type { AdminDeps } from './deps.ts';
+import type { HandlersOf } from './handlers.ts';
+import { idOf } from './input.ts';
+
+export function policyHandlers({
+  policy: deps,
+}: AdminDeps): HandlersOf<
+  | 'getPolicy'
+  | 'setPolicy'
+  | 'checkPolicy'
+  | 'testPolicy'
+  | 'previewPolicy'
+  | 'comparePolicy'
+  | 'explainPolicy'
+  | 'policyStatus'
+  | 'listPolicyVersions'
+  | 'getPolicyVersion'
+  | 'rollbackPolicy'
+> {
+  const { holder, configured } = deps;
+  const questions = new PolicyQuestions(deps);
+  return {
+    getPolicy() {
+      return policyView(holder);
+    },
+
+    async setPolicy({ policy }, caller) {
+      await holder.set(policy, caller);
+      return policyView(holder);
+    },
+
+    checkPolicy({ policy }) {
+      holder.check(policy);
+      return {};
+    },
+
+    testPolicy({ policy }) {
+      const { tests, failures } = questions.test(policy);
+      return { tests, failures: failures.map(problemView) };
+    },
+
+    previewPolicy(input) {
+      return previewPolicy(input);
+    },
+
+    comparePolicy({ policy }) {
+      return questions.changes(policy);
+    },
+
+    explainPolicy({ source, destination, port, protocol: named, sshUser, policy }) {
+      if (sshUser !== undefined) {
+        const ssh = questions.explainSsh({ source, destination, user: sshUser }, policy);
+        return { outcome: ssh.outcome, text: ssh.text, network: null, ssh };
+      }
+      const protocol = protocolNumber(named);
+      const question = { source, destination, port, protocol };
+      const network = questions.explain(question, policy);
+      return { outcome: network.outcome, text: network.text, network, ssh: null };
+    },
+
+    policyStatus() {
+      return {
+        mode: configured.source === 'database' ? 'database' : 'file',
+        default: configured.default,
+        version: holder.inForce === undefined ? null : versionView(holder.inForce.version),
+        warnings: [...holder.warnings],
+      };
+    },
+
+    async listPolicyVersions({ limit }) {
+      const heads = await holder.history(Number(limit));
+      return { versions: heads.map(versionView) };
+    },
+
+    async getPolicyVersion({ id }) {
+      const version = await holder.version(idOf(id));
+      return { version: versionView(version), policy: version.text };
+    },
+
+    async rollbackPolicy({ id }, caller) {
+      await holder.rollback(idOf(id), caller);
+      return policyView(holder);
+    },
+  };
+
+  function previewPolicy({
+    policy,
+    users = [],
+    nodes,
+  }: HandlerInput<'previewPolicy'>): AnswerOf<'previewPolicy'> {
+    const text = typeof policy === 'string' ? policy : JSON.stringify(policy);
+    const topology =
+      nodes === undefined && users.length === 0 ? undefined : { users, nodes: nodes ?? {} };
+    try {
+      return { accepted: true, nodes: Object.fromEntries(questions.preview(text, topology)) };
+    } catch (error) {
+      if (!(error instanceof MallaError) || error.code !== 'policy.invalid') throw error;
+      return { accepted: false, error: error.message };
+    }
+  }
+}

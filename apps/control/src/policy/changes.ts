@@ -1,0 +1,306 @@
+/**
+ * What would change for whom if another policy came into force: two engines over the same tailnet,
+ * compared class by class. Nodes whose class is the same before and the same after change alike, so
+ * they are compared once and told together.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Access, Login, Names, PolicyChange } from '@malla/api/policy-schemas';
+import { parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
+import { formatPrefix } from '@malla/ip/prefix';
+import { ADDRESS_BITS } from '@malla/ip/address';
+import type { ClassKey, PolicyEngine } from '@malla/policy/engine/contract';
+import type { PolicyNode } from '@malla/policy/tailnet';
+import type { FilterRule } from '@malla/policy/wire';
+
+export interface PolicyChanges {
+  readonly changes: readonly PolicyChange[];
+  /** Nodes that were not compared, as there are too many. */
+  readonly omitted: number;
+}
+
+/** Names that one list gives; it counts all. */
+const MAX_NAMES = 50;
+/** Classes that are compared with all others; a million pairs are about a second. */
+const MAX_PAIRS = 20_000_000;
+/** Kinds of change that are told. */
+const MAX_CHANGES = 1_000;
+/** Classes compared before others may use the thread. */
+const AT_ONCE = 16;
+
+/** Compares. `nameOf` is what people call a node. Both engines have the same nodes, and keep them meanwhile. */
+export async function comparePolicies(
+  before: PolicyEngine,
+  after: PolicyEngine,
+  nameOf: (id: number) => string,
+): Promise<PolicyChanges> {
+  const groups = groupNodes(before, after);
+  const comparison = new Comparison(before, after, groups, nameOf);
+  const changes: PolicyChange[] = [];
+  const limit = Math.max(1, Math.floor(MAX_PAIRS / Math.max(1, groups.length)));
+  let compared = 0;
+  for (const group of groups) {
+    if (compared === limit || changes.length === MAX_CHANGES) break;
+    const change = comparison.changeFor(group);
+    if (change !== undefined) changes.push(change);
+    if (++compared % AT_ONCE === 0) await turn();
+  }
+  const omitted = groups.slice(compared).reduce((sum, { nodes }) => sum + nodes.length, 0);
+  return { changes, omitted };
+}
+
+/** Nodes that change alike. */
+interface Group {
+  readonly before: ClassKey;
+  readonly after: ClassKey;
+  readonly nodes: PolicyNode[];
+  readonly attributes: Delta;
+}
+
+interface Delta {
+  readonly gained: readonly string[];
+  readonly lost: readonly string[];
+}
+
+function groupNodes(before: PolicyEngine, after: PolicyEngine): readonly Group[] {
+  const groups = new Map<string, Group>();
+  for (const node of before.nodes()) {
+    const classes = { before: before.classOf(node.id), after: after.classOf(node.id) };
+    const attributes = deltaOf(
+      attributesOf(before.attributes(node.id)),
+      attributesOf(after.attributes(node.id)),
+    );
+    const key = JSON.stringify([classes, attributes]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { ...classes, nodes: [node], attributes });
+    else group.nodes.push(node);
+  }
+  return [...groups.values()];
+}
+
+class Comparison {
+  readonly #before: PolicyEngine;
+  readonly #after: PolicyEngine;
+  readonly #groups: readonly Group[];
+  readonly #nameOf: (id: number) => string;
+  readonly #routers: readonly PolicyNode[];
+
+  constructor(
+    before: PolicyEngine,
+    after: PolicyEngine,
+    groups: readonly Group[],
+    nameOf: (id: number) => string,
+  ) {
+    this.#before = before;
+    this.#after = after;
+    this.#groups = groups;
+    this.#nameOf = nameOf;
+    this.#routers = [...before.nodes()].filter((node) => servedBy(node).length > 0);
+  }
+
+  /** Undefined: nothing. */
+  changeFor(group: Group): PolicyChange | undefined {
+    const routes = deltaOf(
+      this.#routesOf(this.#before, group.before, group),
+      this.#routesOf(this.#after, group.after, group),
+    );
+    const { attributes } = group;
+    const change: PolicyChange = {
+      nodes: this.#names(group.nodes),
+      peers: this.#peers(group),
+      access: this.#access(group),
+      routes: { gained: names(routes.gained), lost: names(routes.lost) },
+      ssh: this.#ssh(group),
+      attributes: { gained: names(attributes.gained), lost: names(attributes.lost) },
+    };
+    const isNothing = [change.peers, change.routes, change.attributes].every(
+      ({ gained, lost }) => gained.count + lost.count === 0,
+    );
+    const isSame = [change.access, change.ssh].every(
+      ({ gained, lost }) => gained.length + lost.length === 0,
+    );
+    return isNothing && isSame ? undefined : change;
+  }
+
+  #peers(viewer: Group): PolicyChange['peers'] {
+    const gained: PolicyNode[] = [];
+    const lost: PolicyNode[] = [];
+    for (const seen of this.#groups) {
+      // A node is no peer of its own.
+      if (seen === viewer && seen.nodes.length === 1) continue;
+      const had = this.#before.sees(viewer.before, seen.before);
+      const has = this.#after.sees(viewer.after, seen.after);
+      if (had !== has) (has ? gained : lost).push(...seen.nodes);
+    }
+    return { gained: this.#names(gained), lost: this.#names(lost) };
+  }
+
+  #access(group: Group): PolicyChange['access'] {
+    return compareSources(
+      this.#admitted(this.#before, group.before, group),
+      this.#admitted(this.#after, group.after, group),
+      (key, from): Access => {
+        const [to = '', what = ''] = key.split('\0');
+        return { from, to, what };
+      },
+    );
+  }
+
+  #ssh(group: Group): PolicyChange['ssh'] {
+    return compareSources(
+      this.#logins(this.#before, group.before),
+      this.#logins(this.#after, group.after),
+      (key, from): Login => {
+        const [user = '', action] = key.split('\0');
+        return { from, user, action: action === 'check' ? 'check' : 'accept' };
+      },
+    );
+  }
+
+  /** Sources by destination and what they may open there. */
+  #admitted(engine: PolicyEngine, of: ClassKey, { nodes }: Group): Sources {
+    const own = new Set(
+      (nodes[0]?.addresses ?? []).map(({ value, family }) => `${family} ${value}`),
+    );
+    const to = (text: string): string => {
+      const parsed = parsePrefixOrAddress(text);
+      return parsed.ok && isSingle(parsed.value) && own.has(keyOf(parsed.value)) ? '*' : text;
+    };
+    const sources = new Sources();
+    for (const rule of [...engine.filter(of).values()].flat()) {
+      const from = rule.SrcIPs.map((text) => this.#sourceName(engine, text));
+      for (const { IP, Ports } of rule.DstPorts ?? []) {
+        sources.add(`${to(IP)}\0${admission(rule, Ports)}`, from);
+      }
+      for (const { CapMap } of rule.CapGrant ?? []) {
+        for (const capability of Object.keys(CapMap)) sources.add(`*\0${capability}`, from);
+      }
+    }
+    return sources;
+  }
+
+  /** Sources by user and action. Clients take the first rule that fits. */
+  #logins(engine: PolicyEngine, of: ClassKey): Sources {
+    const sources = new Sources();
+    const decided = new Set<string>();
+    for (const { principals, sshUsers, action } of engine.ssh(of).rules) {
+      const from = principals.map((principal) =>
+        'any' in principal ? ANYONE : this.#sourceName(engine, principal.nodeIP),
+      );
+      const kind = action.holdAndDelegate === undefined ? 'accept' : 'check';
+      for (const [user, local] of Object.entries(sshUsers)) {
+        const fresh = [...new Set(from)].filter((name) => !decided.has(`${name}\0${user}`));
+        for (const name of fresh) decided.add(`${name}\0${user}`);
+        if (local !== '' && action.reject !== true) sources.add(`${user}\0${kind}`, fresh);
+      }
+    }
+    return sources;
+  }
+
+  #routesOf(engine: PolicyEngine, viewer: ClassKey, { nodes }: Group): readonly string[] {
+    return this.#routers.flatMap((router) => {
+      if (nodes.length === 1 && nodes[0]?.id === router.id) return [];
+      if (!engine.sees(viewer, engine.classOf(router.id))) return [];
+      const visible = engine.visibleRoutes(viewer, router.id, servedBy(router));
+      return visible.map((route) => `${formatPrefix(route)} via ${this.#nameOf(router.id)}`);
+    });
+  }
+
+  /** A node by its name, whichever of its addresses it is; anything else as it is written. */
+  #sourceName(engine: PolicyEngine, text: string): string {
+    if (text === '*') return ANYONE;
+    const parsed = parsePrefixOrAddress(text);
+    if (!parsed.ok || !isSingle(parsed.value)) return text;
+    const node = engine.nodeAt(parsed.value.network);
+    return node === undefined ? text : this.#nameOf(node.id);
+  }
+
+  #names(nodes: readonly PolicyNode[]): Names {
+    return names(nodes.map(({ id }) => this.#nameOf(id)));
+  }
+}
+
+const ANYONE = 'anyone';
+
+/** Sources by what they may do. */
+class Sources {
+  readonly byKey = new Map<string, Set<string>>();
+
+  add(key: string, from: readonly string[]): void {
+    const known = this.byKey.get(key) ?? new Set();
+    for (const name of from) known.add(name);
+    this.byKey.set(key, known);
+  }
+}
+
+function compareSources<T>(
+  before: Sources,
+  after: Sources,
+  make: (key: string, from: Names) => T,
+): { gained: T[]; lost: T[] } {
+  const gained: T[] = [];
+  const lost: T[] = [];
+  for (const key of new Set([...before.byKey.keys(), ...after.byKey.keys()])) {
+    const delta = deltaOf([...(before.byKey.get(key) ?? [])], [...(after.byKey.get(key) ?? [])]);
+    if (delta.gained.length > 0) gained.push(make(key, names(delta.gained)));
+    if (delta.lost.length > 0) lost.push(make(key, names(delta.lost)));
+  }
+  return { gained, lost };
+}
+
+function deltaOf(before: readonly string[], after: readonly string[]): Delta {
+  const had = new Set(before);
+  const has = new Set(after);
+  return {
+    gained: [...has].filter((item) => !had.has(item)),
+    lost: [...had].filter((item) => !has.has(item)),
+  };
+}
+
+function names(all: readonly string[]): Names {
+  return { count: all.length, names: all.toSorted().slice(0, MAX_NAMES) };
+}
+
+/** Name and value of each. */
+function attributesOf(attributes: ReturnType<PolicyEngine['attributes']>): readonly string[] {
+  return Object.entries(attributes).map(([name, value]) =>
+    value === null || value.length === 0 ? name : `${name} ${JSON.stringify(value)}`,
+  );
+}
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  58: 'ipv6-icmp',
+  132: 'sctp',
+};
+
+/** `*`, `22`, `tcp:80-90`. */
+function admission(
+  { IPProto = [] }: FilterRule,
+  { First, Last }: { readonly First: number; readonly Last: number },
+): string {
+  const isAll = First === 0 && Last === 65_535;
+  const ports = isAll ? '*' : First === Last ? `${First}` : `${First}-${Last}`;
+  if (IPProto.length === 0) return ports;
+  return `${IPProto.map((number) => PROTOCOLS[number] ?? `${number}`).join(',')}:${ports}`;
+}
+
+/** What a node serves; that another router may be the one in use now changes nothing about the policy. */
+function servedBy({ routes, exitNode }: PolicyNode): readonly Prefix[] {
+  return exitNode ? [...routes, ...EXIT_ROUTES] : routes;
+}
+
+const EXIT_ROUTES: readonly Prefix[] = (['0.0.0.0/0', '::/0'] as const).map((text) => {
+  const parsed = parsePrefixOrAddress(text);
+  if (!parsed.ok) throw new RangeError(text);
+  return parsed.value;
+});
+
+function isSingle({ network, bits }: Prefix): boolean {
+  return bits === ADDRESS_BITS[network.family];
+}
+
+function keyOf({ network }: Prefix): string {
+  return `${network.family} ${network.value}`;
+}

@@ -1,0 +1,294 @@
+/**
+ * The policy that is in force, and how another one takes its place: a text is judged before anything is
+ * changed, then kept in the database, then applied. One that is refused changes nothing: what was in
+ * force stays so, also after a restart, and the server's health says it.
+ *
+ * Every text that was in force is a version in the database, wherever it came from: for a file they are
+ * the last good ones, and whoever moves the policy from a file to the database goes on with the newest.
+ */
+import { MallaError, messageOf } from '@malla/base/error';
+import type { Logger } from '@malla/base/logger';
+import { ok, type Result } from '@malla/base/result';
+import type { EngineOptions } from '@malla/policy/engine/contract';
+import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
+import type { Config } from '../config/config.ts';
+import type { PolicyVersion } from '../core/change.ts';
+import { appendPolicy } from '../core/policy.ts';
+import type { Ledger } from '../ledger.ts';
+import { MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store/store.ts';
+import { WatchedFile } from '../watched-file.ts';
+import {
+  judge,
+  MAX_POLICY_LENGTH,
+  type Members,
+  readPolicy,
+  type Refusal,
+  refusalError,
+  unreadable,
+} from './judge.ts';
+
+export interface PolicyDeps {
+  readonly source: Config['policy']['source'];
+  readonly ledger: Ledger;
+  readonly store: Pick<Store, 'policyHeads' | 'policyVersion'>;
+  /** The live tailnet's, whom the tests of a policy are run for. */
+  readonly members: () => Members;
+  readonly engineOptions: EngineOptions;
+  /** Puts a policy in force; undefined: none is set and the configured default holds. */
+  readonly onChange: (policy: Policy | undefined) => void;
+  /** Unix ms. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** A version and what it means. */
+export interface InForce {
+  readonly version: PolicyVersion;
+  readonly policy: Policy;
+}
+
+/** The newest text of the policy where it was refused. */
+export interface Refused extends Refusal {
+  /** Where it stands: the path of the file, or the number of a stored version. */
+  readonly where: string;
+  /** Unix ms. */
+  readonly since: number;
+}
+
+/** After which a file is read again, ms, whose tests failed (they may pass when users were made), or that could not be kept. */
+const RETRY_TESTS_MS = 60_000;
+const RETRY_STORE_MS = 5_000;
+
+/** A policy was set that cannot be used, and there is no earlier one. */
+const DENY_ALL: Policy = { ...ALLOW_ALL, rules: [] };
+
+export class PolicyHolder {
+  readonly #deps: PolicyDeps;
+  readonly #file: WatchedFile | undefined;
+  #inForce: InForce | undefined;
+  #refused: Refused | undefined;
+  #isStarted = false;
+  /** When the file is read again although it has not changed, Unix ms. */
+  #retryAt = Infinity;
+  /** The end of the work under way: one text at a time is judged, kept and applied. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Nothing is in force before {@link start}. */
+  constructor(deps: PolicyDeps) {
+    this.#deps = deps;
+    const { source } = deps;
+    if (typeof source === 'object') this.#file = new WatchedFile(source.file, MAX_POLICY_LENGTH);
+  }
+
+  /**
+   * Puts in force what there is. Throws MallaError `config.invalid` for a file that cannot be understood
+   * where no earlier policy is known, `store.*`.
+   */
+  async start(): Promise<void> {
+    const { source, log, store } = this.#deps;
+    if (source === undefined) {
+      const [newest] = await store.policyHeads(1);
+      if (newest !== undefined) {
+        log.warn(
+          { version: newest.id },
+          'no policy file is configured: the stored policy is not used',
+        );
+      }
+    } else {
+      await this.#restore();
+      if (this.#file !== undefined) await this.#readFirst(this.#file);
+    }
+    this.#isStarted = true;
+    this.#tell();
+  }
+
+  /** What is in force; undefined: the configured default, or nothing is allowed, which {@link refused} says. */
+  get inForce(): InForce | undefined {
+    return this.#inForce;
+  }
+
+  /** The newest text, where it could not be put in force. */
+  get refused(): Refused | undefined {
+    return this.#refused;
+  }
+
+  /** The policy that the engine is to have; undefined: the configured default. */
+  get current(): Policy | undefined {
+    if (this.#inForce !== undefined) return this.#inForce.policy;
+    return this.#refused === undefined ? undefined : DENY_ALL;
+  }
+
+  /** What an administrator ought to know, one sentence each. */
+  get warnings(): readonly string[] {
+    if (this.#refused === undefined) return [];
+    const { where, since, text } = this.#refused;
+    const kept =
+      this.#inForce === undefined
+        ? 'nothing is allowed until it is mended'
+        : `version ${this.#inForce.version.id} of ${iso(this.#inForce.version.createdAt)} stays in force`;
+    return [`the policy in ${where} is refused since ${iso(since)}, ${kept}: ${text}`];
+  }
+
+  /** Reads a text and runs its tests in the tailnet as it is. Throws MallaError `policy.invalid`. */
+  check(text: string): Policy {
+    const judged = this.#judge(text);
+    if (!judged.ok) throw refusalError(judged.error);
+    return judged.value;
+  }
+
+  /**
+   * Puts a text in force for good. The same text again is no new version. Throws MallaError
+   * `policy.read-only` where the policy is not kept in the database, `policy.invalid`, `store.*`.
+   */
+  set(text: string, author: string): Promise<InForce> {
+    return this.#oneAtATime(async () => {
+      this.#mustBeInDatabase();
+      const policy = this.check(text);
+      return this.#adopt(text, policy, author);
+    });
+  }
+
+  /** Puts an earlier version in force again, as a new one. Throws as {@link set}, and `policy.not-found`. */
+  rollback(id: number, author: string): Promise<InForce> {
+    return this.#oneAtATime(async () => {
+      this.#mustBeInDatabase();
+      const { text } = await this.version(id);
+      return this.#adopt(text, this.check(text), author);
+    });
+  }
+
+  /** The newest versions without their texts, newest first. */
+  history(limit: number): Promise<readonly PolicyHead[]> {
+    return this.#deps.store.policyHeads(limit);
+  }
+
+  /** Throws MallaError `policy.not-found`. */
+  async version(id: number): Promise<PolicyVersion> {
+    const found = await this.#deps.store.policyVersion(id);
+    if (found !== undefined) return found;
+    throw new MallaError('policy.not-found', `there is no version ${id} of the policy`, {
+      details: { id },
+    });
+  }
+
+  /** Looks at the file. Call it about once a second; never rejects. */
+  look(): Promise<void> {
+    const isDue = this.#deps.now() >= this.#retryAt;
+    return this.#fromFile((file) => (isDue ? file.read() : file.look()));
+  }
+
+  /** Reads the file again, and judges it anew unless it is in force. Never rejects. */
+  reload(): Promise<void> {
+    return this.#fromFile((file) => file.read());
+  }
+
+  /** Puts the newest stored version that is understood in force. Its tests passed when it was set. */
+  async #restore(): Promise<void> {
+    for (const { id } of await this.#deps.store.policyHeads(MAX_POLICY_VERSIONS)) {
+      const version = await this.version(id);
+      const read = readPolicy(version.text);
+      if (read.ok) {
+        this.#inForce = { version, policy: read.value };
+        return;
+      }
+      if (this.#refused === undefined) this.#refuse(`version ${id}`, read.error);
+    }
+  }
+
+  async #readFirst(file: WatchedFile): Promise<void> {
+    await this.#take(await file.read(), file.path);
+    if (this.#inForce !== undefined || this.#refused === undefined) return;
+    const { reason, text } = this.#refused;
+    // Tests may fail only because the users they speak of are still to be made, which needs a server.
+    if (reason === 'tests') return;
+    throw new MallaError('config.invalid', `cannot use the policy of ${file.path}: ${text}`);
+  }
+
+  async #fromFile(
+    read: (file: WatchedFile) => Promise<Result<string, string> | undefined>,
+  ): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    await this.#oneAtATime(async () => {
+      const text = await read(file);
+      if (text === undefined) return;
+      try {
+        await this.#take(text, file.path);
+      } catch (error) {
+        this.#refuse(file.path, unreadable(`it cannot be kept: ${messageOf(error)}`));
+        this.#retryAt = this.#deps.now() + RETRY_STORE_MS;
+      }
+    });
+  }
+
+  /** Judges what the file says, and adopts it. Throws MallaError `store.*`. */
+  async #take(read: Result<string, string>, path: string): Promise<void> {
+    const judged: Result<Policy, Refusal> = read.ok
+      ? this.#judgeFile(read.value)
+      : { ok: false, error: unreadable(read.error) };
+    this.#retryAt = Infinity;
+    if (read.ok && judged.ok) {
+      await this.#adopt(read.value, judged.value, 'file');
+    } else if (!judged.ok) {
+      this.#refuse(path, judged.error);
+      if (judged.error.reason === 'tests') this.#retryAt = this.#deps.now() + RETRY_TESTS_MS;
+    }
+  }
+
+  /** A text that is in force already passed its tests; that the tailnet has changed since takes it from nobody. */
+  #judgeFile(text: string): Result<Policy, Refusal> {
+    return this.#inForce?.version.text === text ? ok(this.#inForce.policy) : this.#judge(text);
+  }
+
+  #judge(text: string): Result<Policy, Refusal> {
+    const { members, engineOptions } = this.#deps;
+    return judge(text, members(), engineOptions);
+  }
+
+  async #adopt(text: string, policy: Policy, author: string): Promise<InForce> {
+    const newest = this.#deps.ledger.state.nextId('policy') - 1;
+    if (this.#inForce?.version.text === text && this.#inForce.version.id === newest) {
+      this.#refused = undefined;
+      return this.#inForce;
+    }
+    const source = this.#file === undefined ? 'database' : 'file';
+    const version = await this.#deps.ledger.execute((state, context) =>
+      appendPolicy(state, { source, author, text }, context),
+    );
+    this.#inForce = { version, policy };
+    this.#refused = undefined;
+    this.#deps.log.info({ version: version.id, author }, 'policy in force');
+    this.#tell();
+    return this.#inForce;
+  }
+
+  #refuse(where: string, refusal: Refusal): void {
+    if (this.#refused?.text === refusal.text) return;
+    this.#refused = { ...refusal, where, since: this.#deps.now() };
+    this.#deps.log.error({ file: where, err: refusal.text }, 'policy refused');
+  }
+
+  #tell(): void {
+    if (this.#isStarted) this.#deps.onChange(this.current);
+  }
+
+  #mustBeInDatabase(): void {
+    if (this.#deps.source === 'database') return;
+    throw readOnly();
+  }
+
+  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+}
+
+/** headscale's words. */
+export function readOnly(): MallaError {
+  return new MallaError('policy.read-only', "update is disabled for modes other than 'database'");
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

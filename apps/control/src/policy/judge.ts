@@ -1,0 +1,98 @@
+/**
+ * Whether a text can be the policy: it is not empty, every part of it is understood, and its own tests
+ * pass in the tailnet as it is now.
+ */
+import { MallaError } from '@malla/base/error';
+import { fail, ok, type Result } from '@malla/base/result';
+import { parsePolicy } from '@malla/policy/document/parse';
+import { formatProblems, type Problem } from '@malla/policy/document/problem';
+import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
+import { createEngine } from '@malla/policy/engine/engine';
+import { runPolicyTests } from '@malla/policy/explain/tests';
+import type { Policy } from '@malla/policy/policy';
+import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import { problemView } from './views.ts';
+
+/** Longest text of a policy, characters; a file may have as many bytes. */
+export const MAX_POLICY_LENGTH = 1 << 20;
+
+/** Why a text is no policy. */
+export interface Refusal {
+  /** `tests`: it is one, but does not do what its own tests say. */
+  readonly reason: 'unreadable' | 'invalid' | 'tests';
+  /** All of it, for people. */
+  readonly text: string;
+  readonly problems: readonly Problem[];
+}
+
+/** Who a policy is for. An engine is its own. */
+export interface Members {
+  users(): Iterable<PolicyUser>;
+  nodes(): Iterable<PolicyNode>;
+}
+
+/** Reads a text and runs its tests. Never throws. */
+export function judge(
+  text: string,
+  members: Members,
+  options: EngineOptions,
+): Result<Policy, Refusal> {
+  const read = readPolicy(text);
+  if (!read.ok) return read;
+  const refusal = testPolicy(read.value, members, options);
+  return refusal === undefined ? read : fail(refusal);
+}
+
+/** Reads a text. Never throws. */
+export function readPolicy(text: string): Result<Policy, Refusal> {
+  // Whoever wants to allow everything says so: an empty file is one that somebody failed to write.
+  if (text.trim() === '') return invalid(problemAtStart('the policy is empty', ALLOW_ALL_HINT));
+  if (text.length > MAX_POLICY_LENGTH) {
+    return invalid(problemAtStart(`the policy is longer than ${MAX_POLICY_LENGTH} characters`));
+  }
+  const parsed = parsePolicy(text);
+  return parsed.ok ? ok(parsed.value) : invalid(...parsed.error);
+}
+
+/** An engine of its own for a policy, over the same users and nodes as another's. */
+export function engineFor(policy: Policy, members: Members, options: EngineOptions): PolicyEngine {
+  const engine = createEngine(policy, options);
+  engine.update({ users: [...members.users()], nodes: [...members.nodes()] });
+  return engine;
+}
+
+/** The refusal as what a caller of the API gets. */
+export function refusalError({ text, problems }: Refusal): MallaError {
+  return new MallaError('policy.invalid', text, {
+    details: { problems: problems.map(problemView) },
+  });
+}
+
+/** A file that cannot be read has no places. */
+export function unreadable(text: string): Refusal {
+  return { reason: 'unreadable', text, problems: [] };
+}
+
+const ALLOW_ALL_HINT = 'to allow everything write {}, to allow nothing {"acls": []}';
+
+/** Runs the tests of a policy; undefined: all pass. */
+export function testPolicy(
+  policy: Policy,
+  members: Members,
+  options: EngineOptions,
+): Refusal | undefined {
+  if (policy.tests.length + policy.sshTests.length === 0) return undefined;
+  const problems = runPolicyTests(engineFor(policy, members, options)).map(
+    ({ place, message }): Problem => ({ place, message, hint: undefined }),
+  );
+  if (problems.length === 0) return undefined;
+  return { reason: 'tests', text: `test(s) failed:\n${formatProblems(problems)}`, problems };
+}
+
+function invalid(...problems: readonly Problem[]): Result<never, Refusal> {
+  return fail({ reason: 'invalid', text: formatProblems(problems), problems });
+}
+
+function problemAtStart(message: string, hint?: string): Problem {
+  return { place: { line: 1, column: 1, path: '' }, message, hint };
+}

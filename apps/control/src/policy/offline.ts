@@ -1,0 +1,70 @@
+/**
+ * The policy in the database of a configuration, without a server: for mending one that keeps a server
+ * from starting, and for checking a policy where none runs.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { AnswerOf } from '@malla/api/routes';
+import { MallaError } from '@malla/base/error';
+import type { Logger } from '@malla/base/logger';
+import type { Config } from '../config/config.ts';
+import { State } from '../core/state.ts';
+import { Ledger } from '../ledger.ts';
+import { openMemoryStore, openStore } from '../store/open.ts';
+import { engineOptionsOf } from './engine-options.ts';
+import { PolicyHolder, readOnly } from './holder.ts';
+import { membersOf } from './members.ts';
+import { policyView } from './views.ts';
+
+export interface OfflinePolicy {
+  get(): Promise<AnswerOf<'getPolicy'>>;
+  set(text: string): Promise<AnswerOf<'setPolicy'>>;
+  check(text: string): Promise<AnswerOf<'checkPolicy'>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database, or where there is none an empty one that leaves no file. Throws MallaError
+ * `store.*`; `store.locked` while a server runs.
+ */
+export async function openOfflinePolicy(
+  config: Config,
+  { log, now }: { readonly log: Logger; readonly now: () => number },
+): Promise<OfflinePolicy> {
+  const exists = existsSync(config.database.path);
+  const store = exists ? await openStore(config.database, log) : openMemoryStore();
+  try {
+    const state = new State(await store.load());
+    const ledger = new Ledger({ state, store, now, random: (bytes) => randomBytes(bytes) });
+    const holder = new PolicyHolder({
+      source: 'database',
+      ledger,
+      store,
+      members: () => membersOf(state),
+      engineOptions: engineOptionsOf(config),
+      onChange: () => {},
+      now,
+      log,
+    });
+    await holder.start();
+    return {
+      get: async () => policyView(holder),
+      async set(text) {
+        if (config.policy.source !== 'database') throw readOnly();
+        if (!exists) {
+          throw new MallaError('store.unavailable', `there is no database ${config.database.path}`);
+        }
+        await holder.set(text, 'local');
+        return policyView(holder);
+      },
+      check: async (text) => {
+        holder.check(text);
+        return {};
+      },
+      close: () => store.close(),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What administrators ask of a policy, the one in force or another: what each node would be sent, what
+ * would change, whether its tests pass, and why something is allowed or not. Answers change nothing.
+ */
+import { MallaError } from '@malla/base/error';
+import type { Problem } from '@malla/policy/document/problem';
+import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
+import { explain } from '@malla/policy/explain/explain';
+import type { Explanation, SshExplanation, Subject } from '@malla/policy/explain/explanation';
+import { explainSsh } from '@malla/policy/explain/ssh';
+import type { Policy } from '@malla/policy/policy';
+import { preview, type PreviewedNode } from '@malla/policy/preview/preview';
+import type { PolicyNode } from '@malla/policy/tailnet';
+import type { Config } from '../config/config.ts';
+import type { State } from '../core/state.ts';
+import { comparePolicies, type PolicyChanges } from './changes.ts';
+import { defaultPolicy } from './default-policy.ts';
+import type { PolicyHolder } from './holder.ts';
+import { type NamedTailnet, readTopology, type Topology } from './topology.ts';
+import { engineFor, judge, type Members, readPolicy, refusalError, testPolicy } from './judge.ts';
+
+export interface QuestionDeps {
+  readonly holder: PolicyHolder;
+  /** The live tailnet's; undefined while no policy is set. */
+  readonly engine: () => PolicyEngine | undefined;
+  readonly members: () => Members;
+  readonly engineOptions: EngineOptions;
+  readonly configured: Config['policy'];
+  /** Knows the names of nodes. */
+  readonly state: State;
+}
+
+/** Nodes of the live tailnet that are previewed in full: every one is told with all its peers. */
+const MAX_PREVIEWED = 2_000;
+
+/** Whether `source` may reach `destination`; each is what a policy can name, or the name of a node. */
+export interface FlowQuestion {
+  readonly source: string;
+  readonly destination: string;
+  readonly port: number | undefined;
+  /** IANA number. */
+  readonly protocol: number;
+}
+
+export class PolicyQuestions {
+  readonly #deps: QuestionDeps;
+
+  constructor(deps: QuestionDeps) {
+    this.#deps = deps;
+  }
+
+  /** What every node would be sent, by its name. Throws MallaError `policy.invalid`, `policy.topology-invalid`. */
+  preview(text: string, topology: Topology | undefined): ReadonlyMap<string, PreviewedNode> {
+    const { users, nodes } = topology === undefined ? this.#live() : readTopology(topology);
+    const { sshActionUrl, choose } = this.#deps.engineOptions;
+    // Which routers are up is known of the live tailnet only.
+    const options = topology === undefined ? { sshActionUrl, choose } : { sshActionUrl };
+    const judged = judge(text, { users: () => users, nodes: () => nodes.values() }, options);
+    if (!judged.ok) throw refusalError(judged.error);
+    return preview(judged.value, users, nodes, options);
+  }
+
+  /** What would change for whom in the live tailnet. Throws MallaError `policy.invalid`. */
+  async changes(text: string): Promise<PolicyChanges> {
+    const { members, engineOptions, holder } = this.#deps;
+    const after = engineFor(holder.check(text), members(), engineOptions);
+    // One of its own, as the live one may change while it is looked at.
+    const before = engineFor(this.#policyInForce(), after, engineOptions);
+    return comparePolicies(before, after, (id) => this.#nameOf(id));
+  }
+
+  /** The tests that fail, of a text or of the policy in force. Throws MallaError `policy.*`. */
+  test(text: string | undefined): {
+    readonly tests: number;
+    readonly failures: readonly Problem[];
+  } {
+    const policy = text === undefined ? this.#set() : understood(text);
+    const { members, engineOptions } = this.#deps;
+    const failures = testPolicy(policy, members(), engineOptions)?.problems ?? [];
+    return { tests: policy.tests.length + policy.sshTests.length, failures };
+  }
+
+  /** Why something is allowed or not, by the policy in force or by another. */
+  explain(question: FlowQuestion, text: string | undefined): Explanation {
+    return explain(
+      this.#engineOf(text),
+      {
+        ...question,
+        source: this.#subject(question.source),
+        destination: this.#subject(question.destination),
+      },
+      (node) => this.#nameOf(node.id),
+    );
+  }
+
+  /** The same for an SSH session as a user. */
+  explainSsh(
+    question: { readonly source: string; readonly destination: string; readonly user: string },
+    text: string | undefined,
+  ): SshExplanation {
+    return explainSsh(
+      this.#engineOf(text),
+      {
+        ...question,
+        source: this.#subject(question.source),
+        destination: this.#subject(question.destination),
+      },
+      (node) => this.#nameOf(node.id),
+    );
+  }
+
+  #live(): NamedTailnet {
+    const members = this.#deps.members();
+    const named = new Map<string, PolicyNode>();
+    for (const node of members.nodes()) named.set(this.#nameOf(node.id), node);
+    if (named.size > MAX_PREVIEWED) {
+      throw new MallaError(
+        'policy.topology-invalid',
+        `the tailnet has ${named.size} nodes, and a preview in full takes ${MAX_PREVIEWED}: ask for what would change, or for some nodes`,
+      );
+    }
+    return { users: [...members.users()], nodes: named };
+  }
+
+  #engineOf(text: string | undefined): PolicyEngine {
+    const { engine, members, engineOptions, holder } = this.#deps;
+    const running = text === undefined && holder.current !== undefined ? engine() : undefined;
+    if (running !== undefined) return running;
+    const policy = text === undefined ? this.#policyInForce() : understood(text);
+    return engineFor(policy, members(), engineOptions);
+  }
+
+  #policyInForce(): Policy {
+    return this.#deps.holder.current ?? defaultPolicy(this.#deps.configured.default);
+  }
+
+  #set(): Policy {
+    const policy = this.#deps.holder.current;
+    if (policy === undefined) throw new MallaError('policy.not-found', 'no policy is set');
+    return policy;
+  }
+
+  #subject(text: string): Subject {
+    return this.#deps.state.nodeByName(text)?.id ?? text;
+  }
+
+  #nameOf(id: number): string {
+    return this.#deps.state.node(id)?.name ?? `node ${id}`;
+  }
+}
+
+function understood(text: string): Policy {
+  const read = readPolicy(text);
+  if (!read.ok) throw refusalError(read.error);
+  return read.value;
+}

@@ -1,0 +1,87 @@
+/**
+ * A tailnet that somebody describes, to preview a policy for: users, and nodes by name. The API's schema
+ * has checked each value; here they become what an engine takes.
+ */
+import type { TopologyNode, TopologyUser } from '@malla/api/policy-schemas';
+import { MallaError } from '@malla/base/error';
+import { parseAddress } from '@malla/ip/address';
+import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+
+/** A tailnet whose nodes have names. */
+export interface NamedTailnet {
+  readonly users: readonly PolicyUser[];
+  readonly nodes: ReadonlyMap<string, PolicyNode>;
+}
+
+/** As the API takes it. */
+export interface Topology {
+  readonly users: readonly TopologyUser[];
+  readonly nodes: Readonly<Record<string, TopologyNode>>;
+}
+
+/** Faults that one refusal names. */
+const MAX_FAULTS = 20;
+
+/**
+ * Reads it. Nodes without an id count on from 1 in the order given; what was approved and is not
+ * announced is not served. Throws MallaError `policy.topology-invalid` with all that is wrong.
+ */
+export function readTopology(topology: Topology): NamedTailnet {
+  const faults: string[] = [];
+  const users = topology.users.map(({ id, name, email = '', role }): PolicyUser => ({
+    id,
+    name,
+    email,
+    providerId: '',
+    role,
+  }));
+  const nodes = new Map<string, PolicyNode>();
+  const ids = new Set<number>();
+  for (const [name, written] of Object.entries(topology.nodes)) {
+    const node = readNode(written, nodes.size + 1, users, (fault) =>
+      faults.push(`nodes.${name}: ${fault}`),
+    );
+    if (ids.has(node.id)) faults.push(`nodes.${name}: the id ${node.id} is there twice`);
+    ids.add(node.id);
+    nodes.set(name, node);
+  }
+  if (faults.length === 0) return { users, nodes };
+  const more = faults.length - MAX_FAULTS;
+  const shown = [...faults.slice(0, MAX_FAULTS), ...(more > 0 ? [`and ${more} more`] : [])];
+  throw new MallaError('policy.topology-invalid', shown.join('; '));
+}
+
+function readNode(
+  written: TopologyNode,
+  place: number,
+  users: readonly PolicyUser[],
+  fault: (text: string) => void,
+): PolicyNode {
+  const { id = place, user, ipv4, ipv6, posture = {} } = written;
+  const owner = users.find(({ name, email }) => name === user || email === user);
+  if (user !== undefined && owner === undefined) fault(`there is no user "${user}" in users`);
+  const prefixes = (texts: readonly string[] | null | undefined): readonly Prefix[] =>
+    (texts ?? []).flatMap((text) => {
+      const parsed = parsePrefix(text);
+      if (parsed.ok) return [parsed.value];
+      fault(`${text} is not the prefix of a network`);
+      return [];
+    });
+  const announced = prefixes(written.routable_ips);
+  const approved = new Set(prefixes(written.approved_routes).map(formatPrefix));
+  const served = announced.filter((prefix) => approved.has(formatPrefix(prefix)));
+  return {
+    id,
+    userId: owner?.id,
+    tags: (written.tags ?? []).toSorted(),
+    addresses: [ipv4, ipv6].flatMap((text = '') => {
+      const parsed = parseAddress(text);
+      return parsed.ok ? [parsed.value] : [];
+    }),
+    announced,
+    routes: served.filter(({ bits }) => bits > 0),
+    exitNode: served.some(({ bits }) => bits === 0),
+    posture: new Map(Object.entries(posture)),
+  };
+}
