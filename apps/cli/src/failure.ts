@@ -34,6 +34,17 @@ export class CommandErrors extends Error {
   }
 }
 
+/** A failure with lines that programs read as well, `file:line:column: message`: they stand alone. */
+export class ListedError extends Error {
+  readonly lines: readonly string[];
+
+  constructor(message: string, lines: readonly string[]) {
+    super(message);
+    this.name = 'ListedError';
+    this.lines = lines;
+  }
+}
+
 /** The text for stderr. An unexpected error is a bug and shows where, if `debug`. */
 export async function formatFailure(
   thrown: unknown,
@@ -41,6 +52,11 @@ export async function formatFailure(
   debug: boolean,
 ): Promise<string> {
   const message = describe(thrown);
+  if (thrown instanceof ListedError) {
+    const all = [message, ...thrown.lines];
+    if (format !== undefined) return formatValue({ error: all.join('\n') }, format);
+    return `Error: ${all.map((line) => `${printable(line)}\n`).join('')}`;
+  }
   if (format !== undefined) return formatValue({ error: message }, format);
   const lines = thrown instanceof CommandErrors ? thrown.messages : [message];
   const text = lines.map((line) => `Error: ${printable(line)}\n`).join('');
@@ -56,6 +72,6 @@ function describe(thrown: unknown): string {
 }
 
 function isUnexpected(thrown: unknown): thrown is Error {
-  const expected = [UsageError, CommandError, CommandErrors, MallaError];
+  const expected = [UsageError, CommandError, CommandErrors, ListedError, MallaError];
   return thrown instanceof Error && !expected.some((kind) => thrown instanceof kind);
 }

@@ -12,6 +12,7 @@ import { dnsCommand } from './commands/dns.ts';
 import { generateCommand } from './commands/generate.ts';
 import { healthCommand } from './commands/health.ts';
 import { nodesCommand } from './commands/nodes.ts';
+import { policyCommand } from './commands/policy.ts';
 import { preAuthKeysCommand } from './commands/preauthkeys.ts';
 import { relayCommand } from './commands/relay.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -48,6 +49,7 @@ export function createProgram(cli: Cli): MallaCommand {
     preAuthKeysCommand(cli),
     apiKeysCommand(cli),
     authCommand(cli),
+    policyCommand(cli),
     dnsCommand(cli),
     healthCommand(cli),
     configTestCommand(cli),

@@ -39,7 +39,9 @@ Durations are \`30m\`, \`24h\`, \`90d\`. Flags may stand anywhere and be written
 - \`-o yaml\` has the API's camelCase names, as \`-o json\` does; headscale's are all lower case.
 - \`version -o json\` has \`node\` where headscale has \`go\`.
 - Operands that a command has no use for, and unknown commands in a group, are errors.
-- Ours: \`serve\` with flags, \`db\`, \`relay\`, \`dns\`, \`debug c2n\`, \`debug via\`. Not here yet: \`policy\`, \`oauth-clients\`.
+- \`policy set --bypass-server-and-access-database-directly\` runs the policy's tests too, and refuses where a server runs.
+- Ours: \`serve\` with flags, \`db\`, \`relay\`, \`dns\`, \`debug c2n\`, \`debug via\`;
+  \`policy test\`, \`preview\`, \`explain\`, \`history\`, \`diff\`, \`rollback\`. Not here yet: \`oauth-clients\`.
 `;
 
 /** The whole document. */

@@ -1,0 +1,56 @@
+/** What the policy commands say to people: problems, and what a policy would change. */
+import type { Access, Login, Names, PolicyChange, PolicyProblem } from '@malla/api/policy-schemas';
+
+/** `policy.hujson:3:14: acls[0].dst[1]: what is wrong (how to mend it)`. */
+export function formatPolicyProblem(file: string, problem: PolicyProblem): string {
+  const { line, column, path, message, hint } = problem;
+  // Some messages begin with the path.
+  const where = path === '' || message.startsWith(path) ? '' : `${path}: `;
+  return `${file}:${line}:${column}: ${where}${message}${hint === '' ? '' : ` (${hint})`}`;
+}
+
+/** Who gains and loses what: one paragraph for the nodes that change alike. */
+export function formatChanges(changes: readonly PolicyChange[], omitted: number): string {
+  const parts = changes.map(formatChange);
+  if (omitted > 0) parts.push(`Not compared: ${count(omitted, 'node')}, as there are too many.`);
+  return parts.length === 0 ? 'Nothing would change.' : parts.join('\n\n');
+}
+
+function formatChange(change: PolicyChange): string {
+  const lines = [`${formatNames(change.nodes)}:`];
+  const add = (sign: string, what: string, text: string): void =>
+    void lines.push(`  ${sign} ${what.padEnd(9)} ${text}`);
+  for (const [sign, side] of [
+    ['+', 'gained'],
+    ['-', 'lost'],
+  ] as const) {
+    if (change.peers[side].count > 0) add(sign, 'peers', formatNames(change.peers[side]));
+    for (const access of change.access[side]) add(sign, 'open', formatAccess(access));
+    if (change.routes[side].count > 0) add(sign, 'routes', formatNames(change.routes[side]));
+    for (const login of change.ssh[side]) add(sign, 'ssh', formatLogin(login));
+    if (change.attributes[side].count > 0) {
+      add(sign, 'attribute', formatNames(change.attributes[side]));
+    }
+  }
+  return lines.join('\n');
+}
+
+function formatAccess({ from, to, what }: Access): string {
+  const there = to === '*' ? '' : ` at ${to}`;
+  return `${what === '*' ? 'everything' : what}${there} to ${formatNames(from)}`;
+}
+
+function formatLogin({ from, user, action }: Login): string {
+  const as = user === '*' ? 'any user but root' : user;
+  return `${formatNames(from)} as ${as}${action === 'check' ? ' (check)' : ''}`;
+}
+
+function formatNames({ count: all, names }: Names): string {
+  const more = all - names.length;
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+/** `1 test`, `3 tests`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
