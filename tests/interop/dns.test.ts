@@ -35,6 +35,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
   let server: ControlServer;
   const nameServers: ChildProcess[] = [];
   let recordFile: string;
+  let policyFile: string;
   let nodo1: OfficialClient;
   let nodo2: OfficialClient;
   /** The oldest release that is supported. */
@@ -53,6 +54,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
       await once(started, 'message');
     }
     recordFile = join(ctl.dir, 'records.json');
+    policyFile = join(ctl.dir, 'policy.json');
     writeRecords({ name: `Grafana.${BASE}`, type: 'A', value: '192.0.2.3' });
     server = await ControlServer.start(
       ctl,
@@ -127,9 +129,20 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     await server.say('nodes', 'rename', '-i', id, 'nodo2');
   });
 
-  test('names below nodes are no names, until they are switched on for all', async () => {
+  test('names below nodes are no names, until the policy switches them on for some', async () => {
     await becomes(nodo1, 'nodo2', addresses.nodo2);
     assert.equal(await addressOf(nodo1, `blog.nodo2.${BASE}`), undefined);
+    setPolicy({ target: [addresses.nodo2], attr: ['dns-subdomain-resolve'] });
+    await server.reconfigure({ ...configOf(SPLIT), policy: { path: policyFile } });
+    await becomes(nodo1, `blog.nodo2.${BASE}`, addresses.nodo2);
+    await becomes(nodo2, `blog.nodo2.${BASE}`, addresses.nodo2);
+    assert.equal(await addressOf(nodo1, `blog.nodo1.${BASE}`), undefined);
+    setPolicy({ target: [addresses.nodo1], attr: ['dns-subdomain-resolve'] });
+    await becomes(nodo2, `blog.nodo1.${BASE}`, addresses.nodo1);
+    await becomes(nodo1, `blog.nodo2.${BASE}`, undefined);
+  });
+
+  test('names below nodes are names of all of them, when the configuration says so', async () => {
     await server.reconfigure(configOf({ ...SPLIT, magic_dns_wildcard: true }));
     await becomes(nodo1, `blog.nodo2.${BASE}`, addresses.nodo2);
     await becomes(nodo1, `a.b.nodo2.${BASE}`, addresses.nodo2);
@@ -165,6 +178,21 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     }
     await becomes(nodo1, 'nodo2', addresses.nodo2);
   });
+
+  test('the policy gives a client another profile of NextDNS, and keeps quiet about it', async () => {
+    const profiles = { nameservers: { global: ['https://dns.nextdns.io/a1b2c3'] } };
+    setPolicy({ target: ['*'], attr: ['nextdns:c0ffee', 'nextdns:no-device-info'] });
+    await server.reconfigure({ ...configOf(profiles), policy: { path: policyFile } });
+    await until('the other profile', KNOWN_MS, async () =>
+      /dns\.nextdns\.io\/c0ffee\s/.test((await nodo1.cli('dns', 'status')).stdout),
+    );
+  });
+
+  /** Everybody may reach everybody, and some have these attributes. */
+  function setPolicy(attributes: object): void {
+    const acls = [{ action: 'accept', src: ['*'], dst: ['*:*'] }];
+    writeFileSync(policyFile, JSON.stringify({ acls, nodeAttrs: [attributes] }));
+  }
 
   function writeRecords(...records: readonly object[]): void {
     writeFileSync(recordFile, JSON.stringify(records));
