@@ -40,16 +40,15 @@ export function nearestRules(
 
   const seen = new Set(both.map(({ rule }) => rule));
   const withSource: Reason[] = [];
+  for (const [rule, [word]] of source.words) {
+    if (withSource.length === MAX_HALVES) break;
+    if (word !== undefined && !seen.has(rule)) withSource.push(otherDestination(rule, word.value));
+  }
   const withDestination: Reason[] = [];
-  for (const [i, rule] of (table.rules ?? []).entries()) {
-    if (seen.has(rule)) continue;
-    const [word] = source.words[i] ?? [];
-    const meant = (destination.words[i] ?? []).find((each) => table.admitsAt(each, service));
-    if (word !== undefined && withSource.length < MAX_HALVES) {
-      withSource.push(otherDestination(rule, word.value));
-    } else if (meant !== undefined && withDestination.length < MAX_HALVES) {
-      withDestination.push(otherSource(rule, source.end));
-    }
+  for (const [rule, meant] of destination.words) {
+    if (withDestination.length === MAX_HALVES) break;
+    if (source.words.has(rule) || !meant.some((each) => table.admitsAt(each, service))) continue;
+    withDestination.push(otherSource(rule, source.end));
   }
   return [...found, ...withDestination, ...withSource].slice(0, MAX_REASONS);
 }

@@ -34,16 +34,16 @@ export interface Candidate {
 /** What lies between both sides: a router, whichever there is, or nothing, as between devices. */
 export type Through = PolicyNode | 'any-router' | undefined;
 
-/** By rule, the words that mean an end as a source. */
+/** By rules in their order, the words that mean an end as a source. Rules without one are left out. */
 export interface SourceSide {
   readonly end: End;
-  readonly words: readonly (readonly Placed<Alias>[])[];
+  readonly words: ReadonlyMap<Rule, readonly Placed<Alias>[]>;
 }
 
-/** By rule, the words that may mean an end as a destination: `autogroup:self` depends on the source. */
+/** The same for a destination. Words that may mean it: `autogroup:self` depends on the source. */
 export interface DestinationSide {
   readonly end: End;
-  readonly words: readonly (readonly Destination[])[];
+  readonly words: ReadonlyMap<Rule, readonly Destination[]>;
 }
 
 /** What clients take a rule without protocols for. */
@@ -72,16 +72,26 @@ export class RuleTable {
   }
 
   asSource(end: End): SourceSide {
-    const words = (this.rules ?? []).map((rule) =>
-      rule.sources.filter(({ value }) => this.#meansSource(value, end)),
-    );
+    const words = new Map<Rule, readonly Placed<Alias>[]>();
+    for (const rule of this.rules ?? []) {
+      if (!rule.sources.some(({ value }) => this.#meansSource(value, end))) continue;
+      words.set(
+        rule,
+        rule.sources.filter(({ value }) => this.#meansSource(value, end)),
+      );
+    }
     return { end, words };
   }
 
   asDestination(end: End): DestinationSide {
-    const words = (this.rules ?? []).map((rule) =>
-      rule.destinations.filter(({ alias }) => this.#meansDestination(alias, end)),
-    );
+    const words = new Map<Rule, readonly Destination[]>();
+    for (const rule of this.rules ?? []) {
+      if (!rule.destinations.some(({ alias }) => this.#meansDestination(alias, end))) continue;
+      words.set(
+        rule,
+        rule.destinations.filter(({ alias }) => this.#meansDestination(alias, end)),
+      );
+    }
     return { end, words };
   }
 
@@ -93,8 +103,8 @@ export class RuleTable {
     through: Through,
   ): boolean {
     if (this.rules === undefined) return true;
-    for (const i of this.rules.keys()) {
-      if (this.#candidate(i, source, destination, service, through)?.fit === 'admits') return true;
+    for (const { fit } of this.candidates(source, destination, service, through)) {
+      if (fit === 'admits') return true;
     }
     return false;
   }
@@ -109,8 +119,9 @@ export class RuleTable {
     service: Service,
     through: Through,
   ): Generator<Candidate> {
-    for (const i of (this.rules ?? []).keys()) {
-      const candidate = this.#candidate(i, source, destination, service, through);
+    for (const rule of source.words.keys()) {
+      if (!destination.words.has(rule)) continue;
+      const candidate = this.#candidate(rule, source, destination, service, through);
       if (candidate !== undefined) yield candidate;
     }
   }
@@ -122,23 +133,19 @@ export class RuleTable {
 
   /** The rule as far as it gets: by the words that bring it furthest. */
   #candidate(
-    i: number,
-    source: SourceSide,
-    destination: DestinationSide,
+    rule: Rule,
+    { end: source, words }: SourceSide,
+    { end: destination, words: meantBy }: DestinationSide,
     service: Service,
     through: Through,
   ): Candidate | undefined {
-    const rule = this.rules?.[i];
-    const meantBy = source.words[i] ?? [];
-    const [first] = meantBy;
-    if (rule === undefined || first === undefined) return undefined;
     let nearest: Candidate | undefined;
-    for (const meant of destination.words[i] ?? []) {
-      const word = meantBy.find(({ value }) =>
-        this.#meet(value, source.end, meant, destination.end),
-      );
+    for (const meant of meantBy.get(rule) ?? []) {
+      const word = words
+        .get(rule)
+        ?.find(({ value }) => this.#meet(value, source, meant, destination));
       if (word === undefined) continue;
-      const fit = this.#fit(rule, source.end, destination.end, meant, service, through);
+      const fit = this.#fit(rule, source, destination, meant, service, through);
       if (fit === 'admits') return { rule, fit, source: word, destination: meant };
       nearest ??= { rule, fit, source: word, destination: meant };
     }
