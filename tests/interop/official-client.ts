@@ -38,6 +38,10 @@ export interface PeerStatus {
   readonly Expired?: boolean;
   readonly KeyExpiry?: string;
   readonly Tags?: readonly string[] | null;
+  /** What the tunnel to it carries: its addresses and the routes that this client may use. */
+  readonly AllowedIPs?: readonly string[] | null;
+  readonly PrimaryRoutes?: readonly string[] | null;
+  readonly TxBytes: number;
 }
 
 /** What we read of the client's status. */

@@ -1,9 +1,12 @@
 /**
  * A TCP transfer between two lab hosts. `transfer.ts receive` tells its parent a port, then the SHA-256 of
- * what arrived there; `transfer.ts send <address> <port> <bytes>` tells the SHA-256 of what it sent.
+ * what arrived there; `transfer.ts send <address> <port> <bytes> [<seconds>]` tells the SHA-256 of what it
+ * sent, all at once or spread over some seconds.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { connect, createServer, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What the parent is told, one or the other. */
 export interface Told {
@@ -11,7 +14,9 @@ export interface Told {
   readonly sha256?: string;
 }
 
-const [mode, address, port, bytes] = process.argv.slice(2);
+const [mode, address, port, bytes, seconds = '0'] = process.argv.slice(2);
+/** Between two pieces of a transfer that takes its time, ms. */
+const PACE_MS = 50;
 const tell = (told: Told): void => void process.send?.(told, () => undefined);
 
 if (mode === 'receive') {
@@ -26,13 +31,21 @@ if (mode === 'receive') {
   });
 } else {
   const data = randomBytes(Number(bytes));
-  connect(Number(port), address).end(data, () =>
-    tell({ sha256: createHash('sha256').update(data).digest('hex') }),
-  );
+  const digest = createHash('sha256').update(data).digest('hex');
+  const pieces = Readable.from(paced(data, Number(seconds) * 1_000));
+  pieces.pipe(connect(Number(port), address)).on('finish', () => tell({ sha256: digest }));
 }
 
 async function receive(socket: Socket): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of socket) hash.update(chunk as Uint8Array);
   tell({ sha256: hash.digest('hex') });
+}
+
+async function* paced(data: Uint8Array, durationMs: number): AsyncGenerator<Uint8Array> {
+  const size = Math.ceil(data.length / Math.max(1, durationMs / PACE_MS));
+  for (let at = 0; at < data.length; at += size) {
+    yield data.subarray(at, at + size);
+    if (durationMs > 0) await sleep(PACE_MS);
+  }
 }
