@@ -25,7 +25,7 @@ const Prefixes = z.array(Prefix).max(1_024);
 
 /** Who a policy is previewed for, when not for the live tailnet. */
 const TopologyUser = z.strictObject({
-  id: z.int().positive(),
+  id: z.int().min(0).default(0).meta({ description: '0: not known.' }),
   name: Name,
   email: z.string().max(320).optional(),
   role: z
@@ -42,7 +42,7 @@ const TopologyNode = z
       .max(256)
       .optional()
       .meta({ description: 'Not used: nodes go by their key.' }),
-    user: Name.optional().meta({ description: 'Who owns it; absent for a tagged node.' }),
+    user: Name.optional().meta({ description: 'Who owns it; a node with tags has no owner.' }),
     tags: z.array(Tag).max(256).nullish(),
     ipv4: z.union([z.ipv4(), z.literal('')], { error: 'must be an IPv4 address' }).optional(),
     ipv6: z.union([z.ipv6(), z.literal('')], { error: 'must be an IPv6 address' }).optional(),
@@ -54,8 +54,8 @@ const TopologyNode = z
   })
   .refine(({ ipv4 = '', ipv6 = '' }) => ipv4 + ipv6 !== '', 'needs ipv4 or ipv6')
   .refine(
-    ({ user, tags }) => (user !== undefined) !== (tags ?? []).length > 0,
-    'needs either a user or tags',
+    ({ user, tags }) => user !== undefined || (tags ?? []).length > 0,
+    'needs a user or tags',
   );
 export type TopologyUser = z.output<typeof TopologyUser>;
 export type TopologyNode = z.output<typeof TopologyNode>;
@@ -174,7 +174,10 @@ export const PreviewBody = z.strictObject({
   users: z
     .array(TopologyUser)
     .max(MAX_USERS)
-    .refine((users) => isUnique(users.map(({ id }) => id)), 'an id is there twice')
+    .refine(
+      (users) => isUnique(users.map(({ id }) => id).filter((id) => id !== 0)),
+      'an id is there twice',
+    )
     .refine((users) => isUnique(users.map(({ name }) => name)), 'a name is there twice')
     .optional(),
   nodes: z

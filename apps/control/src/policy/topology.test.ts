@@ -22,9 +22,11 @@ describe('a topology', () => {
         routable_ips: ['10.0.0.0/8', '0.0.0.0/0', '::/0'],
         approved_routes: ['0.0.0.0/0', '::/0', '192.168.0.0/16', '10.0.0.0/8'],
       },
+      owned: { user: 'thor', tags: ['tag:a'], ipv4: '100.64.0.4' },
       byMail: { user: 'odin@example.com', ipv4: '100.64.0.3', posture: { 'node:os': 'linux' } },
     });
     assert.deepEqual(users, [{ ...USERS[0], providerId: '', role: undefined }]);
+    assert.equal(nodes.get('owned')?.userId, undefined);
     const laptop = nodes.get('laptop');
     assert.deepEqual([laptop?.id, laptop?.userId, laptop?.addresses.length], [1, 1, 2]);
     const router = nodes.get('router');
@@ -35,6 +37,11 @@ describe('a topology', () => {
     assert.equal(router?.announced.length, 3);
     assert.equal(nodes.get('byMail')?.userId, 1);
     assert.equal(nodes.get('byMail')?.posture.get('node:os'), 'linux');
+  });
+
+  test('may have users without ids, who are told apart all the same', () => {
+    const { users } = read([{ id: 0, name: 'a' }, { name: 'b' }, { id: 7, name: 'c' }], {});
+    assert.equal(new Set(users.map(({ id }) => id)).size, 3);
   });
 
   test('is refused with all that is wrong between its parts', () => {
@@ -57,14 +64,13 @@ describe('a topology', () => {
     for (const [body, path] of [
       [{ nodes: many }, 'nodes'],
       [{ nodes: { a: { ...NODE, owner: 'odin' } } }, 'nodes.a'],
-      [{ nodes: { a: { ...NODE, tags: ['tag:x'] } } }, 'nodes.a'],
       [{ nodes: { a: { ipv4: '100.64.0.1' } } }, 'nodes.a'],
       [{ nodes: { a: { user: 'odin' } } }, 'nodes.a'],
       [{ nodes: { a: { user: 'odin', ipv4: 'fd7a::1' } } }, 'nodes.a.ipv4'],
       [{ nodes: { a: { tags: ['x'], ipv4: '100.64.0.1' } } }, 'nodes.a.tags.0'],
       [{ nodes: { a: { ...NODE, routable_ips: ['10.0.0.0'] } } }, 'nodes.a.routable_ips.0'],
       [{ nodes: { a: NODE, b: NODE } }, 'nodes'],
-      [{ users: [{ name: 'odin' }] }, 'users.0.id'],
+      [{ users: [{ id: 1 }] }, 'users.0.name'],
       [{ users: [...USERS, ...USERS] }, 'users'],
       [{ users: 'odin' }, 'users'],
     ] as const) {

@@ -24,13 +24,14 @@ export interface Topology {
 const MAX_FAULTS = 20;
 
 /**
- * Reads it. Nodes without an id count on from 1 in the order given; what was approved and is not
- * announced is not served. Throws MallaError `policy.topology-invalid` with all that is wrong.
+ * Reads it. Nodes without an id count on from 1 in the order given, users without one from the highest;
+ * what was approved and is not announced is not served. Throws MallaError `policy.topology-invalid` with all that is wrong.
  */
 export function readTopology(topology: Topology): NamedTailnet {
   const faults: string[] = [];
-  const users = topology.users.map(({ id, name, email = '', role }): PolicyUser => ({
-    id,
+  const highest = Math.max(0, ...topology.users.map(({ id }) => id));
+  const users = topology.users.map(({ id, name, email = '', role }, i): PolicyUser => ({
+    id: id === 0 ? highest + i + 1 : id,
     name,
     email,
     providerId: '',
@@ -58,9 +59,10 @@ function readNode(
   users: readonly PolicyUser[],
   fault: (text: string) => void,
 ): PolicyNode {
-  const { id = place, user, ipv4, ipv6, posture = {} } = written;
+  const { id = place, user = '', ipv4, ipv6, posture = {} } = written;
+  const tags = (written.tags ?? []).toSorted();
   const owner = users.find(({ name, email }) => name === user || email === user);
-  if (user !== undefined && owner === undefined) fault(`there is no user "${user}" in users`);
+  if (tags.length === 0 && owner === undefined) fault(`there is no user "${user}" in users`);
   const prefixes = (texts: readonly string[] | null | undefined): readonly Prefix[] =>
     (texts ?? []).flatMap((text) => {
       const parsed = parsePrefix(text);
@@ -73,8 +75,8 @@ function readNode(
   const served = announced.filter((prefix) => approved.has(formatPrefix(prefix)));
   return {
     id,
-    userId: owner?.id,
-    tags: (written.tags ?? []).toSorted(),
+    userId: tags.length === 0 ? owner?.id : undefined,
+    tags,
     addresses: [ipv4, ipv6].flatMap((text = '') => {
       const parsed = parseAddress(text);
       return parsed.ok ? [parsed.value] : [];
