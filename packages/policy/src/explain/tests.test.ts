@@ -111,6 +111,15 @@ describe('tests of a policy', () => {
     }
   });
 
+  test('tell of so many failures and no more', () => {
+    const entry = { src: 'tag:web', accept: ['tag:db:80', 'tag:db:81', 'tag:db:82'] };
+    const failures = runPolicyTests(
+      sceneWith({ acls: [], tests: Array.from({ length: 50 }, () => entry) }),
+    );
+    assert.equal(failures.length, 101);
+    assert.match(failures.at(-1)?.message ?? '', /others are not told/);
+  });
+
   test('agree with explanations between devices', () => {
     fc.assert(
       fc.property(worlds(), fc.constantFrom(22, 53, 85), (world, port) => {

@@ -12,7 +12,7 @@ import type { PolicyEngine } from '../engine/contract.ts';
 import { isAutogroup } from '../engine/selector.ts';
 import type { Alias, Place, Placed, PolicyTest, SshTest, TestDestination } from '../policy.ts';
 import type { PostureAttributes } from '../tailnet.ts';
-import { byAddress, type End, Ends } from './ends.ts';
+import { byAddress, type End, Ends, type NodeName } from './ends.ts';
 import type { SshOutcome } from './explanation.ts';
 import { representatives } from './pairs.ts';
 import { type DestinationSide, RuleTable, type SourceSide } from './rule-table.ts';
@@ -29,14 +29,29 @@ export interface TestFailure {
 /** What a test without a protocol means: one of them is enough. */
 const EITHER: readonly number[] = [Protocol.tcp, Protocol.udp];
 
-/** Runs every test of the engine's policy. Empty: all passed. */
-export function runPolicyTests(engine: PolicyEngine): readonly TestFailure[] {
-  const run = new TestRun(engine);
+/** More failures than anyone mends in one go. */
+const MAX_FAILURES = 100;
+
+/**
+ * Runs the tests of the engine's policy. Empty: all passed. After {@link MAX_FAILURES} it runs no more,
+ * and the last one says so. `name` says how devices are called.
+ */
+export function runPolicyTests(
+  engine: PolicyEngine,
+  name: NodeName = byAddress,
+): readonly TestFailure[] {
+  const run = new TestRun(engine, name);
   const { tests, sshTests } = engine.policy;
-  return [
-    ...tests.flatMap((test) => run.connections(test)),
-    ...sshTests.flatMap((test) => run.sessions(test)),
-  ];
+  const failures: TestFailure[] = [];
+  const take = (found: readonly TestFailure[], place: Place): boolean => {
+    failures.push(...found.slice(0, MAX_FAILURES - failures.length));
+    if (failures.length < MAX_FAILURES) return false;
+    failures.push({ place, message: 'too many tests failed: others are not told' });
+    return true;
+  };
+  for (const test of tests) if (take(run.connections(test), test.place)) return failures;
+  for (const test of sshTests) if (take(run.sessions(test), test.place)) return failures;
+  return failures;
 }
 
 /** What all tests of a policy share. */
@@ -45,11 +60,13 @@ class TestRun {
   readonly #ends: Ends;
   readonly #table: RuleTable;
   readonly #ssh: SshTable;
+  readonly #sides = new PerSource<SourceSide>();
+  readonly #sshSides = new PerSource<SshSource>();
   readonly #destinations = new Map<string, readonly DestinationSide[]>();
 
-  constructor(engine: PolicyEngine) {
+  constructor(engine: PolicyEngine, name: NodeName) {
     this.#engine = engine;
-    this.#ends = new Ends(engine, byAddress);
+    this.#ends = new Ends(engine, name);
     this.#table = new RuleTable(engine.policy, engine.resolver, (prefix) =>
       isRouted(engine, prefix),
     );
@@ -58,8 +75,9 @@ class TestRun {
 
   connections(test: PolicyTest): readonly TestFailure[] {
     if (test.faults.length > 0) return faultsOf(test);
-    const ends = representatives(this.#engine, this.#sources(test));
-    const sources = ends.map((end) => this.#table.asSource(end));
+    const sources = this.#sides.of(test, () =>
+      representatives(this.#engine, this.#sources(test)).map((end) => this.#table.asSource(end)),
+    );
     if (sources.length === 0) return [nobody(test)];
     const check = (destination: TestDestination, wanted: boolean): readonly TestFailure[] => {
       const wrong = this.#wrongConnection(test, sources, destination, wanted);
@@ -79,7 +97,7 @@ class TestRun {
 
   sessions(test: SshTest): readonly TestFailure[] {
     if (test.faults.length > 0) return faultsOf(test);
-    const sources = this.#ssh.distinct(this.#sources(test));
+    const sources = this.#sshSides.of(test, () => this.#ssh.distinct(this.#sources(test)));
     if (sources.length === 0) return [nobody(test)];
     const check = (
       users: readonly Placed<string>[],
@@ -159,6 +177,20 @@ class TestRun {
     const sides = ends.map((end) => this.#table.asDestination(end));
     this.#destinations.set(text, sides);
     return sides;
+  }
+}
+
+/** What was computed of the source of a test, for others with the same one. */
+class PerSource<T> {
+  readonly #known = new Map<string, readonly T[]>();
+
+  of(test: PolicyTest | SshTest, compute: () => readonly T[]): readonly T[] {
+    const key = JSON.stringify([formatAlias(test.source.value), ...test.sourceAttributes]);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const computed = compute();
+    this.#known.set(key, computed);
+    return computed;
   }
 }
 
