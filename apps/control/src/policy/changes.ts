@@ -5,12 +5,12 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Access, Login, Names, PolicyChange } from '@malla/api/policy-schemas';
-import { parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
-import { formatPrefix } from '@malla/ip/prefix';
 import { ADDRESS_BITS } from '@malla/ip/address';
-import type { ClassKey, PolicyEngine } from '@malla/policy/engine/contract';
+import { formatPrefix, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
+import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/engine/contract';
 import type { PolicyNode } from '@malla/policy/tailnet';
 import type { FilterRule } from '@malla/policy/wire';
+import { ANYONE, SourceNames } from './source-names.ts';
 
 export interface PolicyChanges {
   readonly changes: readonly PolicyChange[];
@@ -83,6 +83,7 @@ class Comparison {
   readonly #groups: readonly Group[];
   readonly #nameOf: (id: number) => string;
   readonly #routers: readonly PolicyNode[];
+  readonly #sources: SourceNames;
 
   constructor(
     before: PolicyEngine,
@@ -95,6 +96,7 @@ class Comparison {
     this.#groups = groups;
     this.#nameOf = nameOf;
     this.#routers = [...before.nodes()].filter((node) => servedBy(node).length > 0);
+    this.#sources = new SourceNames(before.nodes(), nameOf);
   }
 
   /** Undefined: nothing. */
@@ -135,9 +137,13 @@ class Comparison {
   }
 
   #access(group: Group): PolicyChange['access'] {
+    const before = this.#before.filter(group.before);
+    const after = this.#after.filter(group.after);
+    // Most filters are the same before and after, and need no closer look.
+    if (JSON.stringify([...before]) === JSON.stringify([...after])) return { gained: [], lost: [] };
     return compareSources(
-      this.#admitted(this.#before, group.before, group),
-      this.#admitted(this.#after, group.after, group),
+      this.#admitted(before, group),
+      this.#admitted(after, group),
       (key, from): Access => {
         const [to = '', what = ''] = key.split('\0');
         return { from, to, what };
@@ -157,7 +163,7 @@ class Comparison {
   }
 
   /** Sources by destination and what they may open there. */
-  #admitted(engine: PolicyEngine, of: ClassKey, { nodes }: Group): Sources {
+  #admitted(filter: NamedFilter, { nodes }: Group): Sources {
     const own = new Set(
       (nodes[0]?.addresses ?? []).map(({ value, family }) => `${family} ${value}`),
     );
@@ -166,8 +172,8 @@ class Comparison {
       return parsed.ok && isSingle(parsed.value) && own.has(keyOf(parsed.value)) ? '*' : text;
     };
     const sources = new Sources();
-    for (const rule of [...engine.filter(of).values()].flat()) {
-      const from = rule.SrcIPs.map((text) => this.#sourceName(engine, text));
+    for (const rule of [...filter.values()].flat()) {
+      const from = rule.SrcIPs.flatMap((text) => this.#sources.namesOf(text));
       for (const { IP, Ports } of rule.DstPorts ?? []) {
         sources.add(`${to(IP)}\0${admission(rule, Ports)}`, from);
       }
@@ -183,8 +189,8 @@ class Comparison {
     const sources = new Sources();
     const decided = new Set<string>();
     for (const { principals, sshUsers, action } of engine.ssh(of).rules) {
-      const from = principals.map((principal) =>
-        'any' in principal ? ANYONE : this.#sourceName(engine, principal.nodeIP),
+      const from = principals.flatMap((principal) =>
+        'any' in principal ? [ANYONE] : this.#sources.namesOf(principal.nodeIP),
       );
       const kind = action.holdAndDelegate === undefined ? 'accept' : 'check';
       for (const [user, local] of Object.entries(sshUsers)) {
@@ -205,21 +211,10 @@ class Comparison {
     });
   }
 
-  /** A node by its name, whichever of its addresses it is; anything else as it is written. */
-  #sourceName(engine: PolicyEngine, text: string): string {
-    if (text === '*') return ANYONE;
-    const parsed = parsePrefixOrAddress(text);
-    if (!parsed.ok || !isSingle(parsed.value)) return text;
-    const node = engine.nodeAt(parsed.value.network);
-    return node === undefined ? text : this.#nameOf(node.id);
-  }
-
   #names(nodes: readonly PolicyNode[]): Names {
     return names(nodes.map(({ id }) => this.#nameOf(id)));
   }
 }
-
-const ANYONE = 'anyone';
 
 /** Sources by what they may do. */
 class Sources {

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { PolicyChange } from '@malla/api/policy-schemas';
+import { PreviewBody } from '@malla/api/policy-schemas';
+import { comparePolicies } from './changes.ts';
+import { engineFor, readPolicy } from './judge.ts';
+import { readTopology } from './topology.ts';
+
+const USERS = [
+  { id: 1, name: 'ann', email: 'ann@example.com' },
+  { id: 2, name: 'bob', email: 'bob@example.com' },
+];
+const NODES = {
+  'ann-mac': { user: 'ann', ipv4: '100.64.0.1', ipv6: 'fd7a:115c:a1e0::1' },
+  'ann-phone': { user: 'ann', ipv4: '100.64.0.2', ipv6: 'fd7a:115c:a1e0::2' },
+  'bob-pc': { user: 'bob', ipv4: '100.64.0.3', ipv6: 'fd7a:115c:a1e0::3' },
+  db: { tags: ['tag:db'], ipv4: '100.64.0.4', ipv6: 'fd7a:115c:a1e0::4' },
+  router: {
+    tags: ['tag:router'],
+    ipv4: '100.64.0.5',
+    ipv6: 'fd7a:115c:a1e0::5',
+    routable_ips: ['10.0.0.0/24'],
+    approved_routes: ['10.0.0.0/24'],
+  },
+};
+const OWNERS = '"tagOwners": {"tag:db": ["ann@example.com"], "tag:router": ["ann@example.com"]}';
+const OPTIONS = { sshActionUrl: 'https://unused/' };
+
+/** What changes for each node that does, and with which others. */
+async function changesOf(before: string, after: string): Promise<readonly PolicyChange[]> {
+  const body = PreviewBody.parse({ policy: '{}', users: USERS, nodes: NODES });
+  const { users, nodes } = readTopology({ users: body.users ?? [], nodes: body.nodes ?? {} });
+  const names = [...nodes.keys()];
+  const members = { users: () => users, nodes: () => nodes.values() };
+  const [from, to] = [before, after].map((rest) => {
+    const read = readPolicy(`{${OWNERS}, ${rest}}`);
+    assert.ok(read.ok, read.ok ? '' : read.error.text);
+    return engineFor(read.value, members, OPTIONS);
+  });
+  assert.ok(from !== undefined && to !== undefined);
+  const { changes, omitted } = await comparePolicies(from, to, (id) => names[id - 1] ?? '?');
+  assert.equal(omitted, 0);
+  return changes;
+}
+
+/** As short as it can be written. */
+function shorten(changes: readonly PolicyChange[]): readonly string[] {
+  return changes.flatMap((change) => {
+    const who = change.nodes.names.join('+');
+    const lines: string[] = [];
+    for (const [sign, side] of [
+      ['+', 'gained'],
+      ['-', 'lost'],
+    ] as const) {
+      const add = (text: string): void => void lines.push(`${who} ${sign} ${text}`);
+      if (change.peers[side].count > 0) add(`peers ${change.peers[side].names.join(' ')}`);
+      for (const { from, to, what } of change.access[side]) {
+        add(`open ${what} at ${to} to ${from.names.join(' ')}`);
+      }
+      for (const name of change.routes[side].names) add(`route ${name}`);
+      for (const { from, user, action } of change.ssh[side]) {
+        add(`ssh ${from.names.join(' ')} as ${user} ${action}`);
+      }
+      for (const name of change.attributes[side].names) add(`attribute ${name}`);
+    }
+    return lines;
+  });
+}
+
+const NOTHING = '"acls": []';
+const acls = (...rules: readonly (readonly [src: string, dst: string])[]): string =>
+  `"acls": [${rules.map(([src, dst]) => `{"action": "accept", "src": ["${src}"], "dst": ["${dst}"]}`).join()}]`;
+
+const rootLogin = (action: string): string =>
+  `${NOTHING}, "ssh": [{"action": "${action}", "src": ["ann@example.com"], "dst": ["tag:db"], "users": ["root"]}]`;
+
+describe('what a policy would change', () => {
+  test('is nothing for the same rules, however they are written', async () => {
+    const rule = ['ann@example.com', 'tag:db:22'] as const;
+    assert.deepEqual(await changesOf(acls(rule), acls(rule)), []);
+    const grants = '"grants": [{"src": ["ann@example.com"], "dst": ["tag:db"], "ip": ["22"]}]';
+    assert.deepEqual(await changesOf(acls(rule), grants), []);
+  });
+
+  test('is peers for both sides and an open port for one', async () => {
+    const changes = await changesOf(NOTHING, acls(['ann@example.com', 'tag:db:22']));
+    assert.deepEqual(shorten(changes).toSorted(), [
+      'ann-mac+ann-phone + peers db',
+      'db + open 22 at * to ann-mac ann-phone',
+      'db + peers ann-mac ann-phone',
+    ]);
+  });
+
+  test('is told as lost when it is taken away', async () => {
+    const changes = await changesOf(acls(['bob@example.com', 'tag:db:*']), NOTHING);
+    assert.deepEqual(shorten(changes).toSorted(), [
+      'bob-pc - peers db',
+      'db - open * at * to bob-pc',
+      'db - peers bob-pc',
+    ]);
+  });
+
+  test('is only the port where the peers stay the same', async () => {
+    const changes = await changesOf(
+      acls(['bob@example.com', 'tag:db:80']),
+      acls(['bob@example.com', 'tag:db:443']),
+    );
+    assert.deepEqual(shorten(changes), [
+      'db + open 443 at * to bob-pc',
+      'db - open 80 at * to bob-pc',
+    ]);
+  });
+
+  test('is a route, with the router that serves it', async () => {
+    const changes = await changesOf(NOTHING, acls(['ann@example.com', '10.0.0.0/24:53']));
+    assert.deepEqual(shorten(changes).toSorted(), [
+      'ann-mac+ann-phone + peers router',
+      'ann-mac+ann-phone + route 10.0.0.0/24 via router',
+      'router + open 53 at 10.0.0.0/24 to ann-mac ann-phone',
+      'router + peers ann-mac ann-phone',
+    ]);
+  });
+
+  test('is an SSH login by the first rule that fits, and an attribute', async () => {
+    assert.deepEqual(shorten(await changesOf(rootLogin('accept'), rootLogin('check'))), [
+      'db + ssh ann-mac ann-phone as root check',
+      'db - ssh ann-mac ann-phone as root accept',
+    ]);
+    const attribute =
+      '"nodeAttrs": [{"target": ["bob@example.com"], "attr": ["randomize-client-port"]}]';
+    assert.deepEqual(shorten(await changesOf(NOTHING, `${NOTHING}, ${attribute}`)), [
+      'bob-pc + attribute randomize-client-port',
+    ]);
+  });
+
+  test('for devices of one user is told once for all of them', async () => {
+    const changes = await changesOf(NOTHING, acls(['autogroup:member', 'autogroup:self:*']));
+    assert.deepEqual(shorten(changes).toSorted(), [
+      'ann-mac+ann-phone + open * at * to ann-mac ann-phone',
+      'ann-mac+ann-phone + peers ann-mac ann-phone',
+      'bob-pc + open * at * to bob-pc',
+    ]);
+  });
+});
