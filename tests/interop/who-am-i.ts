@@ -20,5 +20,6 @@ if (address === undefined) {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const host = isIPv6(address) ? `[${address}]` : address;
   const answer = await fetch(`http://${host}/`, { signal }).catch(() => undefined);
-  process.stdout.write((await answer?.text()) ?? '');
+  // A connection attempt that was given up would keep the process for seconds.
+  process.stdout.write((await answer?.text()) ?? '', () => process.exit());
 }
