@@ -86,17 +86,29 @@ function isSameOwner(before: NodeRecord | undefined, after: NodeRecord | undefin
 
 /** An account of effects, as it is made. */
 export class Account {
+  readonly #created: ReadonlySet<NodeClass>;
   readonly #reclassed = new Set<number>();
   readonly #filters = new Map<NodeClass, Set<FilterName>>();
   readonly #ssh = new Set<NodeClass>();
   readonly #attributes = new Set<number>();
   visibility = false;
 
+  /** For classes that have just come about: all that is named of them is what they have now. */
+  constructor(created: ReadonlySet<NodeClass>) {
+    this.#created = created;
+  }
+
   reclassed(id: number): void {
     this.#reclassed.add(id);
   }
 
+  /** Names a part that is another one in a class that was there before. */
   filter(nodeClass: NodeClass, name: FilterName): void {
+    if (!this.#created.has(nodeClass)) this.part(nodeClass, name);
+  }
+
+  /** Names a part of any class. */
+  part(nodeClass: NodeClass, name: FilterName): void {
     const names = this.#filters.get(nodeClass);
     if (names === undefined) this.#filters.set(nodeClass, new Set([name]));
     else names.add(name);

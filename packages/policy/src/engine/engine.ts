@@ -95,8 +95,8 @@ class Engine implements PolicyEngine {
     for (const node of change.nodes ?? []) touched.set(node.id, node);
     this.#resolver.forget();
 
-    const account = new Account();
     const created = new Set<NodeClass>();
+    const account = new Account(created);
     const changes: NodeChange[] = [];
     for (const [id, node] of touched) {
       const before = this.#population.get(id);
@@ -104,11 +104,16 @@ class Engine implements PolicyEngine {
       if (before !== undefined || after !== undefined) changes.push({ before, after });
     }
     this.#settle(changes, created, account);
+    for (const { before, after } of changes) {
+      const id = this.#attributes.change(before?.node.id, after?.node);
+      if (id !== undefined) account.attributes(id);
+    }
     return account.effects();
   }
 
   setPolicy(policy: Policy): Effects {
-    const account = new Account();
+    const created = new Set<NodeClass>();
+    const account = new Account(created);
     const before = this.#plan;
     const plan = planOf(policy, before);
     const change = comparePlans(before, plan);
@@ -123,7 +128,6 @@ class Engine implements PolicyEngine {
     this.#sources.replan(plan, change.selectors);
     this.#filters.replan(plan);
     this.#resolver.forget();
-    const created = new Set<NodeClass>();
     this.#settle(this.#rematch(change, created), created, account, change);
     this.#reach = new Reach(plan, this.#population, this.#options);
 
@@ -303,15 +307,11 @@ class Engine implements PolicyEngine {
     }
     for (const each of created) {
       for (const rule of this.#plan.rules.values()) {
-        if (this.#filters.applies(rule, each)) account.filter(each, rule.name);
+        if (this.#filters.applies(rule, each)) account.part(each, rule.name);
       }
       if (this.#ssh.applies(each)) account.ssh(each);
     }
     for (const each of this.#ssh.touched(index, this.#classes)) this.#nameSsh(each, account);
-    for (const { before, after } of changes) {
-      const id = this.#attributes.change(before?.node.id, after?.node);
-      if (id !== undefined) account.attributes(id);
-    }
     for (const each of account.filtered()) this.#filters.dropOf(each);
   }
 
@@ -326,11 +326,13 @@ class Engine implements PolicyEngine {
   #nameOwners(rule: CompiledRule, index: ChangeIndex, account: Account): void {
     if (rule.self.length === 0) return;
     for (const change of index.touching(rule.sources)) {
-      const owners = new Set([change.before?.owner?.id, change.after?.owner?.id]);
-      const moved = owners.size > 1;
-      if (!moved && !changesListed(rule.sources, this.#plan, change)) continue;
-      for (const id of owners) {
+      for (const id of new Set([change.before?.owner?.id, change.after?.owner?.id])) {
         if (id === undefined) continue;
+        const own = {
+          before: change.before?.owner?.id === id ? change.before : undefined,
+          after: change.after?.owner?.id === id ? change.after : undefined,
+        };
+        if (!changesListed(rule.sources, this.#plan, own)) continue;
         for (const each of this.#classes.ofOwner(id)) account.filter(each, rule.name);
       }
     }
@@ -338,7 +340,11 @@ class Engine implements PolicyEngine {
 
   #nameTargets(rule: CompiledRule, account: Account): void {
     for (const { index } of rule.targets) {
-      for (const each of this.#classes.withTarget(index)) account.filter(each, rule.name);
+      for (const each of this.#classes.withTarget(index)) {
+        if (each.router === undefined || this.#filters.gives(rule, each)) {
+          account.filter(each, rule.name);
+        }
+      }
     }
   }
 

@@ -76,10 +76,22 @@ export class Filters {
     return filter;
   }
 
-  /** Whether a rule gives a class anything. */
+  /** Whether a rule with sources, those of `autogroup:self` aside, gives a class anything. */
+  gives(rule: CompiledRule, { router, targets }: NodeClass): boolean {
+    const meant = rule.targets.filter(({ index }) => hasBit(targets, index));
+    if (router === undefined) return meant.length > 0;
+    return meant.some((target) => {
+      const { addresses, prefixes } = this.#placeAt(target, router);
+      return (
+        (target.admissions.length > 0 && addresses.length > 0) ||
+        (target.grants && prefixes.length > 0)
+      );
+    });
+  }
+
+  /** Whether a rule gives a class anything now. */
   applies(rule: CompiledRule, nodeClass: NodeClass): boolean {
-    const meant = rule.targets.some(({ index }) => hasBit(nodeClass.targets, index));
-    if (meant && !this.#sources.isEmpty(rule)) return true;
+    if (!this.#sources.isEmpty(rule) && this.gives(rule, nodeClass)) return true;
     const { owner } = nodeClass;
     return rule.self.length > 0 && owner !== undefined && this.#sources.hasOwner(rule, owner);
   }

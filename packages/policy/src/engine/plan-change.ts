@@ -58,7 +58,8 @@ function samePairs(before: Plan, after: Plan): boolean {
 
 function pairsOf(plan: Plan): ReadonlySet<string> {
   const pairs = new Set<string>();
-  for (const { sources, targets, self } of plan.rules.values()) {
+  for (const { sources, targets, self, reaches } of plan.rules.values()) {
+    if (!reaches) continue;
     for (const source of sources) {
       for (const { index } of targets) pairs.add(`${source}>${index}`);
       if (self.length > 0) pairs.add(`${source}>self`);

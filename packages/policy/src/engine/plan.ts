@@ -48,6 +48,8 @@ export interface CompiledRule {
   /** What it gives at the other nodes of the source's owner; empty without `autogroup:self`. */
   readonly self: readonly Gift[];
   readonly app: CapMap | undefined;
+  /** Whether it makes nodes see each other. One that a capability brings with it adds nothing to that. */
+  readonly reaches: boolean;
 }
 
 /** The selectors of an SSH rule. */
@@ -155,23 +157,21 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
     }
   }
   const name = nameOf(rule);
+  const shape = { sourceBits: emptyBits(0), listing: [] };
   const compiled: CompiledRule[] = [
-    { name, sources, sourceBits: emptyBits(0), listing: [], targets, self, app: rule.app },
+    { ...shape, name, sources, targets, self, app: rule.app, reaches: true },
   ];
   const companions = Object.keys(rule.app ?? {}).flatMap((each) => COMPANIONS.get(each) ?? []);
   if (companions.length > 0) {
+    const back: Gift = { admissions: [], grants: true };
     compiled.push({
+      ...shape,
       name: `${name}+`,
       sources: unique(targets.map(({ index }) => index)),
-      sourceBits: emptyBits(0),
-      listing: [],
-      targets: sources.map((index) => ({
-        index: index === DANGER_ALL ? ANY : index,
-        admissions: [],
-        grants: true,
-      })),
-      self: self.map(() => ({ admissions: [], grants: true })),
+      targets: sources.map((index) => ({ ...back, index: index === DANGER_ALL ? ANY : index })),
+      self: self.map(() => back),
       app: Object.fromEntries(companions.toSorted().map((each) => [each, null])),
+      reaches: false,
     });
   }
   return compiled;

@@ -48,6 +48,7 @@ export class Reach {
     const size = plan.selectors.length;
     this.#selfSources = emptyBits(size);
     for (const rule of plan.rules.values()) {
+      if (!rule.reaches) continue;
       if (rule.self.length > 0) addBits(this.#selfSources, rule.sourceBits);
       for (const { index } of rule.targets) {
         addBits((this.#sourcesOf[index] ??= emptyBits(size)), rule.sourceBits);

@@ -122,10 +122,43 @@ const node: fc.Arbitrary<NodeShape> = fc.record({
   posture: fc.boolean(),
 });
 
+/** What a policy may have beside what {@link worlds} gives it. */
+export interface MoreSections {
+  readonly grants: readonly object[];
+  readonly nodeAttrs: readonly object[];
+}
+
+/** Grants of capabilities, and attributes. */
+export const MORE: fc.Arbitrary<MoreSections> = fc.record({
+  grants: fc.array(
+    fc.record({
+      src: some(SOURCES),
+      dst: some(DESTINATIONS.filter((name) => name !== 'autogroup:internet')),
+      app: fc.dictionary(
+        fc.constantFrom('example.com/cap/x', 'tailscale.com/cap/drive', 'tailscale.com/cap/relay'),
+        fc.constantFrom([{}], [{ level: 1 }]),
+        { minKeys: 1, maxKeys: 2 },
+      ),
+      srcPosture: postures,
+    }),
+    { maxLength: 2 },
+  ),
+  nodeAttrs: fc.array(
+    fc.record({
+      target: some([...IDENTITIES, ...ADDRESSES, '*']),
+      attr: some(['randomize-client-port', 'nextdns:abc']),
+    }),
+    { maxLength: 2 },
+  ),
+});
+
 /** A world whose policy is valid. */
-export function worlds(): fc.Arbitrary<World> {
+export function worlds(
+  more: fc.Arbitrary<MoreSections> = fc.constant({ grants: [], nodeAttrs: [] }),
+): fc.Arbitrary<World> {
   return fc
     .record({
+      more,
       nodes: fc.array(node, { minLength: 1, maxLength: 6 }),
       acls: rarely(fc.array(acl, { maxLength: 3 })),
       grants: fc.array(grant, { maxLength: 4 }),
@@ -135,9 +168,11 @@ export function worlds(): fc.Arbitrary<World> {
         'group:h': fc.subarray(OWNERS),
       }),
     })
-    .map(({ nodes, ...sections }) => {
+    .map(({ nodes, more: { grants, nodeAttrs }, ...sections }) => {
       const text = JSON.stringify({
         ...sections,
+        grants: [...sections.grants, ...grants],
+        nodeAttrs,
         hosts: { lan: '192.168.7.0/24' },
         ipsets: { 'ipset:s': ['add 100.64.0.0/30', 'add 10.1.2.0/24'] },
         tagOwners: Object.fromEntries(TAGS.map((tag) => [tag, []])),
