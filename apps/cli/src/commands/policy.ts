@@ -9,6 +9,7 @@ import { MallaError, messageOf } from '@malla/base/error';
 import { count as inRange, id, MallaCommand, option, required } from '../command.ts';
 import { CommandError, ListedError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
+import { printable } from '../output/table.ts';
 import { formatTime } from '../output/time.ts';
 import { unifiedDiff } from '../output/unified-diff.ts';
 import { type OfflinePolicy, openOffline } from './policy-offline.ts';
@@ -39,7 +40,9 @@ export function policyCommand(cli: Cli): MallaCommand {
         const answer = await withPolicy(it, {
           server: async (client) => {
             const { warnings } = await client.policyStatus();
-            for (const warning of warnings) cli.terminal.err.write(`Warning: ${warning}\n`);
+            for (const warning of warnings) {
+              cli.terminal.err.write(`Warning: ${printable(warning)}\n`);
+            }
             return client.getPolicy();
           },
           offline: (offline) => offline.get(),

@@ -126,7 +126,8 @@ export class PolicyHolder {
       this.#inForce === undefined
         ? 'nothing is allowed until it is mended'
         : `version ${this.#inForce.version.id} of ${iso(this.#inForce.version.createdAt)} stays in force`;
-    return [`the policy in ${where} is refused since ${iso(since)}, ${kept}: ${text}`];
+    const reason = text.replaceAll('\n', '; ');
+    return [`the policy in ${where} is refused since ${iso(since)}, ${kept}: ${reason}`];
   }
 
   /** Reads a text and runs its tests in the tailnet as it is. Throws MallaError `policy.invalid`. */
