@@ -17,6 +17,8 @@ const LOGIN = `http://${SERVER}:8080`;
 const EPHEMERAL_MS = 66_000;
 /** Within which a peer must know of a change that an administrator made. */
 const AT_ONCE_MS = 2_000;
+/** Within which clients come back to a server that was away. */
+const RETURN_MS = 60_000;
 
 describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
   let lab: Lab;
@@ -228,6 +230,20 @@ describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go')
     assert.ok(await watcher.reaches('nodo'));
   });
 
+  test('a device deleted while it is away must log in when it is back', async () => {
+    const { id } = await server.node('nodo');
+    // Else it is told over the connection that it still has.
+    await server.stopProcess();
+    await cutOff(client, '-I');
+    await server.startProcess();
+    assert.equal(await server.say('nodes', 'delete', '-i', id, '--force'), 'Node deleted');
+    await cutOff(client, '-D');
+    await client.until('NeedsLogin', (status) => status.BackendState === 'NeedsLogin', RETURN_MS);
+    await client.join(LOGIN, await server.createKey(vpn1), '--force-reauth');
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true, RETURN_MS);
+    await until('nodo is reached', 20_000, () => watcher.reaches('nodo', 1));
+  });
+
   test("a destroyed user's devices and keys are void at once", async () => {
     await client.cli('logout');
     const spare = await server.createKey(vpn2, '--reusable');
@@ -262,6 +278,11 @@ describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go')
 
 const PRINT_PAGE =
   'fetch(process.argv[1]).then((r) => r.text()).then((text) => process.stdout.write(text))';
+
+/** Adds (`-I`) or takes away (`-D`) the rule by which a client does not reach the server. */
+async function cutOff({ host }: OfficialClient, change: '-I' | '-D'): Promise<void> {
+  await host.output(['iptables', change, 'OUTPUT', '-d', SERVER, '-j', 'REJECT']);
+}
 
 function idOf(authUrl: string): string {
   return authUrl.split('/').at(-1) ?? '';

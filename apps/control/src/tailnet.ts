@@ -180,6 +180,7 @@ export class Tailnet {
       rules,
       serverUrl: config.serverUrl,
       now: world.now,
+      after: world.after,
       log: world.log,
     };
     this.#expiry = new ExpiryWatch({

@@ -232,7 +232,10 @@ export class Fanout {
 
   /** A message with nothing but the node itself: for one whose key has expired. */
   selfOnly(node: Node, encoding: Encoding): Uint8Array[] {
-    const members = [this.#selfMember(node), ...this.#options.firstMembers()];
+    const { naming, now } = this.#facts;
+    const granted = { routes: [], capMap: this.#options.capMap(node) };
+    const self = `"Node":${encodeSelf(node, granted, naming, now())}`;
+    const members = [self, ...this.#options.firstMembers()];
     return frame([new Piece(`{${members.join(',')}}`, this.#facts.compress)], encoding);
   }
 

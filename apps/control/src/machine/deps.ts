@@ -23,6 +23,8 @@ export interface MachineDeps {
   readonly serverUrl: string;
   /** Unix ms. */
   readonly now: () => number;
+  /** Calls back after so many ms, unless the returned function is called first. */
+  readonly after: (delayMs: number, task: () => void) => () => void;
   readonly log: Logger;
 }
 

@@ -35,7 +35,8 @@ describe('a map request', () => {
   test('for a node key that is unknown, or another machine’s, gets 404', async () => {
     const { machines, a } = await pair();
     const stranger = machines.device(3);
-    assert.equal((await stranger.map({ Stream: true })).status, 404);
+    assert.equal((await stranger.report()).status, 404);
+    assert.equal((await stranger.map({})).status, 404);
     stranger.nodeKey = a.nodeKey;
     assert.equal((await stranger.map({ Stream: true })).status, 404);
     assert.equal(machines.tailnet.fanout.streamCount, 0);
@@ -64,7 +65,7 @@ describe('a map request', () => {
     assert.equal(machines.tailnet.presences.onlineCount, 0);
   });
 
-  test('of an expired node gets that node only, and the answer ends', async () => {
+  test('of an expired node gets that node only; as a stream it stays open, so that it is not asked again at once', async () => {
     const { machines, a } = await pair();
     await machines.tailnet.ledger.execute((state, context) => setExpiry(state, 1, 'now', context));
     for (const fields of [{ Stream: true }, { OmitPeers: true }, {}]) {
@@ -72,6 +73,8 @@ describe('a map request', () => {
       assert.equal(answer.netmap.self?.['Expired'], true);
       assert.equal(answer.netmap.peers.size, 0);
       assert.equal(answer.netmap.derpMap, undefined);
+      assert.equal(answer.ended, !('Stream' in fields));
+      await machines.pass(60_000);
       assert.ok(answer.ended);
     }
     assert.equal(machines.tailnet.presences.onlineCount, 0);
@@ -194,7 +197,6 @@ describe('a stream', () => {
     await machines.pass(1_000);
     assert.equal(stream.netmap.self?.['Expired'], true);
     assert.equal(stream.netmap.peers.size, 0);
-    assert.ok(stream.ended);
     assert.equal(machines.tailnet.fanout.streamCount, 0);
   });
 
@@ -230,6 +232,63 @@ describe('a stream', () => {
     assert.equal(own.netmap.self?.['Expired'], true);
     assert.ok(own.ended);
     assert.equal(watcher.netmap.peers.size, 0);
-    assert.equal((await a.map({ Stream: true })).status, 404);
+  });
+});
+
+describe('a stream of a node key that is no good', () => {
+  test('ends within a second of its being good again', async () => {
+    const { machines, a } = await pair();
+    await machines.tailnet.ledger.execute((state, context) => setExpiry(state, 1, 'now', context));
+    const stream = await a.map({ Stream: true });
+    await machines.pass(10_000);
+    assert.equal(stream.ended, false);
+    await machines.tailnet.ledger.execute((state, context) =>
+      setExpiry(state, 1, 'never', context),
+    );
+    await machines.pass(1_000);
+    assert.ok(stream.ended);
+    assert.equal((await a.openMap()).netmap.peers.size, 1);
+  });
+
+  test('says that it has expired, when nothing was known of it for 5 s', async () => {
+    const { machines, a } = await pair();
+    await machines.tailnet.ledger.execute((state) => deleteNode(state, 1));
+    const stream = await a.map({ Stream: true });
+    await machines.pass(4_000);
+    assert.equal(stream.status, undefined);
+    await machines.pass(1_000);
+    const self = stream.netmap.self ?? {};
+    assert.deepEqual(
+      [self['Expired'], self['Key'], self['Machine'], self['Addresses']],
+      [true, a.nodeKey, a.machineKey, []],
+    );
+    assert.ok(Number.isSafeInteger(self['ID']) && Number(self['ID']) > 2 ** 52);
+    assert.equal(stream.ended, false);
+    await machines.pass(60_000);
+    assert.ok(stream.ended);
+  });
+
+  test('of which nothing was known is asked for again when something is', async () => {
+    const machines = await TestMachines.start();
+    const AuthKey = await machines.key(await machines.user('ann'));
+    const device = machines.device(1);
+    const early = await device.map({ Stream: true });
+    await device.register({ Auth: { AuthKey } });
+    await machines.pass(5_000);
+    assert.equal(early.status, 404);
+    assert.equal((await device.openMap()).netmap.self?.['Expired'], undefined);
+  });
+
+  test('is forgotten when the client leaves', async () => {
+    const { machines, a } = await pair();
+    await machines.tailnet.ledger.execute((state) => deleteNode(state, 1));
+    const early = await a.map({ Stream: true });
+    early.leave();
+    const later = await a.map({ Stream: true });
+    await machines.pass(5_000);
+    later.leave();
+    await machines.pass(60_000);
+    assert.equal(early.status, undefined);
+    assert.equal(later.messages.length, 1);
   });
 });

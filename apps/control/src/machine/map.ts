@@ -12,6 +12,7 @@ import type { State } from '../core/state.ts';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
+import { lockOut, lockOutUnknown } from './locked-out.ts';
 
 /** The oldest client that is served: 1.80. */
 export const MIN_CAP_VERSION = 113;
@@ -41,14 +42,19 @@ export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange)
   if (exchange.aborted) return;
   // Whatever was true before the wait: the node may be gone, logged out, or have another key.
   const node = find(state);
+  const encoding: Encoding = request.compress === 'zstd' ? 'zstd' : 'plain';
   if (node === undefined) {
-    exchange.respond(404, 'text/plain', 'node not found: log in again');
+    const { nodeKey } = request;
+    const { machineKey } = origin.connection;
+    if (request.stream && state.nodeByKey(nodeKey) === undefined) {
+      lockOutUnknown(deps, exchange, { machineKey, nodeKey }, encoding);
+    } else exchange.respond(404, 'text/plain', 'node not found: log in again');
     return;
   }
-  const encoding: Encoding = request.compress === 'zstd' ? 'zstd' : 'plain';
   if (isExpired(node, deps.now())) {
-    // It is told that it must log in again, and nothing else.
-    answerOnce(exchange, deps.fanout.selfOnly(node, encoding));
+    const isGood = (): boolean => !isExpired(find(state) ?? node, deps.now());
+    if (request.stream) lockOut(deps, exchange, node, encoding, isGood);
+    else answerOnce(exchange, deps.fanout.selfOnly(node, encoding));
   } else if (request.stream) openStream(deps, origin, exchange, node, encoding);
   else if (request.omitPeers) exchange.respond(200, 'application/json', '');
   else answerOnce(exchange, deps.fanout.once(node, encoding));

@@ -1,0 +1,94 @@
+/**
+ * What a client is told whose node key is no good: that it has expired. Then it asks its user to log in;
+ * of a refusal it would tell nobody, and try again for ever.
+ *
+ * The answer to a client that wants a stream is held open. One that ends at once is asked for again at
+ * once: an answer resets the client's back-off. It ends when the key is good after all.
+ *
+ * Observed: clients 1.80 to 1.102, which ask up to 100 times a second.
+ */
+import { keyBytes, type MachinePublic, type NodePublic } from '@malla/keys/key';
+import { RegisterMethod, type Node } from '@malla/netmap/node';
+import { FIRST_TAILNET } from '@malla/netmap/user';
+import type { Encoding } from '../fanout/message.ts';
+import type { MachineDeps } from './deps.ts';
+import type { Exchange } from './inner-http.ts';
+
+/** Shorter than clients wait for a word, 120 s. */
+const HOLD_MS = 60_000;
+const LOOK_EVERY_MS = 1_000;
+/**
+ * How long a key must stay unknown: a client that is logging in anew may ask by its old key once more
+ * before it hears that the new one is in its place.
+ */
+const UNKNOWN_MS = 5_000;
+/** The ids of nodes that do not exist; those of nodes that do never get there. */
+const NO_NODE_IDS_FROM = 2 ** 52;
+const NO_NODE_ID_BYTES = 6;
+
+/** Answers a request for a stream of a node whose key has expired. `isGood`: not, or not any more. */
+export function lockOut(
+  deps: MachineDeps,
+  exchange: Exchange,
+  node: Node,
+  encoding: Encoding,
+  isGood: () => boolean,
+): void {
+  const answer = exchange.stream('application/json');
+  answer.write(deps.fanout.selfOnly(node, encoding));
+  const until = deps.now() + HOLD_MS;
+  const look = (): void => {
+    if (isGood() || deps.now() >= until) answer.end();
+    else cancel = deps.after(LOOK_EVERY_MS, look);
+  };
+  let cancel = deps.after(LOOK_EVERY_MS, look);
+  answer.onClosed = () => cancel();
+}
+
+/** Answers a request for a stream of a node that is unknown, probably deleted, if it stays so. */
+export function lockOutUnknown(
+  deps: MachineDeps,
+  exchange: Exchange,
+  keys: { readonly machineKey: MachinePublic; readonly nodeKey: NodePublic },
+  encoding: Encoding,
+): void {
+  const isGood = (): boolean => deps.ledger.state.nodeByKey(keys.nodeKey) !== undefined;
+  exchange.onAborted = deps.after(UNKNOWN_MS, () => {
+    // It asks again, and gets its map.
+    if (isGood()) exchange.respond(404, 'text/plain', 'node not found');
+    else lockOut(deps, exchange, nobody(keys, deps.now()), encoding, isGood);
+  });
+}
+
+/** A node that has expired. Clients tell profiles apart by its id, so each key has another. */
+function nobody(
+  { machineKey, nodeKey }: { readonly machineKey: MachinePublic; readonly nodeKey: NodePublic },
+  now: number,
+): Node {
+  const suffix = keyBytes(nodeKey).subarray(0, NO_NODE_ID_BYTES).toHex();
+  return {
+    id: NO_NODE_IDS_FROM + Number.parseInt(suffix, 16),
+    tailnet: FIRST_TAILNET,
+    machineKey,
+    nodeKey,
+    discoKey: undefined,
+    userId: undefined,
+    tags: [],
+    hostname: '',
+    name: 'unknown',
+    nameIsFixed: false,
+    ipv4: undefined,
+    ipv6: undefined,
+    hostinfo: {},
+    endpoints: [],
+    homeDerp: 0,
+    capVersion: 0,
+    registerMethod: RegisterMethod.cli,
+    preAuthKeyId: undefined,
+    ephemeral: false,
+    expiry: now,
+    createdAt: now,
+    lastSeen: undefined,
+    approvedRoutes: [],
+  };
+}
