@@ -19,6 +19,7 @@ const MAX_RTT_MS = 400;
 class Subject {
   readonly time = new VirtualTime();
   readonly changed: number[][] = [];
+  readonly shaken: number[][] = [];
   readonly asked: number[] = [];
   readonly silent = new Set<number>();
   readonly notReady = new Set<number>();
@@ -43,6 +44,7 @@ class Subject {
         isReady: (id) => !this.notReady.has(id),
         send: (id, member) => this.#send(id, member),
         onChanged: (ids) => this.changed.push([...ids]),
+        onChoice: (ids) => this.shaken.push([...ids]),
         log: silentLogger,
       },
       nodes,
@@ -180,6 +182,16 @@ describe('of two routers for one prefix', () => {
     }
     assert.equal(subject.primary, 1);
     assert.deepEqual(subject.changed, [[1]]);
+  });
+
+  test('whoever may use one of them only hears of it when one comes or goes, and not with each probe', () => {
+    const subject = new Subject().connect(1, 2);
+    subject.shaken.length = 0;
+    subject.time.advance(60_000);
+    assert.deepEqual(subject.shaken, []);
+    subject.silent.add(2);
+    subject.time.advance(60_000);
+    assert.deepEqual(subject.shaken, [[1, 2]]);
   });
 
   test('one that is too slow for every probe is replaced once and does not come and go', () => {
@@ -414,6 +426,7 @@ function capture(): {
         return true;
       },
       onChanged: () => {},
+      onChoice: () => {},
       log: silentLogger,
     },
     [router(1), router(2)],

@@ -42,8 +42,8 @@ export interface RoutesOptions {
   readonly send: (id: NodeId, member: string) => boolean;
   /** What these nodes serve has changed. */
   readonly onChanged: (ids: ReadonlySet<NodeId>) => void;
-  /** One of these came or went, so {@link Routes.choose} may choose another of them. */
-  readonly onChoice?: (ids: ReadonlySet<NodeId>) => void;
+  /** Something has happened among these, so {@link Routes.choose} may choose another of them. */
+  readonly onChoice: (ids: ReadonlySet<NodeId>) => void;
   readonly log: Logger;
 }
 
@@ -99,11 +99,9 @@ export class Routes {
     return this.#served.get(id) ?? NOTHING;
   }
 
-  /** Of routers that could serve a prefix the one to use: the primary, else one that is up, else the first. */
+  /** Which of some routers somebody should use for a prefix who may use these only. */
   choose(prefix: Prefix, among: readonly NodeId[]): NodeId | undefined {
-    const primary = this.#routing.primaryOf(prefix);
-    if (primary !== undefined && among.includes(primary)) return primary;
-    return among.find((id) => this.#routing.isUp(id)) ?? among[0];
+    return this.#routing.choose(prefix, among);
   }
 
   /** Whether a node could serve prefixes, now or when others are gone. */
@@ -132,7 +130,6 @@ export class Routes {
   presenceChanged(id: NodeId, online: boolean): void {
     this.#expected.delete(id);
     this.#tell(this.#routing.setOnline(id, online));
-    this.#tellRivals([id]);
   }
 
   /** A stream of a node has opened, beside another one maybe. */
@@ -154,7 +151,6 @@ export class Routes {
       this.#options.after(PATIENCE_MS, () => {
         this.#leaving.delete(id);
         this.#tell(this.#routing.setHealthy([id], false));
-        this.#tellRivals([id]);
       }),
     );
   }
@@ -214,26 +210,17 @@ export class Routes {
       else log.warn({ node: id }, 'router does not answer');
     }
     this.#tell(this.#routing.setHealthy(ids, healthy));
-    this.#tellRivals(ids);
-  }
-
-  #tellRivals(ids: readonly NodeId[]): void {
-    const { onChoice } = this.#options;
-    if (onChoice === undefined) return;
-    for (const id of ids) {
-      const rivals = this.#routing.rivalsOf(id);
-      if (rivals.size > 1) onChoice(rivals);
-    }
   }
 
   #tell(changed: Changed): void {
-    if (changed.size === 0) return;
+    const { served, rivals } = changed;
     this.#note(changed);
-    this.#options.onChanged(changed);
+    if (served.size > 0) this.#options.onChanged(served);
+    if (rivals.size > 0) this.#options.onChoice(rivals);
   }
 
-  #note(changed: Changed): void {
-    for (const id of changed) {
+  #note({ served: ids }: Changed): void {
+    for (const id of ids) {
       const served = this.#routing.servedBy(id).map(formatPrefix);
       if (served.length > 0) this.#served.set(id, served);
       else this.#served.delete(id);
@@ -241,4 +228,4 @@ export class Routes {
   }
 }
 
-const NOBODY: Changed = new Set();
+const NOBODY: Changed = { served: new Set(), rivals: new Set() };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { comparePrefixes, formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import fc from 'fast-check';
-import { Routing } from './primaries.ts';
+import { type Changed, Routing } from './primaries.ts';
 
 const LAN = '10.0.0.0/24';
 const EXIT = ['0.0.0.0/0', '::/0'];
@@ -10,12 +10,12 @@ const EXIT = ['0.0.0.0/0', '::/0'];
 describe('a prefix', () => {
   test('that is announced and approved is served by an online node', () => {
     const routing = new Routing();
-    assert.deepEqual(routing.update(1, prefixes(LAN), prefixes(LAN)), ids());
+    assert.deepEqual(routing.update(1, prefixes(LAN), prefixes(LAN)).served, ids());
     assert.equal(routing.primaryOf(prefix(LAN)), undefined);
-    assert.deepEqual(routing.setOnline(1, true), ids(1));
+    assert.deepEqual(routing.setOnline(1, true).served, ids(1));
     assert.equal(routing.primaryOf(prefix(LAN)), 1);
     assert.deepEqual(texts(routing.servedBy(1)), [LAN]);
-    assert.deepEqual(routing.setOnline(1, false), ids(1));
+    assert.deepEqual(routing.setOnline(1, false).served, ids(1));
     assert.deepEqual(routing.servedBy(1), []);
   });
 
@@ -25,7 +25,7 @@ describe('a prefix', () => {
     routing.update(1, prefixes(LAN, '10.1.0.0/24'), prefixes('10.1.0.0/24', '10.2.0.0/24'));
     assert.deepEqual(texts(routing.servedBy(1)), ['10.1.0.0/24']);
     assert.deepEqual(routing.candidates(prefix(LAN)), []);
-    assert.deepEqual(routing.update(1, [], prefixes('10.1.0.0/24')), ids(1));
+    assert.deepEqual(routing.update(1, [], prefixes('10.1.0.0/24')).served, ids(1));
     assert.deepEqual(routing.servedBy(1), []);
   });
 
@@ -40,7 +40,7 @@ describe('a prefix', () => {
     const site = 'fd7a:115c:a1e0:b1a:0:7:a00:0/120';
     const routing = pair(site, site);
     assert.equal(routing.primaryOf(prefix(site)), 1);
-    assert.deepEqual(routing.setOnline(1, false), ids(1, 2));
+    assert.deepEqual(routing.setOnline(1, false).served, ids(1, 2));
     assert.equal(routing.primaryOf(prefix(site)), 2);
   });
 });
@@ -53,7 +53,7 @@ describe('of two routers for one prefix', () => {
     assert.deepEqual(routing.candidates(prefix(LAN)), [1, 2]);
     routing.setOnline(1, true);
     assert.equal(routing.hasRival(1), false);
-    assert.deepEqual(routing.setOnline(2, true), ids());
+    assert.deepEqual(routing.setOnline(2, true).served, ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 1);
     assert.deepEqual(routing.servedBy(2), []);
     assert.deepEqual([routing.hasRival(1), routing.hasRival(2)], [true, true]);
@@ -61,11 +61,11 @@ describe('of two routers for one prefix', () => {
 
   test('the other takes over when the primary goes, falls ill, is deleted or withdraws', () => {
     const ends: ((routing: Routing) => unknown)[] = [
-      (routing) => assert.deepEqual(routing.setOnline(1, false), ids(1, 2)),
-      (routing) => assert.deepEqual(routing.setHealthy([1], false), ids(1, 2)),
-      (routing) => assert.deepEqual(routing.remove(1), ids(1, 2)),
-      (routing) => assert.deepEqual(routing.update(1, prefixes(LAN), []), ids(1, 2)),
-      (routing) => assert.deepEqual(routing.update(1, [], prefixes(LAN)), ids(1, 2)),
+      (routing) => assert.deepEqual(routing.setOnline(1, false).served, ids(1, 2)),
+      (routing) => assert.deepEqual(routing.setHealthy([1], false).served, ids(1, 2)),
+      (routing) => assert.deepEqual(routing.remove(1).served, ids(1, 2)),
+      (routing) => assert.deepEqual(routing.update(1, prefixes(LAN), []).served, ids(1, 2)),
+      (routing) => assert.deepEqual(routing.update(1, [], prefixes(LAN)).served, ids(1, 2)),
     ];
     for (const end of ends) {
       const routing = pair(LAN, LAN);
@@ -78,20 +78,20 @@ describe('of two routers for one prefix', () => {
   test('one that comes back takes nothing back', () => {
     const routing = pair(LAN, LAN);
     routing.setOnline(1, false);
-    assert.deepEqual(routing.setOnline(1, true), ids());
+    assert.deepEqual(routing.setOnline(1, true).served, ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 2);
     routing.setHealthy([2], false);
-    assert.deepEqual(routing.setHealthy([2], true), ids());
+    assert.deepEqual(routing.setHealthy([2], true).served, ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 1);
   });
 
   test('the primary stays when both are ill, and goes when it is offline', () => {
     const routing = pair(LAN, LAN);
     routing.setHealthy([1], false);
-    assert.deepEqual(routing.setHealthy([2], false), ids());
+    assert.deepEqual(routing.setHealthy([2], false).served, ids());
     assert.equal(routing.primaryOf(prefix(LAN)), 2);
     routing.setHealthy([1, 2], true);
-    assert.deepEqual(routing.setHealthy([2, 1], false), ids(), 'both at once');
+    assert.deepEqual(routing.setHealthy([2, 1], false).served, ids(), 'both at once');
     routing.setOnline(2, false);
     assert.equal(routing.primaryOf(prefix(LAN)), 1, 'an ill router is better than none');
     routing.setOnline(1, false);
@@ -101,12 +101,32 @@ describe('of two routers for one prefix', () => {
   });
 });
 
+describe('somebody who may use some routers only', () => {
+  test('uses the primary if that is one of them, else the one that has been up for longest', () => {
+    const routing = new Routing();
+    for (const id of [1, 2, 3]) routing.update(id, prefixes(LAN), prefixes(LAN));
+    const choose = (...among: readonly number[]): number | undefined =>
+      routing.choose(prefix(LAN), among);
+    assert.equal(choose(2, 3), 2, 'nobody is up');
+    for (const id of [1, 3, 2]) routing.setOnline(id, true);
+    assert.deepEqual([choose(1, 2, 3), choose(2, 3), choose(2), choose()], [1, 3, 2, undefined]);
+    assert.deepEqual(routing.setHealthy([3], false).rivals, ids(1, 2, 3));
+    assert.equal(choose(2, 3), 2);
+    routing.setHealthy([3], true);
+    assert.equal(choose(2, 3), 2, 'one that comes back takes nothing back');
+    routing.setOnline(1, false);
+    assert.equal(choose(2, 3), 2);
+    routing.setOnline(2, false);
+    assert.equal(choose(2, 3), 3);
+  });
+});
+
 describe('exit nodes', () => {
   test('serve both default routes, all of them, online or not, after what they are primary for', () => {
     const routing = new Routing();
     for (const id of [1, 2]) {
       const both = prefixes(...EXIT, '2001:db8::/32');
-      assert.deepEqual(routing.update(id, both, both), ids(id));
+      assert.deepEqual(routing.update(id, both, both).served, ids(id));
       assert.deepEqual(texts(routing.servedBy(id)), EXIT);
     }
     routing.setOnline(1, true);
@@ -207,12 +227,17 @@ describe('after any history', () => {
         const oracle = new Oracle();
         for (const now of steps) {
           const before = new Map(IDS.map((id) => [id, oracle.servedBy(id)]));
+          const chosen = choices(routing);
           const changed = apply(routing, oracle, now);
           oracle.elect();
           const expected = IDS.filter(
             (id) => oracle.servedBy(id).join() !== before.get(id)?.join(),
           );
-          assert.deepEqual(changed, new Set(expected));
+          assert.deepEqual(changed.served, new Set(expected));
+          for (const [key, choice] of choices(routing)) {
+            const was = chosen.get(key) ?? choice;
+            if (choice !== was) assert.ok(changed.rivals.has(choice) && changed.rivals.has(was));
+          }
           for (const id of IDS) {
             assert.deepEqual(texts(routing.servedBy(id)), oracle.servedBy(id));
             assert.deepEqual(texts(routing.primaryRoutesOf(id)), primariesOf(oracle, id));
@@ -239,9 +264,25 @@ describe('after any history', () => {
   });
 });
 
+/** Who is chosen, by prefix and by those candidates for it that may be. */
+function choices(routing: Routing): ReadonlyMap<string, number> {
+  const out = new Map<string, number>();
+  for (const text of TEXTS) {
+    const candidates = routing.candidates(prefix(text));
+    for (let subset = 1; subset < 1 << IDS.length; subset++) {
+      const among = IDS.filter((_, bit) => (subset >> bit) % 2 === 1);
+      if (!among.every((id) => candidates.includes(id))) continue;
+      const choice = routing.choose(prefix(text), among);
+      assert.ok(choice !== undefined && among.includes(choice));
+      out.set(`${text} ${among.join()}`, choice);
+    }
+  }
+  return out;
+}
+
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-function apply(routing: Routing, oracle: Oracle, now: Step): ReadonlySet<number> {
+function apply(routing: Routing, oracle: Oracle, now: Step): Changed {
   const { id } = now;
   if (now.kind === 'remove') {
     oracle.nodes.delete(id);

@@ -22,8 +22,13 @@ export const EXIT_PREFIXES: readonly Prefix[] = [
   { network: { family: 6, value: 0n }, bits: 0 },
 ];
 
-/** The nodes whose served prefixes an event has changed. */
-export type Changed = ReadonlySet<NodeId>;
+/** What an event has changed. */
+export interface Changed {
+  /** Nodes that serve other prefixes than before. */
+  readonly served: ReadonlySet<NodeId>;
+  /** Nodes of which {@link Routing.choose} may choose another one now. */
+  readonly rivals: ReadonlySet<NodeId>;
+}
 
 interface Contest {
   readonly prefix: Prefix;
@@ -39,7 +44,12 @@ interface Router {
   isExit: boolean;
 }
 
-const NOBODY: Changed = new Set();
+interface Changes extends Changed {
+  readonly served: Set<NodeId>;
+  readonly rivals: Set<NodeId>;
+}
+
+const NOTHING: Changed = { served: new Set(), rivals: new Set() };
 
 export class Routing {
   /** By canonical text of the prefix. */
@@ -48,16 +58,18 @@ export class Routing {
   readonly #routers = new Map<NodeId, Router>();
   readonly #online = new Set<NodeId>();
   readonly #unhealthy = new Set<NodeId>();
+  /** Nodes that are online and healthy, by rising time since when they are. */
+  readonly #up = new Set<NodeId>();
 
   /** A node announces and is approved for these prefixes now. A new one is offline and healthy. */
   update(id: NodeId, announced: readonly Prefix[], approved: readonly Prefix[]): Changed {
     const before = this.#routers.get(id);
-    if (before === undefined && (announced.length === 0 || approved.length === 0)) return NOBODY;
+    if (before === undefined && (announced.length === 0 || approved.length === 0)) return NOTHING;
     const wanted = usable(announced, approved);
-    const changed = new Set<NodeId>();
+    const changed = noChanges();
     const isExit = EXIT_TEXTS.every((text) => wanted.delete(text));
     for (const text of EXIT_TEXTS) wanted.delete(text);
-    if (isExit !== (before?.isExit ?? false)) changed.add(id);
+    if (isExit !== (before?.isExit ?? false)) changed.served.add(id);
 
     const contests = new Map<string, Contest>();
     for (const [text, prefix] of wanted) {
@@ -77,15 +89,16 @@ export class Routing {
     const changed = this.update(id, [], []);
     this.#online.delete(id);
     this.#unhealthy.delete(id);
+    this.#up.delete(id);
     return changed;
   }
 
   setOnline(id: NodeId, online: boolean): Changed {
-    if (this.#online.has(id) === online) return NOBODY;
+    if (this.#online.has(id) === online) return NOTHING;
     if (online) this.#online.add(id);
     else this.#online.delete(id);
     for (const contest of this.#contestsOf(id)) contest.online += online ? 1 : -1;
-    return this.#electFor([id]);
+    return this.#turned([id]);
   }
 
   /** All at once: a prefix does not move from one that falls ill to another that does. */
@@ -95,7 +108,7 @@ export class Routing {
       if (healthy) this.#unhealthy.delete(id);
       else this.#unhealthy.add(id);
     }
-    return this.#electFor(turned);
+    return this.#turned(turned);
   }
 
   isHealthy(id: NodeId): boolean {
@@ -113,11 +126,6 @@ export class Routing {
     const out: Prefix[] = [];
     for (const { prefix, primary } of this.#contestsOf(id)) if (primary === id) out.push(prefix);
     return out.toSorted(comparePrefixes);
-  }
-
-  /** Whether it is online and healthy. */
-  isUp(id: NodeId): boolean {
-    return this.#online.has(id) && !this.#unhealthy.has(id);
   }
 
   /** Whether it may be used as an exit node; also while it is offline. */
@@ -147,18 +155,22 @@ export class Routing {
     return (this.#routers.get(id)?.contests.size ?? 0) > 0;
   }
 
-  /** The nodes that could serve a prefix that this one could serve, itself among them. */
-  rivalsOf(id: NodeId): ReadonlySet<NodeId> {
-    const out = new Set<NodeId>();
-    for (const { candidates } of this.#contestsOf(id)) for (const each of candidates) out.add(each);
-    return out;
+  /**
+   * Of routers that could serve a prefix the one that somebody should use who may use these only: the
+   * primary, else the one that has been up for longest, so that one that comes back takes nothing back.
+   */
+  choose(prefix: Prefix, among: readonly NodeId[]): NodeId | undefined {
+    const primary = this.primaryOf(prefix);
+    if (primary !== undefined && among.includes(primary)) return primary;
+    for (const id of this.#up) if (among.includes(id)) return id;
+    return among[0];
   }
 
   #contestsOf(id: NodeId): Iterable<Contest> {
     return this.#routers.get(id)?.contests.values() ?? [];
   }
 
-  #enter(id: NodeId, text: string, prefix: Prefix, changed: Set<NodeId>): Contest {
+  #enter(id: NodeId, text: string, prefix: Prefix, changed: Changes): Contest {
     let contest = this.#contests.get(text);
     if (contest === undefined) {
       contest = { prefix, candidates: new Set(), online: 0, primary: undefined };
@@ -166,32 +178,43 @@ export class Routing {
     }
     contest.candidates.add(id);
     if (this.#online.has(id)) contest.online++;
+    shake(contest, changed);
     this.#elect(contest, changed);
     return contest;
   }
 
-  #leave(id: NodeId, text: string, contest: Contest, changed: Set<NodeId>): void {
+  #leave(id: NodeId, text: string, contest: Contest, changed: Changes): void {
+    shake(contest, changed);
     contest.candidates.delete(id);
     if (this.#online.has(id)) contest.online--;
     this.#elect(contest, changed);
     if (contest.candidates.size === 0) this.#contests.delete(text);
   }
 
-  #electFor(ids: readonly NodeId[]): Changed {
-    const changed = new Set<NodeId>();
+  /** These came or went, by health or by presence. */
+  #turned(ids: readonly NodeId[]): Changed {
+    const changed = noChanges();
+    for (const id of ids) {
+      const isUp = this.#online.has(id) && !this.#unhealthy.has(id);
+      const differs = isUp !== this.#up.has(id);
+      if (isUp) this.#up.add(id);
+      else this.#up.delete(id);
+      for (const contest of this.#contestsOf(id)) if (differs) shake(contest, changed);
+    }
     for (const id of ids) {
       for (const contest of this.#contestsOf(id)) this.#elect(contest, changed);
     }
     return changed;
   }
 
-  #elect(contest: Contest, changed: Set<NodeId>): void {
+  #elect(contest: Contest, changed: Changes): void {
     const before = contest.primary;
     const after = this.#winner(contest);
     if (before === after) return;
     contest.primary = after;
-    if (before !== undefined) changed.add(before);
-    if (after !== undefined) changed.add(after);
+    if (before !== undefined) changed.served.add(before);
+    if (after !== undefined) changed.served.add(after);
+    shake(contest, changed);
   }
 
   #winner({ candidates, primary }: Contest): NodeId | undefined {
@@ -209,6 +232,15 @@ export class Routing {
     const stays = primary !== undefined && candidates.has(primary) && this.#online.has(primary);
     return stays ? primary : any;
   }
+}
+
+function noChanges(): Changes {
+  return { served: new Set(), rivals: new Set() };
+}
+
+/** Something has happened among the candidates of a contest. */
+function shake({ candidates }: Contest, { rivals }: Changes): void {
+  if (candidates.size > 1) for (const id of candidates) rivals.add(id);
 }
 
 const EXIT_TEXTS = EXIT_PREFIXES.map(formatPrefix);
