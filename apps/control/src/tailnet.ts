@@ -17,7 +17,7 @@ import type { Config } from './config/config.ts';
 import type { Change } from './core/change.ts';
 import { sawNodes } from './core/map-update.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
-import { approveAutomatically } from './core/routes.ts';
+import { approveAutomatically, mayBeApproved } from './core/routes.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
@@ -305,7 +305,11 @@ export class Tailnet {
     this.fanout.apply(changes, this.access.apply(changes));
     this.#approveRoutes(
       changes.flatMap((change) =>
-        change.table === 'node' && change.after !== undefined ? [change.id] : [],
+        change.table === 'node' &&
+        change.after !== undefined &&
+        mayBeApproved(change.before, change.after)
+          ? [change.id]
+          : [],
       ),
     );
     if (this.dns.apply(changes)) this.#dnsChanged();

@@ -3,7 +3,12 @@ import { describe, test } from 'node:test';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import { createTailnet } from '../testing/tailnet.ts';
-import { announcedPrefixes, approveAutomatically, availableRoutes } from './routes.ts';
+import {
+  announcedPrefixes,
+  approveAutomatically,
+  availableRoutes,
+  mayBeApproved,
+} from './routes.ts';
 
 describe('what a client offers', () => {
   test('is in order, and what is no network is left out', () => {
@@ -39,6 +44,26 @@ describe('what a policy approves', () => {
     const offers = ['0.0.0.0/0', '::/0'];
     const [node] = approve({ offers }, ['::/0']);
     assert.deepEqual(node?.approvedRoutes, offers);
+  });
+
+  test('is asked anew when the offer, the owner or the tags change, and for nothing else', () => {
+    const [node] = nodesOf({ offers: ['10.0.0.0/24'] });
+    assert.ok(node);
+    assert.equal(mayBeApproved(undefined, node), true);
+    for (const change of [
+      { hostinfo: { RoutableIPs: ['10.0.0.0/24', '10.1.0.0/24'] } },
+      { userId: 2 },
+      { tags: ['tag:router'], userId: undefined },
+    ]) {
+      assert.equal(mayBeApproved(node, { ...node, ...change }), true);
+    }
+    for (const change of [
+      { approvedRoutes: ['10.0.0.0/24'] },
+      { endpoints: ['192.0.2.1:1'] },
+      { hostinfo: { RoutableIPs: ['10.0.0.0/24'], OS: 'linux' } },
+    ]) {
+      assert.equal(mayBeApproved(node, { ...node, ...change }), false);
+    }
   });
 
   test('is asked only of nodes that are there and offer something', () => {

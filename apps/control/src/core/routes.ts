@@ -50,6 +50,19 @@ export function availableRoutes(node: Node): readonly string[] {
 }
 
 /**
+ * Whether a policy is to be asked anew what it approves of a node's routes. What an administrator approves
+ * or withdraws is no reason, or nothing could be withdrawn that a policy approves.
+ */
+export function mayBeApproved(before: Node | undefined, after: Node): boolean {
+  return (
+    before === undefined ||
+    before.userId !== after.userId ||
+    before.tags.join() !== after.tags.join() ||
+    before.hostinfo.RoutableIPs?.join() !== after.hostinfo.RoutableIPs?.join()
+  );
+}
+
+/**
  * Adds to the approved routes of nodes what they offer and a policy approves by itself. Nothing is ever
  * taken away: what was approved once stays approved until somebody says otherwise. Answers with the nodes
  * that got more.
