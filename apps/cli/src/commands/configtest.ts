@@ -2,6 +2,7 @@
 import { MallaCommand } from '../command.ts';
 import { readServerConfig } from '../configuration.ts';
 import { action, type Cli } from '../invocation.ts';
+import { withPlaces } from './policy-text.ts';
 
 /** The command. */
 export function configTestCommand(cli: Cli): MallaCommand {
@@ -12,10 +13,27 @@ export function configTestCommand(cli: Cli): MallaCommand {
     );
   configTest.action(
     action(cli, async (it) => {
-      const { warnings } = await readServerConfig(it.options, cli, {}, 'configuration error: ');
+      const { config, warnings } = await readServerConfig(
+        it.options,
+        cli,
+        {},
+        'configuration error: ',
+      );
       const { formatNote } = await import('@malla/control/config/report');
       for (const warning of warnings) cli.terminal.err.write(`${formatNote(warning)}\n`);
+      const { source } = config.policy;
+      if (typeof source === 'object') await checkPolicy(source.file);
     }),
   );
   return configTest;
+}
+
+/** Its tests need a tailnet, and are not run. */
+async function checkPolicy(file: string): Promise<void> {
+  const { checkPolicyFile } = await import('@malla/control/policy/policy-file');
+  try {
+    await checkPolicyFile(file);
+  } catch (error) {
+    throw withPlaces(error, file);
+  }
 }

@@ -1,12 +1,42 @@
 /** What the policy commands say to people: problems, and what a policy would change. */
 import type { Access, Login, Names, PolicyChange, PolicyProblem } from '@malla/api/policy-schemas';
+import { MallaError } from '@malla/base/error';
+import { ListedError } from '../failure.ts';
 
 /** `policy.hujson:3:14: acls[0].dst[1]: what is wrong (how to mend it)`. */
-export function formatPolicyProblem(file: string, problem: PolicyProblem): string {
+function formatPolicyProblem(file: string, problem: PolicyProblem): string {
   const { line, column, path, message, hint } = problem;
   // Some messages begin with the path.
   const where = path === '' || message.startsWith(path) ? '' : `${path}: `;
   return `${file}:${line}:${column}: ${where}${message}${hint === '' ? '' : ` (${hint})`}`;
+}
+
+/** A refusal of the policy with the place of each problem in its file; any other error as it is. */
+export function withPlaces(error: unknown, file?: string): unknown {
+  if (!(error instanceof MallaError) || error.code !== 'policy.invalid') return error;
+  const problems = error.details['problems'] as readonly PolicyProblem[] | undefined;
+  if (problems === undefined || problems.length === 0) return error;
+  return error.message.startsWith(TESTS_FAILED)
+    ? testsFailed(problems, file)
+    : listed(`the policy is refused: ${count(problems.length, 'problem')}`, problems, file);
+}
+
+/** The tests of a policy that fail. */
+export function testsFailed(failures: readonly PolicyProblem[], file?: string): ListedError {
+  return listed(TESTS_FAILED, failures, file);
+}
+
+const TESTS_FAILED = 'test(s) failed';
+
+function listed(
+  message: string,
+  problems: readonly PolicyProblem[],
+  file: string = 'policy',
+): ListedError {
+  return new ListedError(
+    message,
+    problems.map((problem) => formatPolicyProblem(file, problem)),
+  );
 }
 
 /** Who gains and loses what: one paragraph for the nodes that change alike. */
@@ -50,7 +80,7 @@ function formatNames({ count: all, names }: Names): string {
   return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** `1 test`, `3 tests`. */
-export function count(number: number, noun: string): string {
+/** `1 node`, `3 nodes`. */
+function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

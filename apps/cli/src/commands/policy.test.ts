@@ -216,6 +216,24 @@ describe('malla policy', () => {
     }
   });
 
+  test('configtest finds what is wrong in the policy file', async () => {
+    const config = join(folder, 'config.yaml');
+    const path = join(folder, 'broken.hujson');
+    const yaml = `server_url: http://127.0.0.1:1\ndata_dir: ${folder}\npolicy: {default: same-user, path: ${path}}\n`;
+    await writeFile(config, yaml);
+    const missing = await runMalla(['configtest', '-c', config]);
+    assert.match(missing.stderr, /^Error: policy\.path: .*broken\.hujson cannot be read: ENOENT/);
+    await writeFile(path, '{\n  "aclss": []\n}\n');
+    const broken = await runMalla(['configtest', '-c', config]);
+    assert.equal(broken.code, 1);
+    assert.match(
+      broken.stderr,
+      /^Error: the policy is refused: 1 problem\n\/.*broken\.hujson:2:3: /,
+    );
+    await writeFile(path, POLICY);
+    assert.equal((await runMalla(['configtest', '-c', config])).code, 0);
+  });
+
   test('rollback puts a version in force', async () => {
     const answers = { 'POST /policy/rollback': STORED };
     const { stdout, requests } = await runMalla(['policy', 'rollback', '2'], { answers });

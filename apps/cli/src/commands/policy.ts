@@ -4,16 +4,16 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
-import type { PolicyProblem, PolicyVersion } from '@malla/api/policy-schemas';
-import { MallaError, messageOf } from '@malla/base/error';
+import type { PolicyVersion } from '@malla/api/policy-schemas';
+import { messageOf } from '@malla/base/error';
 import { count as inRange, id, MallaCommand, option, required } from '../command.ts';
-import { CommandError, ListedError, UsageError } from '../failure.ts';
+import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
 import { printable } from '../output/table.ts';
 import { formatTime } from '../output/time.ts';
 import { unifiedDiff } from '../output/unified-diff.ts';
 import { type OfflinePolicy, openOffline } from './policy-offline.ts';
-import { count, formatChanges, formatPolicyProblem } from './policy-text.ts';
+import { formatChanges, testsFailed, withPlaces } from './policy-text.ts';
 
 interface FromFile {
   readonly file: string;
@@ -97,7 +97,7 @@ export function policyCommand(cli: Cli): MallaCommand {
         if (failures.length === 0 || it.options.output !== undefined) {
           await it.print(answer, tests === 1 ? '1 test passes' : `${tests} tests pass`);
         }
-        if (failures.length > 0) throw listed('test(s) failed', it.options.file, failures);
+        if (failures.length > 0) throw testsFailed(failures, it.options.file);
       }),
     );
 
@@ -285,27 +285,8 @@ async function explained<T>(
   try {
     return await call();
   } catch (error) {
-    if (!(error instanceof MallaError) || error.code !== 'policy.invalid') throw error;
-    const problems = error.details['problems'] as readonly PolicyProblem[] | undefined;
-    if (problems === undefined || problems.length === 0) throw error;
-    const isTests = error.message.startsWith('test(s) failed');
-    throw listed(
-      isTests ? 'test(s) failed' : `the policy is refused: ${count(problems.length, 'problem')}`,
-      name,
-      problems,
-    );
+    throw withPlaces(error, name);
   }
-}
-
-function listed(
-  message: string,
-  name: string = 'policy',
-  problems: readonly PolicyProblem[],
-): ListedError {
-  return new ListedError(
-    message,
-    problems.map((problem) => formatPolicyProblem(name, problem)),
-  );
 }
 
 type Version = Awaited<ReturnType<Client['getPolicyVersion']>>;

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { createAdmin, refused, type TestAdmin } from '../testing/admin.ts';
+
+const NOTHING = '{"acls": []}';
+const EVERYTHING = '{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]}';
+const TESTED = `{
+  "acls": [{"action": "accept", "src": ["ann@"], "dst": ["*:22"]}],
+  "tests": [{"src": "ann@", "accept": ["100.64.0.1:22", "100.64.0.1:23"]}],
+}`;
+
+describe('the policy over the API', () => {
+  let admin: TestAdmin;
+  beforeEach(async () => {
+    admin = createAdmin();
+    await admin.client.createUser({ name: 'ann' });
+    await admin.client.createUser({ name: 'bob' });
+    for (const userId of [1, 2]) {
+      await admin.addNode({
+        userId,
+        name: `n${userId}`,
+        ipv4: `100.64.0.${userId}`,
+        ipv6: undefined,
+      });
+    }
+  });
+  afterEach(() => admin.close());
+
+  test('is not found until it is set', async () => {
+    assert.deepEqual(await refused(admin.client.getPolicy()), [
+      'policy.not-found',
+      'acl policy not found: none is set',
+    ]);
+    assert.deepEqual(await refused(admin.client.testPolicy()), [
+      'policy.not-found',
+      'no policy is set',
+    ]);
+    const status = await admin.client.policyStatus();
+    assert.deepEqual(status, {
+      mode: 'database',
+      default: 'allow-all',
+      version: null,
+      warnings: [],
+    });
+  });
+
+  test('has as its author whoever set it', async () => {
+    await admin.client.setPolicy({ policy: NOTHING });
+    const authorization = `Bearer ${await admin.apiKey()}`;
+    const body = { policy: EVERYTHING };
+    const set = await admin.request('PUT', '/api/v1/policy', { body, outside: { authorization } });
+    assert.equal(set.status, 200);
+    const { versions } = await admin.client.listPolicyVersions();
+    const [key] = (await admin.client.listApiKeys()).apiKeys;
+    assert.deepEqual(
+      versions.map(({ author }) => author),
+      [key?.prefix.replace(/^hskey-api-|-\*+$/g, ''), 'local'],
+    );
+  });
+
+  test('is refused with every problem as values', async () => {
+    const policy = '{"acls": [{"action": "drop", "src": ["x@"], "dst": ["*:*"]}],\n"hosst": {}}';
+    const { status, body } = await admin.request('PUT', '/api/v1/policy', { body: { policy } });
+    assert.equal(status, 400);
+    const { code, problems } = body as {
+      readonly code: string;
+      readonly problems: readonly { readonly line: number; readonly path: string }[];
+    };
+    assert.equal(code, 'policy.invalid');
+    assert.deepEqual(
+      problems.map(({ line, path }) => [line, path]),
+      [
+        [1, 'acls[0].action'],
+        [2, 'hosst'],
+      ],
+    );
+  });
+
+  test('may be longer than other bodies, but not without end', async () => {
+    const long = `${NOTHING}//${'x'.repeat(1_000_000)}`;
+    await admin.client.setPolicy({ policy: long });
+    assert.equal((await admin.client.getPolicy()).policy, long);
+    const [code] = await refused(admin.client.setPolicy({ policy: long + long }));
+    assert.equal(code, 'request.invalid');
+  });
+
+  test('that fails its tests is told so in each place', async () => {
+    const [code, message] = await refused(admin.client.checkPolicy({ policy: TESTED }));
+    assert.deepEqual([code, message.split('\n')[0]], ['policy.invalid', 'test(s) failed:']);
+    const { tests, failures } = await admin.client.testPolicy({ policy: TESTED });
+    assert.deepEqual([tests, failures.map(({ line }) => line)], [1, [3]]);
+    const preview = await admin.client.previewPolicy({ policy: TESTED });
+    assert.equal(preview.accepted, false);
+    assert.match(preview.error ?? '', /^test\(s\) failed:/);
+  });
+
+  test('is previewed for the live tailnet, as text or as an object', async () => {
+    for (const policy of [EVERYTHING, JSON.parse(EVERYTHING) as Record<string, unknown>]) {
+      const { accepted, nodes } = await admin.client.previewPolicy({ policy });
+      assert.equal(accepted, true);
+      assert.deepEqual(Object.keys(nodes ?? {}), ['n1', 'n2']);
+      assert.deepEqual(nodes?.['n1']?.peers, { n2: { allowedIPs: ['100.64.0.2/32'] } });
+      assert.deepEqual(nodes?.['n1']?.sshPolicy, { rules: [] });
+    }
+  });
+
+  test('is previewed for a tailnet that is described', async () => {
+    const users = [{ id: 1, name: 'eve' }];
+    const nodes = { a: { user: 'eve', ipv4: '100.64.0.7' } };
+    const preview = await admin.client.previewPolicy({ policy: NOTHING, users, nodes });
+    assert.deepEqual(preview.nodes, {
+      a: {
+        packetFilter: [],
+        sshPolicy: { rules: [] },
+        peers: {},
+        allowedIPs: ['100.64.0.7/32'],
+        capMap: preview.nodes?.['a']?.capMap,
+      },
+    });
+    const bad = await admin.client.previewPolicy({ policy: '{', users, nodes });
+    assert.deepEqual([bad.accepted, bad.nodes], [false, undefined]);
+    assert.deepEqual(
+      await refused(admin.client.previewPolicy({ policy: NOTHING, users: [], nodes })),
+      ['policy.topology-invalid', 'nodes.a: there is no user "eve" in users'],
+    );
+  });
+
+  test('is compared with what is in force, or with the default', async () => {
+    const { changes } = await admin.client.comparePolicy({ policy: NOTHING });
+    assert.deepEqual(
+      changes.flatMap(({ nodes, peers }) => [nodes.names, peers.lost.names]),
+      [
+        ['n1', 'n2'],
+        ['n1', 'n2'],
+      ],
+    );
+    await admin.client.setPolicy({ policy: NOTHING });
+    assert.deepEqual((await admin.client.comparePolicy({ policy: NOTHING })).changes, []);
+  });
+
+  test('is explained, and another one is too', async () => {
+    const question = { source: 'n1', destination: 'n2', port: 22 };
+    assert.equal((await admin.client.explainPolicy(question)).outcome, 'allowed');
+    const other = await admin.client.explainPolicy({ ...question, policy: NOTHING });
+    assert.equal(other.outcome, 'denied');
+    assert.match(other.text, /n1 may not reach n2/);
+    assert.equal(other.network?.forward.outcome, 'denied');
+    const ssh = await admin.client.explainPolicy({ ...question, sshUser: 'root' });
+    assert.deepEqual([ssh.outcome, ssh.network], ['denied', null]);
+  });
+
+  test('goes back to a version, and every version can be read', async () => {
+    await admin.client.setPolicy({ policy: NOTHING });
+    await admin.client.setPolicy({ policy: EVERYTHING });
+    assert.equal((await admin.client.rollbackPolicy({ id: '1' })).policy, NOTHING);
+    const { version, policy } = await admin.client.getPolicyVersion({ id: '2' });
+    assert.deepEqual([version.id, policy], ['2', EVERYTHING]);
+    assert.equal((await admin.client.policyStatus()).version?.id, '3');
+    const [code] = await refused(admin.client.getPolicyVersion({ id: '9' }));
+    assert.equal(code, 'policy.not-found');
+  });
+});

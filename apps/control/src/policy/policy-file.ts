@@ -1,0 +1,12 @@
+/** A policy file, looked at without a server: for `malla configtest`. */
+import { MallaError } from '@malla/base/error';
+import { WatchedFile } from '../watched-file.ts';
+import { MAX_POLICY_LENGTH, readPolicy, refusalError } from './judge.ts';
+
+/** Reads it, without its tests: they need a tailnet. Throws MallaError `config.invalid`, `policy.invalid`. */
+export async function checkPolicyFile(path: string): Promise<void> {
+  const text = await new WatchedFile(path, MAX_POLICY_LENGTH).read();
+  if (!text.ok) throw new MallaError('config.invalid', `policy.path: ${path} ${text.error}`);
+  const read = readPolicy(text.value);
+  if (!read.ok) throw refusalError(read.error);
+}
