@@ -15,8 +15,8 @@ import { applySteps, type Step } from './ranges.ts';
 import { type Entry, placeOf, readTexts, type Value } from './read.ts';
 import type { Defined, Scope } from './selectors.ts';
 
-/** How many prefixes the steps of all sets may stand for, those of the sets that they name included. */
-export const MAX_SET_PREFIXES = 100_000;
+/** How many prefixes the steps of all sets may stand for, and how many one set may be left with. */
+export const MAX_SET_PREFIXES = 10_000;
 
 type Target =
   | { readonly kind: 'prefixes'; readonly prefixes: readonly Prefix[] }
@@ -92,38 +92,33 @@ class Resolution {
 
   /** Not recursive: a chain of sets can be as long as the text. */
   #resolve(start: string): void {
-    const open = new Set<string>();
-    const stack = [start];
-    for (let name = stack.at(-1); name !== undefined; name = stack.at(-1)) {
-      const needed = this.#done.has(name) ? undefined : this.#missing(name, open);
-      if (needed !== undefined) {
-        open.add(name);
-        stack.push(needed);
+    const open = new Set([start]);
+    const stack = [{ name: start, step: 0 }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { name } = top;
+      const step = this.#steps.get(name)?.[top.step++];
+      if (this.#done.has(name) || step === undefined) {
+        if (!this.#done.has(name)) this.#done.set(name, this.#apply(name));
+        open.delete(name);
+        stack.pop();
         continue;
       }
-      if (!this.#done.has(name)) this.#done.set(name, this.#apply(name));
-      open.delete(name);
-      stack.pop();
-    }
-  }
-
-  /** A set that must be worked out first. One that is being worked out already goes in a circle: it counts as empty. */
-  #missing(name: string, open: ReadonlySet<string>): string | undefined {
-    for (const { target, value } of this.#steps.get(name) ?? []) {
+      const { target, value } = step;
       if (target.kind !== 'ipset' || this.#done.has(target.name)) continue;
-      if (target.name !== name && !open.has(target.name)) return target.name;
-      this.#scope.problems.add(
-        placeOf(value),
-        `${quote(name)} is made of itself: ipsets cannot be circular`,
-      );
-      this.#done.set(target.name, []);
+      if (open.has(target.name)) {
+        const message = `${quote(target.name)} is made of itself: ipsets cannot be circular`;
+        this.#scope.problems.add(placeOf(value), message);
+        continue;
+      }
+      open.add(target.name);
+      stack.push({ name: target.name, step: 0 });
     }
-    return undefined;
   }
 
   #apply(name: string): readonly Prefix[] {
+    const steps = this.#steps.get(name) ?? [];
     const out: Step[] = [];
-    for (const { add, target, value } of this.#steps.get(name) ?? []) {
+    for (const { add, target, value } of steps) {
       const prefixes =
         target.kind === 'prefixes' ? target.prefixes : (this.#done.get(target.name) ?? []);
       const before = this.#budget;
@@ -131,10 +126,16 @@ class Resolution {
       if (this.#budget < 0) {
         const message = `ipsets stand for more than ${MAX_SET_PREFIXES} prefixes`;
         if (before >= 0) this.#scope.problems.add(placeOf(value), message);
-        break;
+        return [];
       }
       for (const prefix of prefixes) out.push({ add, prefix });
     }
-    return applySteps(out);
+    const left = applySteps(out, MAX_SET_PREFIXES);
+    const [last] = steps.slice(-1);
+    if (left === undefined && last !== undefined) {
+      const message = `${quote(name)} is left with more than ${MAX_SET_PREFIXES} prefixes`;
+      this.#scope.problems.add(placeOf(last.value), message, 'remove fewer or larger parts of it');
+    }
+    return left ?? [];
   }
 }

@@ -14,17 +14,32 @@ export interface Step {
   readonly prefix: Prefix;
 }
 
-/** Takes the steps in order. */
-export function applySteps(steps: readonly Step[]): readonly Prefix[] {
-  return ([4, 6] as const).flatMap((family) =>
-    applyToFamily(
-      family,
-      steps.filter(({ prefix }) => prefix.network.family === family),
-    ),
-  );
+/**
+ * Takes the steps in order. Undefined if more than `limit` prefixes are left: taking one address out of ::/0
+ * leaves 128.
+ */
+export function applySteps(steps: readonly Step[], limit: number): readonly Prefix[] | undefined {
+  const out: Prefix[] = [];
+  for (const family of [4, 6] as const) {
+    const own = steps.filter(({ prefix }) => prefix.network.family === family);
+    for (const run of runsOf(own)) {
+      for (const prefix of prefixesOf(family, run)) {
+        if (out.length === limit) return undefined;
+        out.push(prefix);
+      }
+    }
+  }
+  return out;
 }
 
-function applyToFamily(family: Family, steps: readonly Step[]): readonly Prefix[] {
+interface Run {
+  readonly from: bigint;
+  /** Excluded. */
+  readonly to: bigint;
+}
+
+/** The addresses that are left, of steps of one family. */
+function runsOf(steps: readonly Step[]): readonly Run[] {
   const ends = steps.map(({ prefix }) => ({
     from: prefix.network.value,
     to: lastAddress(prefix).value + 1n,
@@ -53,17 +68,14 @@ function applyToFamily(family: Family, steps: readonly Step[]): readonly Prefix[
       next[at] = at + 1;
     }
   }
-  return runs(edges, decided).flatMap(({ from, to }) => prefixesOf(family, from, to));
-}
-
-interface Run {
-  readonly from: bigint;
-  /** Excluded. */
-  readonly to: bigint;
+  return joinRuns(edges, decided);
 }
 
 /** Neighbouring pieces of the set as one. */
-function runs(edges: readonly bigint[], decided: readonly (boolean | undefined)[]): readonly Run[] {
+function joinRuns(
+  edges: readonly bigint[],
+  decided: readonly (boolean | undefined)[],
+): readonly Run[] {
   const out: Run[] = [];
   let from: bigint | undefined;
   for (const [i, edge] of edges.entries()) {
@@ -76,23 +88,20 @@ function runs(edges: readonly bigint[], decided: readonly (boolean | undefined)[
   return out;
 }
 
-/** The fewest prefixes from one address to before another. */
-function prefixesOf(family: Family, start: bigint, to: bigint): readonly Prefix[] {
+/** The fewest prefixes of a run. */
+function* prefixesOf(family: Family, { from, to }: Run): Generator<Prefix> {
   const width = ADDRESS_BITS[family];
-  const out: Prefix[] = [];
-  for (let from = start; from < to;) {
-    let size = 0;
-    while (size < width && fits(from, to, size + 1)) size++;
-    out.push(prefixOf({ family, value: from }, width - size));
-    from += 1n << BigInt(size);
+  for (let at = from; at < to;) {
+    // A prefix is as long as where it begins and where the run ends allow.
+    const aligned = at === 0n ? width : bitLength(at & -at) - 1;
+    const hostBits = Math.min(aligned, bitLength(to - at) - 1);
+    yield prefixOf({ family, value: at }, width - hostBits);
+    at += 1n << BigInt(hostBits);
   }
-  return out;
 }
 
-/** Whether a prefix of 2^size addresses can begin here and end in time. */
-function fits(from: bigint, to: bigint, size: number): boolean {
-  const count = 1n << BigInt(size);
-  return from % count === 0n && from + count <= to;
+function bitLength(value: bigint): number {
+  return value.toString(2).length;
 }
 
 function compare(a: bigint, b: bigint): number {

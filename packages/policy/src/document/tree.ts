@@ -16,7 +16,7 @@ import { type Problem, ProblemList } from './problem.ts';
 export const MAX_TEXT_CHARS = 4 * 1024 * 1024;
 /** A policy nests six deep; the values of application capabilities may nest deeper. */
 export const MAX_DEPTH = 64;
-/** One slip makes a scanner report several; only the first few help. */
+/** One slip makes a scanner report several: the first of each line helps, and of lines the first few. */
 const MAX_SYNTAX_PROBLEMS = 10;
 
 /** Where a piece of text stands. Offsets from 0, `end` excluded; line and column from 1. */
@@ -116,7 +116,7 @@ function build(text: string): Result<Tree, readonly Problem[]> {
   const problems = new ProblemList();
   const frames: Frame[] = [];
   let root: Tree | undefined;
-  let lastOffset = -1;
+  let lastLine = 0;
   let count = 0;
 
   const put = (tree: Tree): void => {
@@ -166,9 +166,9 @@ function build(text: string): Result<Tree, readonly Problem[]> {
         if (character === ',') frames.at(-1)?.commas.push(offset);
       },
       onError: (code, ...at) => {
-        const { offset, line, column } = spanOf(at);
-        if (offset === lastOffset || ++count > MAX_SYNTAX_PROBLEMS) return;
-        lastOffset = offset;
+        const { line, column } = spanOf(at);
+        if (line === lastLine || ++count > MAX_SYNTAX_PROBLEMS) return;
+        lastLine = line;
         problems.add({ line, column, path: '' }, SYNTAX[code] ?? 'this is not HuJSON');
       },
     },
