@@ -39,7 +39,7 @@ const RUNS: Record<
     flags: ['--test-randomize'],
     globs: ['packages/**/*.test.ts', 'apps/**/*.test.ts', 'tests/*.test.ts'],
   },
-  system: { flags: ['--test-concurrency=1'], globs: ['tests/system/*.test.ts'] },
+  system: { flags: ['--test-concurrency=1'], globs: ['tests/system/**/*.test.ts'] },
   // Each lab is a world of its own, and most of a file's time is waiting.
   interop: { flags: ['--test-concurrency=2'], globs: ['tests/interop/*.test.ts'] },
 };

@@ -1,0 +1,219 @@
+/**
+ * A whole server whose policy is kept in the database, and simulated clients that are treated by it. What
+ * the tests in this folder share: all of them change policies, tags and users as people do, by the command
+ * line, and ask for what real clients would do with the maps that they were sent.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Node, PreAuthKey } from '@malla/api/schemas';
+import type { MachineClient } from '@malla/testkit/machine-client';
+import { addressIn, capabilitiesOf, type Protocol, reaches } from '@malla/testkit/packet-filter';
+import { CommandLine } from '../command-line.ts';
+import { TestServer } from '../test-server.ts';
+
+/** Names of nodes, each with names of others. */
+export type Pairs = Readonly<Record<string, readonly string[]>>;
+
+export interface StartOptions {
+  readonly users?: readonly string[];
+  /** How many devices each user has: one has the user's name, several have a number as well. */
+  readonly each?: number;
+  /** More lines of configuration. */
+  readonly yaml?: string;
+}
+
+/** Of a pre-auth key. */
+export interface KeyOptions {
+  /** Name of the owner. */
+  readonly user?: string;
+  readonly tags?: readonly string[];
+  readonly reusable?: boolean;
+}
+
+export class PolicyTailnet {
+  readonly server: TestServer;
+  readonly malla: CommandLine;
+  readonly #folder: string;
+  /** By hostname, in the order of joining. */
+  readonly #clients = new Map<string, MachineClient>();
+  #barriers = 0;
+
+  private constructor(server: TestServer, folder: string) {
+    this.server = server;
+    this.#folder = folder;
+    this.malla = new CommandLine(
+      { MALLA_UNIX_SOCKET: server.config.listen.unixSocket.path },
+      folder,
+    );
+  }
+
+  /**
+   * Starts a server for one test, under a policy or, with undefined, without one. Each user has `each`
+   * devices.
+   */
+  static async start(
+    t: TestContext,
+    policy: object | undefined,
+    { users = ['user1', 'user2'], each = 1, yaml = '' }: StartOptions = {},
+  ): Promise<PolicyTailnet> {
+    const folder = await mkdtemp(join(tmpdir(), 'malla-test-'));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const server = await TestServer.start({ yaml: `policy.mode: database\n${yaml}` });
+    t.after(() => server.stop());
+    const tailnet = new PolicyTailnet(server, folder);
+    for (const user of users) await tailnet.malla.say(`users create ${user}`);
+    if (policy !== undefined) await tailnet.setPolicy(policy);
+    for (const user of users) {
+      for (let i = 1; i <= each; i++) {
+        await tailnet.join(each === 1 ? user : `${user}-${i}`, { user });
+      }
+    }
+    await tailnet.settle();
+    return tailnet;
+  }
+
+  /** Puts a policy in force, and waits until every client has heard of it. */
+  async setPolicy(policy: object): Promise<void> {
+    await this.#write(policy);
+    await this.malla.say('policy set -f policy');
+    await this.settle();
+  }
+
+  /** The complaint about a policy that is refused. */
+  async refusedPolicy(policy: object): Promise<string> {
+    await this.#write(policy);
+    return this.malla.fail('policy set -f policy');
+  }
+
+  #write(policy: object): Promise<void> {
+    return writeFile(join(this.#folder, 'policy'), JSON.stringify(policy));
+  }
+
+  /** The text of a new pre-auth key. */
+  async key({ user, tags = [], reusable = false }: KeyOptions): Promise<string> {
+    const flags = [
+      ...(user === undefined ? [] : ['--user', user]),
+      ...(tags.length === 0 ? [] : ['--tags', tags.join()]),
+      ...(reusable ? ['--reusable'] : []),
+    ];
+    const made = await this.malla.json<PreAuthKey>(`preauthkeys create ${flags.join(' ')}`);
+    return made.key;
+  }
+
+  /** A device that joins with a new key. */
+  async join(hostname: string, key: KeyOptions): Promise<MachineClient> {
+    const client = await this.device(hostname);
+    const answer = await client.register({ authKey: await this.key(key) });
+    assert.equal(answer['Error'], undefined);
+    await this.open(client);
+    return client;
+  }
+
+  /** A device that has done nothing yet; it asks for `tags` whenever it logs in. */
+  async device(hostname: string, tags: readonly string[] = []): Promise<MachineClient> {
+    const client = await this.server.connect(hostname);
+    client.hostinfo = { RequestTags: tags };
+    return client;
+  }
+
+  /** Opens the map stream of a registered device, which takes part in all that is asked from then on. */
+  async open(client: MachineClient): Promise<void> {
+    await client.openMap();
+    this.#clients.set(client.options.hostname, client);
+  }
+
+  /** Takes a node away, as an administrator does. */
+  async deleteNode(hostname: string): Promise<void> {
+    await this.malla.say(`nodes delete --force -i ${this.idOf(hostname)}`);
+    this.#clients.delete(hostname);
+    await this.settle();
+  }
+
+  /** Replaces the tags of a node, as an administrator does; the node as it then is. */
+  async tag(hostname: string, ...tags: readonly string[]): Promise<Node> {
+    const node = await this.malla.json<Node>(
+      `nodes tag -i ${this.idOf(hostname)} -t ${tags.join()}`,
+    );
+    await this.settle();
+    return node;
+  }
+
+  /** The only node there is. */
+  async onlyNode(): Promise<Node> {
+    const [node, ...others] = await this.malla.json<readonly Node[]>('nodes list');
+    assert.ok(node !== undefined);
+    assert.deepEqual(others, []);
+    return node;
+  }
+
+  /** Waits until every client has heard of all that has happened. */
+  async settle(): Promise<void> {
+    const name = `barrier-${++this.#barriers}.example`;
+    // What a client is sent is in order, so whoever knows this record knows all that came before it.
+    await this.malla.say(`dns records add ${name} 192.0.2.1`);
+    for (const client of this.#clients.values()) {
+      await client.until(({ dnsConfig }) => JSON.stringify(dnsConfig).includes(name));
+    }
+    await this.malla.say(`dns records remove ${name}`);
+  }
+
+  client(hostname: string): MachineClient {
+    return this.#clients.get(hostname) ?? assert.fail(`no client ${hostname}`);
+  }
+
+  idOf(hostname: string): number {
+    return Number(this.client(hostname).netmap.self?.['ID']);
+  }
+
+  /** A node's own address. */
+  addressOf(hostname: string, family: 4 | 6 = 4): string {
+    return addressIn(this.client(hostname).netmap, family);
+  }
+
+  /** Whether a flow gets from one node to an address of another. */
+  reaches(
+    from: string,
+    to: string,
+    port: number,
+    family: 4 | 6 = 4,
+    protocol: Protocol = 'tcp',
+  ): boolean {
+    const [source, target] = [this.client(from).netmap, this.client(to).netmap];
+    return reaches(source, target, addressIn(target, family), protocol, port);
+  }
+
+  /** Whom each node reaches, by both families of addresses, who must agree. */
+  reached(port: number, protocol: Protocol = 'tcp'): Pairs {
+    const [by4, by6] = ([4, 6] as const).map((family) =>
+      this.#pairs((from, to) => this.reaches(from, to, port, family, protocol)),
+    );
+    assert.ok(by4 !== undefined);
+    assert.deepEqual(by4, by6);
+    return by4;
+  }
+
+  /** The peers of each node. */
+  peers(): Pairs {
+    return this.#pairs((from, to) => this.client(from).netmap.peers.has(this.idOf(to)));
+  }
+
+  /** What one node may do at another beside reaching it, as the other's own client answers `whois`. */
+  capabilities(from: string, to: string): Readonly<Record<string, readonly unknown[]>> {
+    return capabilitiesOf(this.client(to).netmap, this.addressOf(from));
+  }
+
+  #pairs(holds: (from: string, to: string) => boolean): Pairs {
+    const names = [...this.#clients.keys()];
+    return Object.fromEntries(
+      names.map((from) => [from, names.filter((to) => to !== from && holds(from, to))]),
+    );
+  }
+}
+
+/** One rule of `acls`. */
+export function accept(src: readonly string[], dst: readonly string[], proto?: string): object {
+  return { action: 'accept', src, dst, ...(proto === undefined ? {} : { proto }) };
+}
