@@ -42,7 +42,7 @@ function listed(
 /** Who gains and loses what: one paragraph for the nodes that change alike. */
 export function formatChanges(changes: readonly PolicyChange[], omitted: number): string {
   const parts = changes.map(formatChange);
-  if (omitted > 0) parts.push(`Not compared: ${count(omitted, 'node')}, as there are too many.`);
+  if (omitted > 0) parts.push(`${count(omitted, 'more node')} were not compared.`);
   return parts.length === 0 ? 'Nothing would change.' : parts.join('\n\n');
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PolicyChange } from '@malla/api/policy-schemas';
 import { PreviewBody } from '@malla/api/policy-schemas';
+import type { PolicyEngine } from '@malla/policy/engine/contract';
 import { comparePolicies } from './changes.ts';
 import { engineFor, readPolicy } from './judge.ts';
 import { readTopology } from './topology.ts';
@@ -26,23 +27,40 @@ const NODES = {
 const OWNERS = '"tagOwners": {"tag:db": ["ann@example.com"], "tag:router": ["ann@example.com"]}';
 const OPTIONS = { sshActionUrl: 'https://unused/' };
 
-/** What changes for each node that does, and with which others. */
-async function changesOf(before: string, after: string): Promise<readonly PolicyChange[]> {
+/** Node by node, who sees whom before and after. */
+function pairsOf(before: string, after: string): readonly string[] {
+  const [from, to] = [engineOf(before), engineOf(after)];
+  const ids = [...from.nodes()].map(({ id }) => id);
+  return ids.flatMap((a) =>
+    ids.flatMap((b) => {
+      if (a === b || sees(from, a, b) === sees(to, a, b)) return [];
+      return [`${nameOf(a)} ${sees(to, a, b) ? '+' : '-'} ${nameOf(b)}`];
+    }),
+  );
+}
+
+function sees(engine: PolicyEngine, a: number, b: number): boolean {
+  return engine.sees(engine.classOf(a), engine.classOf(b));
+}
+
+function nameOf(id: number): string {
+  return Object.keys(NODES)[id - 1] ?? '?';
+}
+
+function engineOf(rest: string): PolicyEngine {
   const body = PreviewBody.parse({ policy: '{}', users: USERS, nodes: NODES });
   const { users, nodes } = readTopology({ users: body.users ?? [], nodes: body.nodes ?? {} });
-  const names = [...nodes.keys()];
-  const members = { users: () => users, nodes: () => nodes.values() };
-  const [from, to] = [before, after].map((rest) => {
-    const read = readPolicy(`{${OWNERS}, ${rest}}`);
-    assert.ok(read.ok, read.ok ? '' : read.error.text);
-    return engineFor(read.value, members, OPTIONS);
-  });
-  assert.ok(from !== undefined && to !== undefined);
-  const { changes, omitted } = await comparePolicies(from, to, (id) => names[id - 1] ?? '?');
+  const read = readPolicy(`{${OWNERS}, ${rest}}`);
+  assert.ok(read.ok, read.ok ? '' : read.error.text);
+  return engineFor(read.value, { users: () => users, nodes: () => nodes.values() }, OPTIONS);
+}
+
+/** What changes for each node that does, and with which others. */
+async function changesOf(before: string, after: string): Promise<readonly PolicyChange[]> {
+  const { changes, omitted } = await comparePolicies(engineOf(before), engineOf(after), nameOf);
   assert.equal(omitted, 0);
   return changes;
 }
-
 /** As short as it can be written. */
 function shorten(changes: readonly PolicyChange[]): readonly string[] {
   return changes.flatMap((change) => {
@@ -131,6 +149,32 @@ describe('what a policy would change', () => {
     assert.deepEqual(shorten(await changesOf(NOTHING, `${NOTHING}, ${attribute}`)), [
       'bob-pc + attribute randomize-client-port',
     ]);
+  });
+
+  test('has exactly the peers that two compiled policies differ in', async () => {
+    const policies = [
+      NOTHING,
+      '"randomizeClientPort": false',
+      acls(['*', '*:*']),
+      acls(['ann@example.com', 'tag:db:22']),
+      acls(['autogroup:member', 'autogroup:self:*'], ['bob@example.com', '10.0.0.0/24:53']),
+      acls(['tag:db', 'tag:router:80'], ['100.64.0.3', '100.64.0.4:*']),
+      '"grants": [{"src": ["autogroup:member"], "dst": ["10.0.0.0/24"], "ip": ["*"], "via": ["tag:router"]}]',
+      '"grants": [{"src": ["ann@example.com"], "dst": ["tag:db"], "app": {"example.com/cap/x": [{}]}}]',
+    ];
+    for (const before of policies) {
+      for (const after of policies) {
+        const told = (await changesOf(before, after)).flatMap(({ nodes, peers }) =>
+          nodes.names.flatMap((node) => [
+            ...peers.gained.names.map((peer) => `${node} + ${peer}`),
+            ...peers.lost.names.map((peer) => `${node} - ${peer}`),
+          ]),
+        );
+        const expected = pairsOf(before, after);
+        const others = told.filter((line) => !/^(\S+) . \1$/.test(line));
+        assert.deepEqual(others.toSorted(), expected.toSorted(), `${before} -> ${after}`);
+      }
+    }
   });
 
   test('for devices of one user is told once for all of them', async () => {

@@ -20,12 +20,12 @@ export interface PolicyChanges {
 
 /** Names that one list gives; it counts all. */
 const MAX_NAMES = 50;
-/** Classes that are compared with all others; a million pairs are about a second. */
-const MAX_PAIRS = 20_000_000;
-/** Kinds of change that are told. */
-const MAX_CHANGES = 1_000;
-/** Classes compared before others may use the thread. */
-const AT_ONCE = 16;
+/** Pairs of classes that are compared; a million are about a second. */
+const MAX_PAIRS = 2_000_000;
+/** Kinds of change that are told: more than anybody reads. */
+const MAX_CHANGES = 200;
+/** Classes looked at before others may use the thread. */
+const AT_ONCE = 4;
 
 /** Compares. `nameOf` is what people call a node. Both engines have the same nodes, and keep them meanwhile. */
 export async function comparePolicies(
@@ -34,12 +34,15 @@ export async function comparePolicies(
   nameOf: (id: number) => string,
 ): Promise<PolicyChanges> {
   const groups = groupNodes(before, after);
+  for (const [i, group] of groups.entries()) {
+    group.isRefiltered = !isSame(before.filter(group.before), after.filter(group.after));
+    if (i % AT_ONCE === 0) await turn();
+  }
   const comparison = new Comparison(before, after, groups, nameOf);
   const changes: PolicyChange[] = [];
-  const limit = Math.max(1, Math.floor(MAX_PAIRS / Math.max(1, groups.length)));
   let compared = 0;
   for (const group of groups) {
-    if (compared === limit || changes.length === MAX_CHANGES) break;
+    if (comparison.pairs >= MAX_PAIRS || changes.length === MAX_CHANGES) break;
     const change = comparison.changeFor(group);
     if (change !== undefined) changes.push(change);
     if (++compared % AT_ONCE === 0) await turn();
@@ -54,6 +57,8 @@ interface Group {
   readonly after: ClassKey;
   readonly nodes: PolicyNode[];
   readonly attributes: Delta;
+  /** Whether others may open something else on them than before. */
+  isRefiltered: boolean;
 }
 
 interface Delta {
@@ -71,16 +76,19 @@ function groupNodes(before: PolicyEngine, after: PolicyEngine): readonly Group[]
     );
     const key = JSON.stringify([classes, attributes]);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { ...classes, nodes: [node], attributes });
-    else group.nodes.push(node);
+    if (group !== undefined) group.nodes.push(node);
+    else groups.set(key, { ...classes, nodes: [node], attributes, isRefiltered: false });
   }
   return [...groups.values()];
 }
 
 class Comparison {
+  /** How many pairs of classes were compared. */
+  pairs = 0;
   readonly #before: PolicyEngine;
   readonly #after: PolicyEngine;
   readonly #groups: readonly Group[];
+  readonly #refiltered: readonly Group[];
   readonly #nameOf: (id: number) => string;
   readonly #routers: readonly PolicyNode[];
   readonly #sources: SourceNames;
@@ -94,6 +102,7 @@ class Comparison {
     this.#before = before;
     this.#after = after;
     this.#groups = groups;
+    this.#refiltered = groups.filter(({ isRefiltered }) => isRefiltered);
     this.#nameOf = nameOf;
     this.#routers = [...before.nodes()].filter((node) => servedBy(node).length > 0);
     this.#sources = new SourceNames(before.nodes(), nameOf);
@@ -114,36 +123,37 @@ class Comparison {
       ssh: this.#ssh(group),
       attributes: { gained: names(attributes.gained), lost: names(attributes.lost) },
     };
-    const isNothing = [change.peers, change.routes, change.attributes].every(
-      ({ gained, lost }) => gained.count + lost.count === 0,
-    );
-    const isSame = [change.access, change.ssh].every(
-      ({ gained, lost }) => gained.length + lost.length === 0,
-    );
-    return isNothing && isSame ? undefined : change;
+    const few = [change.peers, change.routes, change.attributes];
+    const many = [change.access, change.ssh];
+    const isNothing =
+      few.every(({ gained, lost }) => gained.count + lost.count === 0) &&
+      many.every(({ gained, lost }) => gained.length + lost.length === 0);
+    return isNothing ? undefined : change;
   }
 
   #peers(viewer: Group): PolicyChange['peers'] {
     const gained: PolicyNode[] = [];
     const lost: PolicyNode[] = [];
-    for (const seen of this.#groups) {
+    // Two see each other if either lets the other in.
+    const candidates = viewer.isRefiltered ? this.#groups : this.#refiltered;
+    this.pairs += candidates.length;
+    for (const seen of candidates) {
       // A node is no peer of its own.
       if (seen === viewer && seen.nodes.length === 1) continue;
       const had = this.#before.sees(viewer.before, seen.before);
       const has = this.#after.sees(viewer.after, seen.after);
-      if (had !== has) (has ? gained : lost).push(...seen.nodes);
+      if (had === has) continue;
+      const list = has ? gained : lost;
+      for (const node of seen.nodes) list.push(node);
     }
     return { gained: this.#names(gained), lost: this.#names(lost) };
   }
 
   #access(group: Group): PolicyChange['access'] {
-    const before = this.#before.filter(group.before);
-    const after = this.#after.filter(group.after);
-    // Most filters are the same before and after, and need no closer look.
-    if (JSON.stringify([...before]) === JSON.stringify([...after])) return { gained: [], lost: [] };
+    if (!group.isRefiltered) return { gained: [], lost: [] };
     return compareSources(
-      this.#admitted(before, group),
-      this.#admitted(after, group),
+      this.#admitted(this.#before.filter(group.before), group),
+      this.#admitted(this.#after.filter(group.after), group),
       (key, from): Access => {
         const [to = '', what = ''] = key.split('\0');
         return { from, to, what };
@@ -214,6 +224,14 @@ class Comparison {
   #names(nodes: readonly PolicyNode[]): Names {
     return names(nodes.map(({ id }) => this.#nameOf(id)));
   }
+}
+
+/** Whether two filters are the same, part by part. */
+function isSame(a: NamedFilter, b: NamedFilter): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([name, rules]) => JSON.stringify(rules) === JSON.stringify(b.get(name)))
+  );
 }
 
 /** Sources by what they may do. */
