@@ -230,20 +230,6 @@ describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go')
     assert.ok(await watcher.reaches('nodo'));
   });
 
-  test('a device deleted while it is away must log in when it is back', async () => {
-    const { id } = await server.node('nodo');
-    // Else it is told over the connection that it still has.
-    await server.stopProcess();
-    await cutOff(client, '-I');
-    await server.startProcess();
-    assert.equal(await server.say('nodes', 'delete', '-i', id, '--force'), 'Node deleted');
-    await cutOff(client, '-D');
-    await client.until('NeedsLogin', (status) => status.BackendState === 'NeedsLogin', RETURN_MS);
-    await client.join(LOGIN, await server.createKey(vpn1), '--force-reauth');
-    await watcher.untilPeer('nodo', (peer) => peer?.Online === true, RETURN_MS);
-    await until('nodo is reached', 20_000, () => watcher.reaches('nodo', 1));
-  });
-
   test("a destroyed user's devices and keys are void at once", async () => {
     await client.cli('logout');
     const spare = await server.createKey(vpn2, '--reusable');
@@ -273,6 +259,21 @@ describe('accounts of official clients', { skip: skipWithout(...LAB_TOOLS, 'go')
     if (left > 2_000) assert.ok((await server.nodes()).some((node) => node.givenName === 'brief'));
     await watcher.untilPeer('brief', (peer) => peer === undefined, Math.max(left, 0) + 30_000);
     assert.ok(!(await server.nodes()).some((node) => node.givenName === 'brief'));
+  });
+
+  test('a device deleted while it is away must log in when it is back', async () => {
+    await client.join(LOGIN, await server.createKey(vpn1));
+    const { id } = await server.node('nodo');
+    // Else it is told over the connection that it still has.
+    await server.stopProcess();
+    await cutOff(client, '-I');
+    await server.startProcess();
+    assert.equal(await server.say('nodes', 'delete', '-i', id, '--force'), 'Node deleted');
+    await cutOff(client, '-D');
+    await client.until('NeedsLogin', (status) => status.BackendState === 'NeedsLogin', RETURN_MS);
+    await client.join(LOGIN, await server.createKey(vpn1), '--force-reauth');
+    await watcher.untilPeer('nodo', (peer) => peer?.Online === true, RETURN_MS);
+    await until('nodo is reached', 20_000, () => watcher.reaches('nodo', 1));
   });
 });
 
