@@ -116,6 +116,8 @@ export interface NodeAttributes {
   readonly attributes: readonly Placed<string>[];
   /** Attributes with values: `app`. */
   readonly app: AppCapabilities | undefined;
+  /** IPv4 prefixes from which nodes get their address when they join: `ipPool`; empty without one. */
+  readonly pool: readonly Placed<Prefix>[];
 }
 
 export interface AutoApprovers {

@@ -8,14 +8,10 @@ import { type Capabilities, compileAttributes } from './compile.ts';
 
 const cases = goldenCases('nodeattrs');
 
-const ADDRESS_POOL = 'addresses are not given by policy here, so ipPool is refused';
 /** What only the hosted service does or knows. */
 const HOSTED_ONLY: { readonly [id: string]: string } = {
   'nodeattrs-attr-c1-funnel': 'Funnel needs the hosted ingress',
   'nodeattrs-funnel-f1-tag': 'Funnel needs the hosted ingress',
-  'nodeattrs-ippool-g1-admin': ADDRESS_POOL,
-  'nodeattrs-ippool-g2-group': ADDRESS_POOL,
-  'nodeattrs-error-e4-reserved-ippool': ADDRESS_POOL,
   'nodeattrs-error-e3-autogroup-self': 'the service fails; we refuse it',
   'nodeattrs-target-a10-autogroup-admin': 'the recording does not say who is an administrator',
   'nodeattrs-target-a11-autogroup-owner': 'the recording does not say who is the owner',

@@ -1,13 +1,11 @@
 /**
- * Node attributes: what `nodeAttrs` give to nodes, by name and as application values.
+ * Node attributes: what `nodeAttrs` give to nodes, by name and as application values, and their addresses.
  *
  * Source: Tailscale's policy file syntax §Node attributes. Observed: the hosted service, May 2026.
  */
-import { RESERVED } from '@malla/ip/special';
-import { overlaps } from '@malla/ip/prefix';
 import type { NodeAttributes } from '../policy.ts';
-import { parseAliasPrefix } from './alias.ts';
 import { ASSIGNABLE, readCapabilities } from './capabilities.ts';
+import { readPool } from './pools.ts';
 import { quote } from './problem.ts';
 import {
   type FieldTable,
@@ -40,10 +38,10 @@ export function readNodeAttributes(scope: Scope, at: Value | undefined): readonl
   const { problems } = scope;
   return readList(problems, at).map((entry) => {
     const fields = readFields(problems, entry, FIELDS);
-    if (fields.ipPool !== undefined) refusePool(scope, fields.ipPool);
+    const targets = readAliases(scope, TARGET, fields.target);
     return {
       place: placeOf(entry),
-      targets: readAliases(scope, TARGET, fields.target),
+      targets,
       attributes: readTexts(problems, fields.attr).map(({ text, value }) => {
         const refused = REFUSED.get(text);
         const place = placeOf(value);
@@ -54,19 +52,7 @@ export function readNodeAttributes(scope: Scope, at: Value | undefined): readonl
         return { value: text, place };
       }),
       app: readCapabilities(problems, fields.app, ASSIGNABLE),
+      pool: readPool(problems, fields.ipPool, targets),
     };
   });
-}
-
-function refusePool({ problems }: Scope, at: Value): void {
-  problems.add(
-    placeOf(at),
-    '"ipPool" is not supported: nodes get their addresses from the pools of the configuration',
-    'set prefixes.v4 and prefixes.v6 there',
-  );
-  for (const { text, value } of readTexts(problems, at)) {
-    const pool = parseAliasPrefix(text);
-    if (pool === undefined || !RESERVED.some((reserved) => overlaps(reserved, pool))) continue;
-    problems.add(placeOf(value), `IPPool(${text}): network within reserved range`);
-  }
 }

@@ -58,13 +58,14 @@ export interface PolicyEngine {
 
   /** The class of a node that was added. */
   classOf(id: number): ClassKey;
-  /** Whether nodes of one class have those of another as peers: if either may reach the other, or a route of it, in any way. Symmetric. */
+  /** Whether nodes of one class have those of another as peers: if either may reach the other, or a route of it, in any way. Symmetric; false for a class without nodes. */
   sees(viewer: ClassKey, seen: ClassKey): boolean;
   /**
    * Which of the prefixes that `router` serves now (`served`: it is primary for them; exit routes as
    * 0.0.0.0/0 and ::/0) nodes of a class may use, in the order given: what AllowedIPs holds beside the
    * router's addresses. Honours `via` and `autogroup:internet`: after them come prefixes that the router
-   * serves to this class because a `via` steers it there, though another is primary for the rest.
+   * serves to this class because a `via` steers it there, though another is primary for the rest. None for a
+   * class without nodes, or a node that is gone.
    */
   visibleRoutes(viewer: ClassKey, router: number, served: readonly Prefix[]): readonly Prefix[];
   /** The filter of a class as it is sent: a node that announces no routes has `*` for its own addresses. */
@@ -74,6 +75,13 @@ export interface PolicyEngine {
   ssh(of: ClassKey): SshPolicy;
   /** Capabilities that `nodeAttrs` give a node, beside what all nodes have. */
   attributes(id: number): { readonly [capability: string]: readonly unknown[] | null };
+  /**
+   * From which prefixes a node with this owner or these tags gets its IPv4 address when it joins: those
+   * of the first entry of `nodeAttrs` that means it and has an `ipPool`; empty: none does.
+   */
+  addressPool(of: Pick<PolicyNode, 'userId' | 'tags'>): readonly Prefix[];
+  /** The prefixes of all pools, each once. */
+  addressPools(): readonly Prefix[];
   /** Whether a tag is defined and the user may give it to a device. */
   ownsTag(userId: number, tag: string): boolean;
   /** Whether a node with these tags may do the same: a tag can own a tag. */

@@ -25,6 +25,7 @@ import { Directory } from './directory.ts';
 import { Filters } from './filter.ts';
 import { Matcher } from './matcher.ts';
 import { type CompiledRule, type Plan, planOf } from './plan.ts';
+import { allPools, type Newcomer, poolFor } from './pools.ts';
 import { type NodeChange, type NodeRecord, Population } from './population.ts';
 import { Reach } from './reach.ts';
 import { EngineResolver } from './resolver.ts';
@@ -182,6 +183,14 @@ class Engine implements PolicyEngine {
 
   attributes(id: number): { readonly [capability: string]: readonly unknown[] | null } {
     return this.#attributes.of(this.#recordOf(id).node);
+  }
+
+  addressPool(of: Newcomer): readonly Prefix[] {
+    return poolFor(this.policy, this.#resolver, of);
+  }
+
+  addressPools(): readonly Prefix[] {
+    return allPools(this.policy);
   }
 
   ownsTag(userId: number, tag: string): boolean {

@@ -31,7 +31,6 @@ const SSH_ACTION_URL =
   'https://unused/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER';
 
 const FUNNEL = 'Funnel needs the hosted way in from the internet';
-const POOL = 'addresses come from the pools of the configuration';
 const ADDRESSES =
   'nodes were given other addresses after the recording: the one in the text was nobody’s';
 const DOMAINS = 'the service knows which domains a company has proved to own';
@@ -41,8 +40,6 @@ const DIFFERENT: { readonly [id: string]: string } = {
     'recorded while the approval of a route was under way: some nodes know of it, some do not',
   'nodeattrs-attr-c1-funnel': FUNNEL,
   'nodeattrs-funnel-f1-tag': FUNNEL,
-  'nodeattrs-ippool-g1-admin': POOL,
-  'nodeattrs-ippool-g2-group': POOL,
   'nodeattrs-error-e3-autogroup-self': 'the service failed instead of answering; we say why',
   'policytest-allpass-grants-only-tag-src-ipv6-literal-dst': ADDRESSES,
   'ssh-b4': DOMAINS,
