@@ -260,14 +260,29 @@ function operation(): fc.Arbitrary<Operation> {
     fc.constant<Operation>({ policy: undefined }),
     {
       weight: 4,
-      arbitrary: fc.tuple(id, fields).map(([node, replaced]) =>
-        run((tailnet) => {
-          const before = tailnet.world.state.node(node);
-          const after =
-            before === undefined ? testNode(node, replaced) : { ...before, ...replaced };
-          tailnet.change({ table: 'node', id: node, before, after });
-        }),
-      ),
+      // Several at once, as one transaction of the ledger tells them.
+      arbitrary: fc
+        .uniqueArray(fc.tuple(id, fc.option(fields, { freq: 8 })), {
+          minLength: 1,
+          maxLength: 3,
+          selector: ([node]) => node,
+        })
+        .map((wanted) =>
+          run((tailnet) => {
+            const changes = wanted.map(([node, replaced]): Change => {
+              const before = tailnet.world.state.node(node);
+              if (replaced === null) {
+                tailnet.clients.delete(node);
+                tailnet.world.online.delete(node);
+                return { table: 'node', id: node, before, after: undefined };
+              }
+              const after =
+                before === undefined ? testNode(node, replaced) : { ...before, ...replaced };
+              return { table: 'node', id: node, before, after };
+            });
+            tailnet.change(...changes);
+          }),
+        ),
     },
     id.map((node) =>
       run((tailnet) => {
