@@ -25,7 +25,8 @@ import { readSshRules } from './ssh.ts';
 import { readTests } from './tests.ts';
 import { parseTree } from './tree.ts';
 
-const SECTIONS = [
+/** What a policy can have at its top. */
+export const SECTIONS = [
   'groups',
   'hosts',
   'tagOwners',

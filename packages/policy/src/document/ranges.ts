@@ -23,10 +23,8 @@ export function applySteps(steps: readonly Step[], limit: number): readonly Pref
   for (const family of [4, 6] as const) {
     const own = steps.filter(({ prefix }) => prefix.network.family === family);
     for (const run of runsOf(own)) {
-      for (const prefix of prefixesOf(family, run)) {
-        if (out.length === limit) return undefined;
-        out.push(prefix);
-      }
+      addPrefixes(out, family, run, limit);
+      if (out.length > limit) return undefined;
     }
   }
   return out;
@@ -44,8 +42,10 @@ function runsOf(steps: readonly Step[]): readonly Run[] {
     from: prefix.network.value,
     to: lastAddress(prefix).value + 1n,
   }));
-  const edges = [...new Set(ends.flatMap(({ from, to }) => [from, to]))].toSorted(compare);
-  const indexOf = new Map(edges.map((edge, i) => [edge, i]));
+  const edges = ends
+    .flatMap(({ from, to }) => [from, to])
+    .toSorted(compare)
+    .filter((edge, i, all) => edge !== all[i - 1]);
   /** Of each piece whether it is in the set; undefined as long as no step has decided. */
   const decided: (boolean | undefined)[] = Array.from({ length: edges.length });
   /** From each piece the way to the next undecided one. */
@@ -62,8 +62,8 @@ function runsOf(steps: readonly Step[]): readonly Run[] {
   };
   for (const [i, step] of [...steps.entries()].toReversed()) {
     const { from = 0n, to = 0n } = ends[i] ?? {};
-    const last = indexOf.get(to) ?? 0;
-    for (let at = undecidedFrom(indexOf.get(from) ?? 0); at < last; at = undecidedFrom(at)) {
+    const last = indexOf(edges, to);
+    for (let at = undecidedFrom(indexOf(edges, from)); at < last; at = undecidedFrom(at)) {
       decided[at] = step.add;
       next[at] = at + 1;
     }
@@ -88,20 +88,32 @@ function joinRuns(
   return out;
 }
 
-/** The fewest prefixes of a run. */
-function* prefixesOf(family: Family, { from, to }: Run): Generator<Prefix> {
+/** Adds the fewest prefixes of a run, up to one beyond the limit. */
+function addPrefixes(out: Prefix[], family: Family, { from, to }: Run, limit: number): void {
   const width = ADDRESS_BITS[family];
-  for (let at = from; at < to;) {
+  for (let at = from; at < to && out.length <= limit;) {
     // A prefix is as long as where it begins and where the run ends allow.
     const aligned = at === 0n ? width : bitLength(at & -at) - 1;
     const hostBits = Math.min(aligned, bitLength(to - at) - 1);
-    yield prefixOf({ family, value: at }, width - hostBits);
+    out.push(prefixOf({ family, value: at }, width - hostBits));
     at += 1n << BigInt(hostBits);
   }
 }
 
 function bitLength(value: bigint): number {
   return value.toString(2).length;
+}
+
+/** Where an edge is in the order. Not a Map: engines hash big integers by their low bits, which addresses share. */
+function indexOf(edges: readonly bigint[], edge: bigint): number {
+  let low = 0;
+  let high = edges.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((edges[middle] ?? edge) < edge) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function compare(a: bigint, b: bigint): number {
