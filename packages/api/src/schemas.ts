@@ -91,7 +91,9 @@ export const Node = z.object({
   online: z.boolean(),
   approvedRoutes: z.array(z.string()),
   availableRoutes: z.array(z.string()).meta({ description: 'What the device offers.' }),
-  subnetRoutes: z.array(z.string()).meta({ description: 'What it serves: approved and offered.' }),
+  subnetRoutes: z
+    .array(z.string())
+    .meta({ description: 'What it serves now: what clients send to it, exit routes last.' }),
   tags: z.array(z.string()),
 });
 export type Node = z.output<typeof Node>;

@@ -11,10 +11,9 @@ import {
   type Prefix,
 } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
+import { EXIT_ROUTES } from '@malla/netmap/tailcfg-node';
 import { type Change, decide, type Decision } from './change.ts';
 import type { State } from './state.ts';
-
-export const EXIT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0'];
 
 /**
  * Reads routes a person wrote, in order; one default route means both. Throws MallaError

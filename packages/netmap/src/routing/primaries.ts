@@ -58,8 +58,9 @@ export class Routing {
   readonly #routers = new Map<NodeId, Router>();
   readonly #online = new Set<NodeId>();
   readonly #unhealthy = new Set<NodeId>();
-  /** Nodes that are online and healthy, by rising time since when they are. */
-  readonly #up = new Set<NodeId>();
+  /** Nodes that are online and healthy, and the how manieth to become that they were. */
+  readonly #up = new Map<NodeId, number>();
+  #ups = 0;
 
   /** A node announces and is approved for these prefixes now. A new one is offline and healthy. */
   update(id: NodeId, announced: readonly Prefix[], approved: readonly Prefix[]): Changed {
@@ -162,8 +163,13 @@ export class Routing {
   choose(prefix: Prefix, among: readonly NodeId[]): NodeId | undefined {
     const primary = this.primaryOf(prefix);
     if (primary !== undefined && among.includes(primary)) return primary;
-    for (const id of this.#up) if (among.includes(id)) return id;
-    return among[0];
+    let best = among[0];
+    let since = Infinity;
+    for (const id of among) {
+      const up = this.#up.get(id) ?? Infinity;
+      if (up < since) [best, since] = [id, up];
+    }
+    return best;
   }
 
   #contestsOf(id: NodeId): Iterable<Contest> {
@@ -197,8 +203,8 @@ export class Routing {
     for (const id of ids) {
       const isUp = this.#online.has(id) && !this.#unhealthy.has(id);
       const differs = isUp !== this.#up.has(id);
-      if (isUp) this.#up.add(id);
-      else this.#up.delete(id);
+      if (!isUp) this.#up.delete(id);
+      else if (differs) this.#up.set(id, ++this.#ups);
       for (const contest of this.#contestsOf(id)) if (differs) shake(contest, changed);
     }
     for (const id of ids) {
