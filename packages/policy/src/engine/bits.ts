@@ -1,12 +1,17 @@
 /**
  * Sets of small numbers as words of 32 bits. Two sets may differ in length: what is beyond the end of
  * one is not in it.
+ *
+ * An array of integers of 32 bits and not a typed array: those live outside the heap, and there are
+ * tens of thousands of these.
  */
-export type Bits = Uint32Array;
+export type Bits = number[];
 
 /** The empty set, with room for numbers below `size`. */
 export function emptyBits(size: number): Bits {
-  return new Uint32Array((size + 31) >>> 5);
+  const bits: Bits = [];
+  for (let words = (size + 31) >>> 5; words > 0; words--) bits.push(0);
+  return bits;
 }
 
 /** Adds a number for which there must be room. */
@@ -17,6 +22,13 @@ export function setBit(bits: Bits, index: number): void {
 /** Whether a number is in the set. */
 export function hasBit(bits: Bits, index: number): boolean {
   return (((bits[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
+}
+
+/** A set of numbers below `size`. */
+export function bitsOf(indices: readonly number[], size: number): Bits {
+  const bits = emptyBits(size);
+  for (const index of indices) setBit(bits, index);
+  return bits;
 }
 
 /** Whether two sets have a number in common. */
@@ -34,24 +46,27 @@ export function addBits(into: Bits, from: Bits): void {
 
 /** What is in `bits` and not in `mask`, plus what is in `added`; as long as the longer of `bits` and `added`. */
 export function replaceBits(bits: Bits, mask: Bits, added: Bits): Bits {
-  const out = new Uint32Array(Math.max(bits.length, added.length));
-  for (let i = 0; i < out.length; i++) {
-    out[i] = ((bits[i] ?? 0) & ~(mask[i] ?? 0)) | (added[i] ?? 0);
+  const out: Bits = [];
+  const words = Math.max(bits.length, added.length);
+  for (let i = 0; i < words; i++) {
+    out.push(((bits[i] ?? 0) & ~(mask[i] ?? 0)) | (added[i] ?? 0));
   }
   return out;
 }
 
 /** What is in both. */
 export function commonBits(a: Bits, b: Bits): Bits {
-  const out = new Uint32Array(Math.min(a.length, b.length));
-  for (let i = 0; i < out.length; i++) out[i] = (a[i] ?? 0) & (b[i] ?? 0);
+  const out: Bits = [];
+  const words = Math.min(a.length, b.length);
+  for (let i = 0; i < words; i++) out.push((a[i] ?? 0) & (b[i] ?? 0));
   return out;
 }
 
 /** What is in either. */
 export function joinBits(a: Bits, b: Bits): Bits {
-  const out = new Uint32Array(Math.max(a.length, b.length));
-  for (let i = 0; i < out.length; i++) out[i] = (a[i] ?? 0) | (b[i] ?? 0);
+  const out: Bits = [];
+  const words = Math.max(a.length, b.length);
+  for (let i = 0; i < words; i++) out.push((a[i] ?? 0) | (b[i] ?? 0));
   return out;
 }
 

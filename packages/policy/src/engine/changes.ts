@@ -64,7 +64,7 @@ function listedText(
   for (const index of sources) {
     const selector = plan.selectors[index];
     if (selector === undefined || !hasBit(record.bits, index)) continue;
-    for (const { value } of addressesUnder(selector, record.node)) values.add(value);
+    for (const { value } of addressesUnder(selector, record.addresses)) values.add(value);
   }
   return [...values].join(' ');
 }
@@ -114,9 +114,9 @@ export class Account {
     else names.add(name);
   }
 
-  /** The classes with filters that differ. */
-  filtered(): Iterable<NodeClass> {
-    return this.#filters.keys();
+  /** The classes with parts of filters that differ. */
+  filtered(): Iterable<readonly [NodeClass, ReadonlySet<FilterName>]> {
+    return this.#filters;
   }
 
   ssh(nodeClass: NodeClass): void {

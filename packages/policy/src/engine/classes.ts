@@ -3,7 +3,7 @@
  * own, named after all that its filter depends on. With `autogroup:self` in the policy, nodes of different
  * owners are of different classes.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { formatAddress } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
 import type { PolicyNode } from '../tailnet.ts';
@@ -158,5 +158,5 @@ function textsOf(bits: Bits, plan: Plan): readonly string[] {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return hash('sha256', text, 'base64url').slice(0, 22);
 }

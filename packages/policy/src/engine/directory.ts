@@ -12,6 +12,8 @@ type Strength = (typeof STRENGTHS)[number];
 export class Directory {
   readonly #users = new Map<number, PolicyUser>();
   readonly #byText = new Map<string, Map<number, Strength>>();
+  /** What was asked for since a text's users last changed. */
+  readonly #resolved = new Map<string, ReadonlySet<number>>();
 
   get(id: number): PolicyUser | undefined {
     return this.#users.get(id);
@@ -30,6 +32,7 @@ export class Directory {
       this.#byText.set(text, known);
       const before = known.get(user.id);
       if (before === undefined || stronger(strength, before)) known.set(user.id, strength);
+      this.#resolved.delete(text);
       for (const id of known.keys()) touched.add(id);
     }
     return touched;
@@ -44,6 +47,7 @@ export class Directory {
     this.#users.delete(id);
     for (const [text] of textsOf(user)) {
       const known = this.#byText.get(text);
+      this.#resolved.delete(text);
       if (known?.delete(id) !== true) continue;
       for (const other of known.keys()) touched.add(other);
       if (known.size === 0) this.#byText.delete(text);
@@ -52,27 +56,31 @@ export class Directory {
   }
 
   /** The users whom a text means. */
-  resolve(text: string): readonly number[] {
-    const known = this.#byText.get(text);
-    if (known === undefined) return [];
-    for (const strength of STRENGTHS) {
-      const ids = [...known].filter(([, each]) => each === strength).map(([id]) => id);
-      if (ids.length > 0) return ids;
-    }
-    return [];
+  resolve(text: string): ReadonlySet<number> {
+    const known = this.#resolved.get(text);
+    if (known !== undefined) return known;
+    const claims = this.#byText.get(text);
+    if (claims === undefined) return NONE;
+    const strongest = STRENGTHS.find((strength) => [...claims.values()].includes(strength));
+    const ids = [...claims].filter(([, strength]) => strength === strongest).map(([id]) => id);
+    const resolved = new Set(ids);
+    this.#resolved.set(text, resolved);
+    return resolved;
   }
 
   /** The texts that mean a user. */
   textsFor(user: PolicyUser): readonly string[] {
     const texts = new Set(textsOf(user).map(([text]) => text));
-    return [...texts].filter((text) => this.resolve(text).includes(user.id));
+    return [...texts].filter((text) => this.means(text, user.id));
   }
 
   /** Whether a text means a user. */
   means(text: string, id: number): boolean {
-    return this.#byText.get(text)?.has(id) === true && this.resolve(text).includes(id);
+    return this.resolve(text).has(id);
   }
 }
+
+const NONE: ReadonlySet<number> = new Set();
 
 function textsOf(user: PolicyUser): readonly (readonly [string, Strength])[] {
   const texts: (readonly [string, Strength])[] = [];

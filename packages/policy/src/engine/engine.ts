@@ -3,14 +3,14 @@
  * the policy change. A change costs what it touches: nodes are put into classes anew only when selectors
  * that mean them come, go or mean something else, and texts are made again only when asked for.
  */
-import type { Address } from '@malla/ip/address';
+import { type Address, formatAddress } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import type { FilterRule, SshPolicy } from '../wire.ts';
 import { autoApproved, ownsTag, tagsOwnTag } from './approval.ts';
 import { AttributeTable } from './attribute-table.ts';
-import { commonBits, emptyBits, equalBits, replaceBits, setBit } from './bits.ts';
+import { bitsOf, commonBits, equalBits, intersects, replaceBits } from './bits.ts';
 import { Account, ChangeIndex, changesListed } from './changes.ts';
 import { ClassTable, type NodeClass } from './classes.ts';
 import type {
@@ -29,11 +29,11 @@ import { allPools, type Newcomer, poolFor } from './pools.ts';
 import { type NodeChange, type NodeRecord, Population } from './population.ts';
 import { Reach } from './reach.ts';
 import { EngineResolver } from './resolver.ts';
-import { RuleSources } from './rule-sources.ts';
+import { outsideAddresses, RuleSources } from './rule-sources.ts';
 import { ANY, DANGER_ALL } from './selector.ts';
 import { addMeant, SshPolicies } from './ssh-policies.ts';
-import { isTailnetAddress } from './sources.ts';
 import { comparePlans, type PlanChange } from './plan-change.ts';
+import type { SourceAddress } from './sources.ts';
 
 /** Makes an engine over a policy and no nodes. */
 export function createEngine(policy: Policy, options: EngineOptions): PolicyEngine {
@@ -137,7 +137,7 @@ class Engine implements PolicyEngine {
     for (const each of speaksOf) this.#nameSsh(each, account);
     for (const id of this.#attributes.replan(policy, this.#population.nodes()))
       account.attributes(id);
-    for (const each of account.filtered()) this.#filters.dropOf(each);
+    for (const [each, names] of account.filtered()) this.#filters.dropOf(each, names);
     return account.effects();
   }
 
@@ -158,11 +158,15 @@ class Engine implements PolicyEngine {
   }
 
   sees(viewer: ClassKey, seen: ClassKey): boolean {
-    return this.#reach.sees(this.#class(viewer), this.#class(seen));
+    const [a, b] = [this.#classes.get(viewer), this.#classes.get(seen)];
+    return a !== undefined && b !== undefined && this.#reach.sees(a, b);
   }
 
   visibleRoutes(viewer: ClassKey, router: number, served: readonly Prefix[]): readonly Prefix[] {
-    return this.#reach.visibleRoutes(this.#class(viewer), this.#recordOf(router).node, served);
+    const from = this.#classes.get(viewer);
+    const node = this.node(router);
+    if (from === undefined || node === undefined) return [];
+    return this.#reach.visibleRoutes(from, node, served);
   }
 
   filter(of: ClassKey): NamedFilter {
@@ -238,7 +242,10 @@ class Engine implements PolicyEngine {
     bits = this.#matcher.match(node),
   ): NodeRecord {
     const owner = this.#resolver.ownerOf(node);
-    return { node, owner, bits, nodeClass: this.#classFor(node, owner, bits, before, created) };
+    const nodeClass = this.#classFor(node, owner, bits, before, created);
+    const same = before?.node.addresses === node.addresses;
+    const addresses = same ? before.addresses : node.addresses.map(withText);
+    return { node, owner, bits, nodeClass, addresses };
   }
 
   #classFor(
@@ -255,22 +262,25 @@ class Engine implements PolicyEngine {
 
   /** Matches all nodes with the selectors that have changed, and puts those into classes that it may move. */
   #rematch(change: PlanChange, created: Set<NodeClass>): readonly NodeChange[] {
-    const { selectors } = this.#plan;
-    const size = selectors.length;
-    const mask = emptyBits(Math.max(size, ...change.selectors.map((index) => index + 1)));
-    for (const index of change.selectors) setBit(mask, index);
+    const { selectors, classing } = this.#plan;
+    const { reclassesAll, retold } = change;
+    if (change.selectors.length === 0 && !reclassesAll && !retold) return [];
+    const size = Math.max(selectors.length, ...change.selectors.map((index) => index + 1));
+    const mask = bitsOf(change.selectors, size);
     const changed = change.selectors.map((index) => selectors[index]);
     const matcher = new Matcher(changed, size, this.policy, this.#directory);
     const changes: NodeChange[] = [];
     for (const before of this.#population.records()) {
-      const bits = replaceBits(before.bits, mask, matcher.match(before.node));
-      const same = equalBits(bits, before.bits);
-      const { nodeClass } = before;
-      if (same && !change.reclassesAll && nodeClass.router === undefined) {
-        const own = change.retold ? commonBits(bits, this.#plan.classing) : nodeClass.own;
-        if (equalBits(own, nodeClass.own)) continue;
+      const { node, nodeClass } = before;
+      const found: number[] = [];
+      matcher.each(node, (index) => found.push(index));
+      const untouched = found.length === 0 && !intersects(before.bits, mask);
+      const bits = untouched ? before.bits : replaceBits(before.bits, mask, bitsOf(found, size));
+      const same = untouched || equalBits(bits, before.bits);
+      if (same && !reclassesAll && nodeClass.router === undefined) {
+        if (!retold || equalBits(commonBits(bits, classing), nodeClass.own)) continue;
       }
-      changes.push({ before, after: this.#record(before.node, before, created, bits) });
+      changes.push({ before, after: this.#record(node, before, created, bits) });
     }
     return changes;
   }
@@ -300,17 +310,22 @@ class Engine implements PolicyEngine {
     }
     const index = new ChangeIndex(changes);
     const everybody = outside || this.#population.routes().join() !== routesBefore;
+    const fresh = new Set(plan?.newRules);
     for (const rule of this.#plan.rules.values()) {
+      if (fresh.has(rule)) continue;
+      const everyone = rule.sources.includes(ANY) && !rule.sources.includes(DANGER_ALL);
       const redefined = plan?.redefines(rule) === true;
-      const covered = rule.sources.includes(ANY) || rule.sources.includes(DANGER_ALL);
       const listed = this.#changesList(rule, index);
-      if (redefined || listed || (everybody && covered)) this.#filters.drop(rule.name);
-      if (
-        redefined ||
-        (listed && !covered) ||
-        (everybody && rule.sources.includes(ANY) && !rule.sources.includes(DANGER_ALL))
-      ) {
-        this.#nameTargets(rule, account);
+      if (redefined || listed || (everybody && everyone)) {
+        const known = this.#sources.known(rule);
+        this.#filters.drop(rule.name);
+        // Under `*` and `danger-all` it does not matter who else is listed.
+        const differ =
+          redefined ||
+          (everyone
+            ? everybody && !sameTexts(known, this.#sources.of(rule, 'ranges'))
+            : !rule.sources.includes(DANGER_ALL));
+        if (differ) this.#nameTargets(rule, account);
       }
       this.#nameOwners(rule, index, account);
     }
@@ -321,7 +336,7 @@ class Engine implements PolicyEngine {
       if (this.#ssh.applies(each)) account.ssh(each);
     }
     for (const each of this.#ssh.touched(index, this.#classes)) this.#nameSsh(each, account);
-    for (const each of account.filtered()) this.#filters.dropOf(each);
+    for (const [each, names] of account.filtered()) this.#filters.dropOf(each, names);
   }
 
   #changesList(rule: CompiledRule, index: ChangeIndex): boolean {
@@ -373,8 +388,16 @@ class Engine implements PolicyEngine {
   }
 }
 
+function withText(address: Address): SourceAddress {
+  return { ...address, text: formatAddress(address) };
+}
+
 function outsideText(record: NodeRecord | undefined): string {
-  if (record === undefined) return '';
-  const outside = record.node.addresses.filter((address) => !isTailnetAddress(address));
-  return outside.map(({ value }) => value).join();
+  return outsideAddresses(record)
+    .map(({ text }) => text)
+    .join();
+}
+
+function sameTexts(a: readonly string[] | undefined, b: readonly string[]): boolean {
+  return a?.length === b.length && a.every((text, i) => text === b[i]);
 }

@@ -41,6 +41,8 @@ export class Filters {
   /** By rule, then by the targets that mean the class: for classes that announce nothing. */
   readonly #parts = new Map<FilterName, Map<string, readonly FilterRule[]>>();
   readonly #filters = new WeakMap<NodeClass, Map<FilterName, readonly FilterRule[]>>();
+  /** The parts of a filter that are to be made again. */
+  readonly #stale = new WeakMap<NodeClass, Set<FilterName>>();
 
   constructor(plan: Plan, sources: RuleSources) {
     this.#plan = plan;
@@ -58,20 +60,27 @@ export class Filters {
     this.#sources.drop(name);
   }
 
-  /** Forgets parts of the filter of a class; those that its rules still give are made again when asked for. */
-  dropOf(nodeClass: NodeClass): void {
-    this.#filters.delete(nodeClass);
+  /** Forgets parts of the filter of a class; those that rules still give are made again when asked for. */
+  dropOf(nodeClass: NodeClass, names: Iterable<FilterName>): void {
+    if (!this.#filters.has(nodeClass)) return;
+    const stale = this.#stale.get(nodeClass) ?? new Set();
+    this.#stale.set(nodeClass, stale);
+    for (const name of names) stale.add(name);
   }
 
   /** The filter of a class. */
   ofClass(nodeClass: NodeClass): NamedFilter {
     const known = this.#filters.get(nodeClass);
-    if (known !== undefined) return known;
-    const filter = new Map<FilterName, readonly FilterRule[]>();
-    for (const rule of this.#plan.rules.values()) {
-      const part = this.#part(rule, nodeClass);
-      if (part.length > 0) filter.set(rule.name, part);
+    const stale = this.#stale.get(nodeClass);
+    if (known !== undefined && stale === undefined) return known;
+    const filter = new Map(known);
+    for (const name of stale ?? this.#plan.rules.keys()) {
+      const rule = this.#plan.rules.get(name);
+      const part = rule === undefined ? [] : this.#part(rule, nodeClass);
+      if (part.length > 0) filter.set(name, part);
+      else filter.delete(name);
     }
+    this.#stale.delete(nodeClass);
     this.#filters.set(nodeClass, filter);
     return filter;
   }

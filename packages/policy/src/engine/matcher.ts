@@ -53,11 +53,15 @@ export class Matcher {
   /** The selectors that mean the node itself, not what is behind it. */
   match(node: PolicyNode): Bits {
     const bits = emptyBits(this.#size);
+    this.each(node, (index) => setBit(bits, index));
+    return bits;
+  }
+
+  /** Calls with each of them; with one twice when it means the node in two ways. */
+  each(node: PolicyNode, visit: (index: number) => void): void {
     const add = (index: number): void => {
-      const conditions = this.#conditions.get(index);
-      if (conditions !== undefined && !meetsPostures(this.#policy, conditions, node.posture))
-        return;
-      setBit(bits, index);
+      const needed = this.#conditions.get(index);
+      if (needed === undefined || meetsPostures(this.#policy, needed, node.posture)) visit(index);
     };
     for (const index of this.#always) add(index);
     if (node.tags.length > 0) {
@@ -67,7 +71,6 @@ export class Matcher {
       for (const index of this.#selectorsOf(node.userId)) add(index);
     }
     for (const address of node.addresses) this.#byPrefix.eachAround(address, add);
-    return bits;
   }
 
   /** `*` and `danger-all`, also under conditions. */

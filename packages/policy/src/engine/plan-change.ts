@@ -33,13 +33,16 @@ export function comparePlans(before: Plan, after: Plan): PlanChange {
     // Whatever else a selector stands for, only prefixes are sent as such.
     if (old !== undefined && now !== undefined && isAddresses(now.alias)) redefined.add(index);
   }
+  const goneRules = [...before.rules.values()].filter(({ name }) => !after.rules.has(name));
+  const newRules = [...after.rules.values()].filter(({ name }) => !before.rules.has(name));
+  const sameRules = goneRules.length === 0 && newRules.length === 0;
   return {
     selectors,
     retold: !equalBits(before.classing, after.classing),
     reclassesAll: before.owners !== after.owners,
-    goneRules: [...before.rules.values()].filter(({ name }) => !after.rules.has(name)),
-    newRules: [...after.rules.values()].filter(({ name }) => !before.rules.has(name)),
-    visibility: redefined.size > 0 || !samePairs(before, after),
+    goneRules,
+    newRules,
+    visibility: redefined.size > 0 || !(sameRules || samePairs(before, after)),
     redefines: ({ sources, targets }) =>
       redefined.size > 0 &&
       (sources.some((index) => redefined.has(index)) ||
@@ -56,13 +59,18 @@ function samePairs(before: Plan, after: Plan): boolean {
   return true;
 }
 
-function pairsOf(plan: Plan): ReadonlySet<string> {
-  const pairs = new Set<string>();
+/** More than there are selectors. */
+const MAX_SELECTORS = 2 ** 24;
+const SELF = MAX_SELECTORS - 1;
+
+/** Each source with each destination, as one number. */
+function pairsOf(plan: Plan): ReadonlySet<number> {
+  const pairs = new Set<number>();
   for (const { sources, targets, self, reaches } of plan.rules.values()) {
     if (!reaches) continue;
     for (const source of sources) {
-      for (const { index } of targets) pairs.add(`${source}>${index}`);
-      if (self.length > 0) pairs.add(`${source}>self`);
+      for (const { index } of targets) pairs.add(source * MAX_SELECTORS + index);
+      if (self.length > 0) pairs.add(source * MAX_SELECTORS + SELF);
     }
   }
   return pairs;

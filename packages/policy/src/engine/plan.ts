@@ -3,7 +3,7 @@
  * numbers of the plan before it for selectors of the same text, so that bit sets stay good; a number that
  * has become free is given away again only by the plan after the next change.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Admission, Alias, Policy, Rule } from '../policy.ts';
 import { type Bits, emptyBits, setBit } from './bits.ts';
 import type { FilterName } from './contract.ts';
@@ -186,7 +186,7 @@ function nameOf(rule: typeof ALLOW_ALL_RULE): FilterName {
     rule.app ?? null,
     rule.via.map(({ value }) => value).toSorted(),
   ]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 12);
+  return hash('sha256', text, 'base64url').slice(0, 12);
 }
 
 function unique<T>(values: readonly T[]): readonly T[] {

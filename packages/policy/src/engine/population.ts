@@ -7,6 +7,7 @@ import { formatPrefix } from '@malla/ip/prefix';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import { type Bits, eachBit, hasBit } from './bits.ts';
 import type { NodeClass } from './classes.ts';
+import type { SourceAddress } from './sources.ts';
 
 export interface NodeRecord {
   readonly node: PolicyNode;
@@ -15,6 +16,7 @@ export interface NodeRecord {
   /** All selectors that mean the node itself. */
   readonly bits: Bits;
   readonly nodeClass: NodeClass;
+  readonly addresses: readonly SourceAddress[];
 }
 
 /** What happened to one node. */
@@ -74,10 +76,11 @@ export class Population {
   }
 
   /** The nodes that a selector means. */
-  meant(selector: number): readonly PolicyNode[] {
-    const found: PolicyNode[] = [];
-    for (const { bits, node } of this.#records.values())
-      if (hasBit(bits, selector)) found.push(node);
+  meant(selector: number): readonly NodeRecord[] {
+    const found: NodeRecord[] = [];
+    for (const record of this.#records.values()) {
+      if (hasBit(record.bits, selector)) found.push(record);
+    }
     return found;
   }
 

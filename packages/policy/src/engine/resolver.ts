@@ -104,7 +104,7 @@ export class EngineResolver implements Resolver {
     const known = this.#groups.get(group);
     if (known !== undefined) return known;
     const texts = this.#tailnet.policy.groups.get(group) ?? [];
-    const members = new Set(texts.flatMap(({ value }) => this.#directory.resolve(value)));
+    const members = new Set(texts.flatMap(({ value }) => [...this.#directory.resolve(value)]));
     this.#groups.set(group, members);
     return members;
   }

@@ -2,18 +2,17 @@
  * Who the sources of each rule are, as texts of a packet filter, kept until a change of a node or of the
  * policy makes them say something else.
  */
-import type { Address } from '@malla/ip/address';
-import type { PolicyNode } from '../tailnet.ts';
 import { hasBit } from './bits.ts';
 import type { FilterName } from './contract.ts';
 import type { CompiledRule, Plan } from './plan.ts';
-import type { NodeChange, Population } from './population.ts';
+import type { NodeChange, NodeRecord, Population } from './population.ts';
 import { addressesUnder, ANY, DANGER_ALL, listsNodes, type Selector } from './selector.ts';
 import {
   AddressSet,
   isTailnetAddress,
   joinedRanges,
   prefixText,
+  type SourceAddress,
   spelledAddresses,
   TAILNET_RANGES,
 } from './sources.ts';
@@ -46,6 +45,11 @@ export class RuleSources {
     return made;
   }
 
+  /** The sources of a rule as they were when last asked for, if they were. */
+  known(rule: CompiledRule): readonly string[] | undefined {
+    return this.#texts.ranges.get(rule.name);
+  }
+
   /** Whether a rule has any source now. */
   isEmpty(rule: CompiledRule): boolean {
     return rule.sources.every((index) => {
@@ -59,8 +63,7 @@ export class RuleSources {
 
   /** The sources of a rule with `autogroup:self` among an owner's nodes. */
   ofOwner(rule: CompiledRule, userId: number, form: SourceForm): readonly string[] {
-    const set = new AddressSet();
-    set.load(this.#ownersAddresses(rule, userId));
+    const set = new AddressSet(this.#ownersAddresses(rule, userId));
     return form === 'ranges' ? joinedRanges([set]) : spelledAddresses([set]);
   }
 
@@ -69,14 +72,14 @@ export class RuleSources {
     return this.#ownersAddresses(rule, userId).length > 0;
   }
 
-  #ownersAddresses(rule: CompiledRule, userId: number): readonly Address[] {
+  #ownersAddresses(rule: CompiledRule, userId: number): readonly SourceAddress[] {
     return [...this.#population.ofOwner(userId)].flatMap((id) => {
       const record = this.#population.get(id);
       if (record === undefined) return [];
       return rule.sources.flatMap((index) => {
         const selector = this.#plan.selectors[index];
         if (selector === undefined || !hasBit(record.bits, index)) return [];
-        return addressesUnder(selector, record.node);
+        return addressesUnder(selector, record.addresses);
       });
     });
   }
@@ -87,14 +90,14 @@ export class RuleSources {
       const selector = this.#plan.selectors[index];
       if (selector === undefined) continue;
       if (before !== undefined && hasBit(before.bits, index)) {
-        for (const address of addressesUnder(selector, before.node)) set.remove(address);
+        for (const address of addressesUnder(selector, before.addresses)) set.remove(address);
       }
       if (after !== undefined && hasBit(after.bits, index)) {
-        for (const address of addressesUnder(selector, after.node)) set.add(address);
+        for (const address of addressesUnder(selector, after.addresses)) set.add(address);
       }
     }
-    for (const address of outsideAddresses(before?.node)) this.#outside.remove(address);
-    for (const address of outsideAddresses(after?.node)) this.#outside.add(address);
+    for (const address of outsideAddresses(before)) this.#outside.remove(address);
+    for (const address of outsideAddresses(after)) this.#outside.add(address);
   }
 
   /** Forgets the texts of a rule. */
@@ -132,17 +135,17 @@ export class RuleSources {
   #set(selector: Selector): AddressSet {
     const known = this.#sets.get(selector.index);
     if (known !== undefined) return known;
-    const set = new AddressSet();
-    const found: Address[] = [];
-    for (const node of this.#population.meant(selector.index)) {
-      found.push(...addressesUnder(selector, node));
-    }
-    set.load(found);
+    const set = new AddressSet(
+      this.#population
+        .meant(selector.index)
+        .flatMap(({ addresses }) => addressesUnder(selector, addresses)),
+    );
     this.#sets.set(selector.index, set);
     return set;
   }
 }
 
-function outsideAddresses(node: PolicyNode | undefined): readonly Address[] {
-  return node?.addresses.filter((address) => !isTailnetAddress(address)) ?? [];
+/** The addresses of a node that are not in the tailnet's ranges. */
+export function outsideAddresses(record: NodeRecord | undefined): readonly SourceAddress[] {
+  return record?.addresses.filter((address) => !isTailnetAddress(address)) ?? [];
 }

@@ -156,12 +156,13 @@ export function serves(node: PolicyNode): boolean {
   return node.routes.length > 0 || node.exitNode;
 }
 
-/** The addresses of a node that count under a selector: of a prefix only those in it. */
-export function addressesUnder(selector: Selector, node: PolicyNode): readonly Address[] {
-  if (!isAddresses(selector.alias)) return node.addresses;
-  return node.addresses.filter((each) =>
-    selector.prefixes.some((prefix) => contains(prefix, each)),
-  );
+/** Of the addresses of a node those that count under a selector: of prefixes only those in them. */
+export function addressesUnder<A extends Address>(
+  selector: Selector,
+  addresses: readonly A[],
+): readonly A[] {
+  if (!isAddresses(selector.alias)) return addresses;
+  return addresses.filter((each) => selector.prefixes.some((prefix) => contains(prefix, each)));
 }
 
 /** Whether a prefix holds an address of the node. */

@@ -22,67 +22,80 @@ export function isTailnetAddress(address: Address): boolean {
   return contains(CGNAT, address) && !contains(CHROMEOS_RANGE, address);
 }
 
-/** A sorted set of addresses. */
+/** An address and its text, which is made once. */
+export interface SourceAddress extends Address {
+  readonly text: string;
+}
+
+/** A set of addresses, sorted by number. */
 export class AddressSet {
-  readonly #values: Record<Family, bigint[]> = { 4: [], 6: [] };
-  #sorted = true;
+  readonly #sorted: Record<Family, readonly SourceAddress[]>;
   #ranges: readonly string[] | undefined;
 
-  /** Adds what may be many, in any order; sorted when first asked. */
-  load(addresses: Iterable<Address>): void {
-    for (const { family, value } of addresses) this.#values[family].push(value);
-    this.#sorted = false;
-    this.#ranges = undefined;
+  constructor(addresses: readonly SourceAddress[] = []) {
+    this.#sorted = { 4: sorted(addresses, 4), 6: sorted(addresses, 6) };
   }
 
-  add({ family, value }: Address): void {
-    const values = this.values(family);
-    const at = place(values, value);
-    if (values[at] === value) return;
-    values.splice(at, 0, value);
+  add(address: SourceAddress): void {
+    const all = this.#sorted[address.family];
+    const at = placeOf(all, address.value);
+    if (all[at]?.value === address.value) return;
+    this.#sorted[address.family] = all.toSpliced(at, 0, address);
     this.#ranges = undefined;
   }
 
   remove({ family, value }: Address): void {
-    const values = this.values(family);
-    const at = place(values, value);
-    if (values[at] !== value) return;
-    values.splice(at, 1);
+    const all = this.#sorted[family];
+    const at = placeOf(all, value);
+    if (all[at]?.value !== value) return;
+    this.#sorted[family] = all.toSpliced(at, 1);
     this.#ranges = undefined;
   }
 
-  /** The addresses of a family, rising. Not a copy. */
-  values(family: Family): bigint[] {
-    if (!this.#sorted) {
-      for (const each of [4, 6] as const) this.#values[each] = sorted(this.#values[each]);
-      this.#sorted = true;
-    }
-    return this.#values[family];
+  get size(): number {
+    return this.#sorted[4].length + this.#sorted[6].length;
+  }
+
+  has({ family, value }: Address): boolean {
+    const all = this.#sorted[family];
+    return all[placeOf(all, value)]?.value === value;
+  }
+
+  /** The addresses of a family, rising. */
+  of(family: Family): readonly SourceAddress[] {
+    return this.#sorted[family];
   }
 
   /** As the fewest texts. Kept until the set changes. */
   ranges(): readonly string[] {
-    this.#ranges ??= [...rangesOf(4, this.values(4)), ...rangesOf(6, this.values(6))];
+    this.#ranges ??= [...rangesOf(4, this.of(4)), ...rangesOf(6, this.of(6))];
     return this.#ranges;
   }
 }
 
-/** All addresses of several sets, as the fewest texts. */
+/** How many times larger than the others a set must be for its texts to be taken as they are. */
+const DOMINANT = 8;
+
+/** All addresses of several sets as few texts: the fewest, but for what little others add to a large set. */
 export function joinedRanges(sets: readonly AddressSet[]): readonly string[] {
-  const [only] = sets;
-  if (only === undefined) return [];
-  if (sets.length === 1) return only.ranges();
-  const join = (family: Family): bigint[] => sorted(sets.flatMap((set) => set.values(family)));
-  return [...rangesOf(4, join(4)), ...rangesOf(6, join(6))];
+  const [largest, ...others] = sets.toSorted((a, b) => b.size - a.size);
+  if (largest === undefined) return [];
+  if (others.every(({ size }) => size === 0)) return largest.ranges();
+  const size = others.reduce((sum, other) => sum + other.size, 0);
+  if (size * DOMINANT > largest.size) {
+    return [...rangesOf(4, joined(sets, 4)), ...rangesOf(6, joined(sets, 6))];
+  }
+  const added = (family: Family): readonly string[] =>
+    rangesOf(
+      family,
+      joined(others, family).filter((address) => !largest.has(address)),
+    );
+  return largest.ranges().concat(added(4), added(6));
 }
 
 /** All addresses of several sets, each by itself. */
 export function spelledAddresses(sets: readonly AddressSet[]): readonly string[] {
-  const spell = (family: Family): string[] =>
-    sorted(sets.flatMap((set) => set.values(family))).map((value) =>
-      formatAddress({ family, value }),
-    );
-  return [...spell(4), ...spell(6)];
+  return [...joined(sets, 4), ...joined(sets, 6)].map(({ text }) => text);
 }
 
 /** A prefix as sources and destinations have it: one address without its length. */
@@ -91,33 +104,65 @@ export function prefixText(prefix: Prefix): string {
   return whole ? formatAddress(prefix.network) : formatPrefix(prefix);
 }
 
-function sorted(values: readonly bigint[]): bigint[] {
-  return distinct(values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
+function sorted(addresses: readonly SourceAddress[], family: Family): readonly SourceAddress[] {
+  return addresses
+    .filter((address) => address.family === family)
+    .toSorted((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0))
+    .filter((address, i, all) => address.value !== all[i - 1]?.value);
 }
 
-function distinct(values: readonly bigint[]): bigint[] {
-  return values.filter((value, i) => i === 0 || value !== values[i - 1]);
+function joined(sets: readonly AddressSet[], family: Family): readonly SourceAddress[] {
+  const lists = sets.map((set) => set.of(family)).filter((list) => list.length > 0);
+  return lists.length === 0 ? [] : lists.reduce(merged);
 }
 
-function place(values: readonly bigint[], wanted: bigint): number {
+/** Two rising lists as one, without what is in both twice. */
+function merged(
+  a: readonly SourceAddress[],
+  b: readonly SourceAddress[],
+): readonly SourceAddress[] {
+  const out: SourceAddress[] = [];
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const left = a[i];
+    const right = b[j];
+    if (left === undefined) return [...out, ...b.slice(j)];
+    if (right === undefined) return [...out, ...a.slice(i)];
+    out.push(right.value < left.value ? right : left);
+    if (left.value <= right.value) i++;
+    if (right.value <= left.value) j++;
+  }
+}
+
+function placeOf(all: readonly SourceAddress[], wanted: bigint): number {
   let from = 0;
-  let to = values.length;
+  let to = all.length;
   while (from < to) {
     const middle = (from + to) >>> 1;
-    if ((values[middle] ?? wanted) < wanted) from = middle + 1;
+    if ((all[middle]?.value ?? wanted) < wanted) from = middle + 1;
     else to = middle;
   }
   return from;
 }
 
-function rangesOf(family: Family, values: readonly bigint[]): readonly string[] {
+function rangesOf(family: Family, addresses: readonly SourceAddress[]): readonly string[] {
   const out: string[] = [];
-  for (let i = 0; i < values.length;) {
-    const first = values[i] ?? 0n;
-    let last = first;
-    for (i++; values[i] === last + 1n; i++) last += 1n;
-    out.push(formatRange(family, first, last));
+  let first = addresses[0];
+  let last = first?.value ?? 0n;
+  const close = (): void => {
+    if (first !== undefined) {
+      out.push(first.value === last ? first.text : formatRange(family, first.value, last));
+    }
+  };
+  for (const address of addresses.slice(1)) {
+    if (address.value !== last + 1n) {
+      close();
+      first = address;
+    }
+    last = address.value;
   }
+  close();
   return out;
 }
 
