@@ -40,7 +40,6 @@ describe('inside Noise', () => {
       ['POST', '/machine/id-token'],
       ['POST', '/machine/webclient/init/1/to/2'],
       ['GET', '/machine/tka/bootstrap'],
-      ['GET', '/machine/ssh/action/1/to/2?x'],
     ] as const) {
       const { status, body } = await device.send(method, path, {});
       assert.equal(status, 501, path);
