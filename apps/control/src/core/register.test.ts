@@ -300,6 +300,17 @@ describe('registration', () => {
     );
   });
 
+  test('a node that an administrator tagged stays so when it sends the key of its user again', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const key = authKey(tailnet, { reusable: true });
+    const { id } = join(tailnet, device(1), key);
+    tailnet.run((state) => setTags(state, id, ['tag:c'], OWNED));
+    const again = join(tailnet, device(1), key);
+    assert.deepEqual([again.id, again.tags, again.userId], [id, ['tag:c'], undefined]);
+    const other = join(tailnet, device(1), authKey(tailnet));
+    assert.deepEqual([other.id, other.tags, other.userId], [id, [], 1]);
+  });
+
   test('a new hostname at login renames the node, unless an administrator named it', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     login(tailnet, device(1));

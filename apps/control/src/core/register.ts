@@ -59,9 +59,10 @@ export function registerWithAuthKey(
     !isExpired(known, context.now)
   ) {
     // Clients send their key again with every register while the process lives: one that has been
-    // used up must not lock out the node that used it.
-    const sameOwner = found.ok && ownerOf(found.value) === ownerOf(known);
-    if (!found.ok || sameOwner) return decide([], known);
+    // used up must not lock out the node that used it, and none takes back what was done to the node since.
+    const isNew =
+      found.ok && found.value.id !== known.preAuthKeyId && ownerOf(found.value) !== ownerOf(known);
+    if (!isNew) return decide([], known);
   }
   if (!found.ok) {
     if (found.error === 'used') {
