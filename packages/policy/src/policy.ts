@@ -2,7 +2,7 @@
  * A policy that was parsed and checked: every name in it is defined, every form is one we enforce. Its
  * parts keep their place in the text, for problems and explanations.
  *
- * Source: docs/policy.md; Tailscale's policy file syntax. Observed: the hosted service, April 2026.
+ * Source: docs/reference/policy.md; Tailscale's policy file syntax. Observed: the hosted service, April 2026.
  */
 import type { Prefix } from '@malla/ip/prefix';
 import type { PostureAttributes } from './tailnet.ts';

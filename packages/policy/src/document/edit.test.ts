@@ -108,6 +108,7 @@ describe('an edit of a policy', () => {
     assert.deepEqual(setValue(POLICY, ['acls', 'x'], 1), path);
     assert.deepEqual(setValue('{"a": 1}', ['a', 'b'], 1), path);
     assert.deepEqual(insertValue(POLICY, ['acls', 9], 1), path);
+    assert.deepEqual(insertValue(POLICY, ['acls', 0.5], 1), path);
     assert.deepEqual(insertValue(POLICY, ['acls'], 1), path);
     assert.deepEqual(removeValue(POLICY, ['grants']), path);
     assert.deepEqual(removeValue(POLICY, ['acls', 2]), path);

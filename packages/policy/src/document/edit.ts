@@ -38,7 +38,7 @@ export function setValue(text: string, path: EditPath, value: Json): Result<stri
 export function insertValue(text: string, path: EditPath, value: Json): Result<string, EditFault> {
   const listPath = path.slice(0, -1);
   const index = path.at(-1);
-  if (typeof index !== 'number') return fail('path');
+  if (typeof index !== 'number' || !Number.isInteger(index)) return fail('path');
   const parsed = parseTree(text);
   if (!parsed.ok) return fail('syntax');
   const list = find(parsed.value, listPath);
