@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { makeCertificate } from './certificate.ts';
 import { ControlServer } from './control-server.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
@@ -47,15 +48,20 @@ for (const version of ['1.102', '1.80'] as const) {
 
     before(async () => {
       lab = new Lab();
-      server = await ControlServer.start(lab.publicHost('ctl', SERVER), {
+      const ctl = lab.publicHost('ctl', SERVER);
+      const { certFile, keyFile } = makeCertificate(ctl.dir, `IP:${SERVER}`);
+      server = await ControlServer.start(ctl, {
         server_url: LOGIN,
         listen_addr: '0.0.0.0:8080',
         tls_extra_listen_addr: '0.0.0.0:443',
-        derp: { server: { ipv4: SERVER } },
+        derp: { server: { ipv4: SERVER, cert_path: certFile, key_path: keyFile } },
         policy: { mode: 'database' },
       });
       const start = async (name: string, address: string): Promise<OfficialClient> => {
-        const client = await OfficialClient.start(lab.publicHost(name, address), { version });
+        const client = await OfficialClient.start(lab.publicHost(name, address), {
+          version,
+          trust: certFile,
+        });
         clients.push(client);
         return client;
       };
@@ -236,7 +242,7 @@ for (const version of ['1.102', '1.80'] as const) {
 }
 
 function skip(): { readonly skip: string | false } {
-  return { skip: skipWithout(...LAB_TOOLS, 'go', 'ssh') };
+  return { skip: skipWithout(...LAB_TOOLS, 'go', 'openssl', 'ssh') };
 }
 
 /** Makes people with a shell known in a host. */

@@ -4,7 +4,7 @@
  *
  * What it is good for, as the hosted service documents it: under a rule with the default period, every
  * destination; under a rule with a period of its own, the destination it was given for
- * (docs/decisions/0007-ssh-checks.md).
+ * (docs/decisions/0005-ssh-checks.md).
  */
 import type { Node, NodeId } from '@malla/netmap/node';
 
