@@ -56,8 +56,8 @@ describe('postures', () => {
   const policy = {
     ...ALLOW_ALL,
     postures: new Map([
-      ['posture:mac', { place, conditions: [condition('==')] }],
-      ['posture:never', { place, conditions: [condition('=='), condition('!=')] }],
+      ['posture:mac', { place, conditions: [isMac('==')] }],
+      ['posture:never', { place, conditions: [isMac('=='), isMac('!=')] }],
     ]),
   };
 
@@ -89,6 +89,6 @@ describe('versions', () => {
   });
 });
 
-function condition(operator: '==' | '!='): PostureCondition {
+function isMac(operator: '==' | '!='): PostureCondition {
   return { attribute: 'node:os', operator, values: ['macos'] };
 }
