@@ -108,7 +108,7 @@ async function registrations(): Promise<Record<string, number>> {
 
 function register(ledger: Ledger): Promise<void> {
   return ledger.execute((state, { random }) => {
-    const addresses = allocateAddresses(state, PLAN, random);
+    const addresses = allocateAddresses(state, PLAN, { userId: 1, tags: [] }, random);
     return decide(
       [created('node', { ...realNode(state.nextId('node')), ...addresses })],
       undefined,

@@ -81,7 +81,7 @@ function nextChange(number: number): Change {
       ? user(id, { name })
       : node(id, {
           name,
-          ...allocateAddresses(state, plan, randomBytes),
+          ...allocateAddresses(state, plan, { userId: 1, tags: [] }, randomBytes),
           hostname: 'x'.repeat(500),
         });
   return { table, id, before: undefined, after } as Change;

@@ -390,6 +390,7 @@ function rulesOf(config: Config, access: Access): RegistrationRules {
       v4: prefixOf(config.prefixes.v4),
       v6: prefixOf(config.prefixes.v6),
       allocation: config.prefixes.allocation,
+      pools: access.addressPools,
     },
     nodeExpiryMs: config.node.expiryMs ?? 0,
     tags: access.tagPolicy,

@@ -9,6 +9,7 @@ import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract'
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
 import type { PostureAttributes } from '@malla/policy/tailnet';
+import type { AddressPools } from '../core/addresses.ts';
 import type { Change } from '../core/change.ts';
 import { NO_TAG_POLICY, type TagPolicy } from '../core/tags.ts';
 import type { RulesChange } from '../fanout/fanout.ts';
@@ -108,6 +109,12 @@ export class Access {
   readonly tagPolicy: TagPolicy = {
     isDefined: (tag) => this.#engine?.isTagDefined(tag) ?? NO_TAG_POLICY.isDefined(tag),
     owns: (userId, tag) => this.#engine?.ownsTag(userId, tag) ?? NO_TAG_POLICY.owns(userId, tag),
+  };
+
+  /** From where nodes that join get their IPv4 address. */
+  readonly addressPools: AddressPools = {
+    poolFor: (owner) => this.#engine?.addressPool(owner) ?? [],
+    all: () => this.#engine?.addressPools() ?? [],
   };
 
   #start(policy: Policy | undefined): Rules {

@@ -8,9 +8,11 @@ import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
 import {
   type AddressPlan,
+  type AddressPools,
   type Addresses,
   allocateAddresses,
   backfillAddresses,
+  type Owner,
 } from './addresses.ts';
 import { EMPTY_SNAPSHOT, State } from './state.ts';
 
@@ -64,9 +66,17 @@ function nodeWith(id: number, addresses: Addresses): Node {
   };
 }
 
+const TAGGED: Owner = { userId: undefined, tags: ['tag:test'] };
+
 /** Registers a node with fresh addresses. */
-function register(state: State, plan: AddressPlan = PLAN, random = seeded()): Node {
-  const after = nodeWith(state.nextId('node'), allocateAddresses(state, plan, random));
+function register(
+  state: State,
+  plan: AddressPlan = PLAN,
+  random = seeded(),
+  owner: Owner = TAGGED,
+): Node {
+  const addresses = allocateAddresses(state, plan, owner, random);
+  const after = { ...nodeWith(state.nextId('node'), addresses), ...owner };
   state.apply({ table: 'node', id: after.id, before: undefined, after });
   return after;
 }
@@ -76,7 +86,12 @@ function remove(state: State, node: Node): void {
 }
 
 function first(families: Omit<AddressPlan, 'allocation'>): Addresses {
-  return allocateAddresses(new State(), { ...families, allocation: 'sequential' }, seeded());
+  return allocateAddresses(
+    new State(),
+    { ...families, allocation: 'sequential' },
+    TAGGED,
+    seeded(),
+  );
 }
 
 function exhausted(message: string): (error: unknown) => boolean {
@@ -113,11 +128,11 @@ describe('address allocation', () => {
 
   test('an address whose registration could not be stored is not given out next', () => {
     const state = new State();
-    const after = nodeWith(1, allocateAddresses(state, PLAN, seeded()));
+    const after = nodeWith(1, allocateAddresses(state, PLAN, TAGGED, seeded()));
     const change = { table: 'node', id: 1, before: undefined, after } as const;
     state.apply(change);
     state.revert(change);
-    assert.equal(allocateAddresses(state, PLAN, seeded()).ipv4, '100.64.0.2');
+    assert.equal(allocateAddresses(state, PLAN, TAGGED, seeded()).ipv4, '100.64.0.2');
   });
 
   test('after a restart it goes on after the newest node', () => {
@@ -223,6 +238,156 @@ describe('address allocation', () => {
     const state = new CountingState();
     for (let i = 0; i < 10_000; i++) register(state);
     assert.equal(asked, 20_000);
+  });
+});
+
+/** Pools by tag. */
+function pools(byTag: Readonly<Record<string, readonly string[]>>): AddressPools {
+  return {
+    poolFor: ({ tags }) => tags.flatMap((tag) => byTag[tag] ?? []).map(p),
+    all: () => Object.values(byTag).flat().map(p),
+  };
+}
+
+const owned = (tag: string): Owner => ({ userId: undefined, tags: [tag] });
+
+describe('pools of the policy', () => {
+  const WEB = owned('tag:web');
+  const plan: AddressPlan = {
+    ...PLAN,
+    pools: pools({ 'tag:web': ['100.81.0.0/29', '100.80.0.0/30'] }),
+  };
+
+  test('give their nodes an IPv4 address, of all their prefixes in turn', () => {
+    const state = new State();
+    const nodes = [1, 2, 3, 4].map(() => register(state, plan, seeded(), WEB));
+    assert.deepEqual(
+      nodes.map(({ ipv4 }) => ipv4),
+      ['100.80.0.1', '100.80.0.2', '100.81.0.1', '100.81.0.2'],
+    );
+    assert.deepEqual(
+      nodes.map(({ ipv6 }) => ipv6),
+      [1, 2, 3, 4].map((n) => `fd7a:115c:a1e0::${n}`),
+    );
+  });
+
+  test('and everybody else go on where they were, each on its own', () => {
+    const state = new State();
+    const given = [TAGGED, WEB, TAGGED, WEB, TAGGED].map(
+      (owner) => register(state, plan, seeded(), owner).ipv4,
+    );
+    assert.deepEqual(given, ['100.64.0.1', '100.80.0.1', '100.64.0.2', '100.80.0.2', '100.64.0.3']);
+  });
+
+  test('are kept for their nodes', () => {
+    const state = new State();
+    const narrow: AddressPlan = {
+      v4: p('100.64.0.0/29'),
+      allocation: 'sequential',
+      pools: pools({ 'tag:web': ['100.64.0.0/30', '100.64.0.6/32'] }),
+    };
+    const given = [1, 2].map(() => register(state, narrow).ipv4);
+    assert.deepEqual(given, ['100.64.0.4', '100.64.0.5']);
+    const message =
+      "no free IPv4 address in 100.64.0.0/29 outside the policy's pools: all 2 are in use";
+    assert.throws(() => register(state, narrow), exhausted(message));
+  });
+
+  test('that are full refuse a node, by name', () => {
+    const state = new State();
+    for (let i = 0; i < 8; i++) register(state, plan, seeded(), WEB);
+    const message =
+      "no free IPv4 address in the policy's pool 100.81.0.0/29, 100.80.0.0/30: all 8 are in use";
+    assert.throws(() => register(state, plan, seeded(), WEB), exhausted(message));
+    assert.equal(register(state, plan).ipv4, '100.64.0.1');
+  });
+
+  test('outside the configured prefix have no address to give', () => {
+    const small: AddressPlan = { ...plan, v4: p('100.64.0.0/16') };
+    const message =
+      "no free IPv4 address in the policy's pool 100.81.0.0/29, 100.80.0.0/30, as far as it lies in prefixes.v4, 100.64.0.0/16: all 0 are in use";
+    assert.throws(() => register(new State(), small, seeded(), WEB), exhausted(message));
+  });
+
+  test('give nothing where IPv4 is off', () => {
+    const { v4: _, ...six } = plan;
+    const { ipv4, ipv6 } = register(new State(), six, seeded(), WEB);
+    assert.deepEqual([ipv4, ipv6], [undefined, 'fd7a:115c:a1e0::1']);
+  });
+
+  test('go on after the newest of their nodes after a restart', () => {
+    const before = new State();
+    const nodes = [WEB, TAGGED, WEB, TAGGED].map((owner) =>
+      register(before, plan, seeded(), owner),
+    );
+    const state = new State({ ...EMPTY_SNAPSHOT, node: nodes.slice(2) });
+    assert.equal(register(state, plan, seeded(), WEB).ipv4, '100.81.0.1');
+    assert.equal(register(state, plan).ipv4, '100.64.0.3');
+  });
+
+  test('under any churn give addresses of theirs that nobody has, until they are full', () => {
+    const overlapping = {
+      'tag:a': ['100.64.0.0/29'],
+      'tag:b': ['100.64.0.4/30', '100.64.0.16/30', '100.64.1.0/30'],
+    };
+    const plan4 = { v4: p('100.64.0.0/27'), pools: pools(overlapping) };
+    const free: Readonly<Record<string, readonly number[]>> = {
+      'tag:a': [1, 2, 3, 4, 5, 6],
+      'tag:b': [5, 6, 17, 18],
+      'tag:c': [8, 9, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30],
+    };
+    const step = fc.oneof(fc.nat(20), fc.constantFrom('tag:a', 'tag:b', 'tag:c'));
+    fc.assert(
+      fc.property(
+        fc.constantFrom('sequential' as const, 'random' as const),
+        fc.array(step, { maxLength: 60 }),
+        fc.nat(),
+        (allocation, steps, seed) => {
+          const random = seeded(seed);
+          const state = new State();
+          /** The last that was given of those for a tag, from when one is first asked for. */
+          const lasts = new Map<string, number>();
+          for (const each of steps) {
+            const nodes = [...state.nodes()];
+            if (typeof each === 'number') {
+              const node = nodes[each % (nodes.length || 1)];
+              if (node !== undefined) remove(state, node);
+              continue;
+            }
+            const present = nodes.map(({ ipv4 }) => Number(ipv4?.split('.')[3]));
+            const taken = new Set(present);
+            const known = lasts.get(each) ?? present.findLast((last) => free[each]?.includes(last));
+            lasts.set(each, known ?? 0);
+            const left = (free[each] ?? []).filter((last) => !taken.has(last));
+            const join = (): Node => register(state, { ...plan4, allocation }, random, owned(each));
+            if (left.length === 0) {
+              assert.throws(join, MallaError);
+              continue;
+            }
+            const given = Number(join().ipv4?.split('.')[3]);
+            assert.ok(left.includes(given), `${given} for ${each}`);
+            if (allocation === 'sequential') {
+              assert.equal(given, left.find((next) => next > (known ?? 0)) ?? left[0]);
+            }
+            for (const [tag, all] of Object.entries(free)) {
+              if (lasts.has(tag) && all.includes(given)) lasts.set(tag, given);
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  test('are filled in for nodes that lack an IPv4 address, each node from its own', () => {
+    const state = new State();
+    const six: AddressPlan = { v6: PLAN.v6, allocation: 'sequential' };
+    for (const owner of [WEB, TAGGED, WEB]) register(state, six, seeded(), owner);
+    const { answer } = backfillAddresses(state, plan, { now: 0, random: seeded() });
+    assert.deepEqual(answer, [
+      'assigned IPv4 "100.80.0.1" to Node(1) "host1"',
+      'assigned IPv4 "100.64.0.1" to Node(2) "host2"',
+      'assigned IPv4 "100.80.0.2" to Node(3) "host3"',
+    ]);
   });
 });
 

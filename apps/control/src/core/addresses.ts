@@ -6,22 +6,41 @@
  * after the newest node's. Random allocation starts anywhere. Both then take the first free address, so
  * the search is never longer than there are nodes, and for sequential allocation is one step as a rule.
  *
- * Never given out: the first and last address of a prefix of more than two, and what clients reserve.
+ * A policy can have pools of IPv4 addresses: for whom there is one, all its prefixes are one set to
+ * choose from, and nobody else gets an address of it. A full pool refuses who it is for.
  */
 import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
-import { type Address, formatAddress, parseAddress } from '@malla/ip/address';
-import { formatPrefix, lastAddress, overlaps, type Prefix, prefixSize } from '@malla/ip/prefix';
-import { RESERVED } from '@malla/ip/special';
+import { type Address, formatAddress } from '@malla/ip/address';
+import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
+import type { UserId } from '@malla/netmap/user';
+import { AddressSet } from './address-set.ts';
 import { type Change, decide, type Decision } from './change.ts';
 import type { Context, State } from './state.ts';
+
+/** Whose a node is to be. */
+export interface Owner {
+  /** Absent: tagged. */
+  readonly userId: UserId | undefined;
+  readonly tags: readonly string[];
+}
+
+/** What the policy says of addresses (`ipPool`). */
+export interface AddressPools {
+  /** From where a node of this owner gets its IPv4 address; empty: from {@link AddressPlan.v4}. */
+  poolFor(owner: Owner): readonly Prefix[];
+  /** What is kept for the nodes that have a pool. */
+  all(): readonly Prefix[];
+}
 
 /** From where and how nodes get addresses. A family without a prefix is off. */
 export interface AddressPlan {
   readonly v4?: Prefix | undefined;
   readonly v6?: Prefix | undefined;
   readonly allocation: 'sequential' | 'random';
+  /** Absent: there are none. */
+  readonly pools?: AddressPools | undefined;
 }
 
 /** A node's addresses, canonical text; absent where the family is off. */
@@ -31,13 +50,21 @@ export interface Addresses {
 }
 
 /** Chooses addresses for one new node. Throws MallaError `address.exhausted`. */
-export function allocateAddresses(state: State, plan: AddressPlan, random: RandomBytes): Addresses {
+export function allocateAddresses(
+  state: State,
+  plan: AddressPlan,
+  owner: Owner,
+  random: RandomBytes,
+): Addresses {
   const taken = (address: string): boolean => state.addressTaken(address);
-  const give = (prefix: Prefix | undefined, last: string | undefined): string | undefined =>
-    prefix && firstFree(prefix, taken, startOf(prefix, plan, last, random));
+  const give = (source: Source): string => {
+    const start = startOf(source.set, plan, state.lastAddress(source.set), random);
+    return formatAddress(firstFree(source, taken, start));
+  };
+  const { v4, v6 } = plan;
   return {
-    ipv4: give(plan.v4, state.lastAddress('ipv4')),
-    ipv6: give(plan.v6, state.lastAddress('ipv6')),
+    ipv4: v4 && give(sourceOf4(v4, plan.pools, owner)),
+    ipv6: v6 && give(sourceOf6(v6)),
   };
 }
 
@@ -53,8 +80,8 @@ export function backfillAddresses(
 ): Decision<readonly string[]> {
   const changes: Change[] = [];
   const sentences: string[] = [];
-  const fill4 = filler('IPv4', plan.v4, state.lastAddress('ipv4'));
-  const fill6 = filler('IPv6', plan.v6, state.lastAddress('ipv6'));
+  const fill4 = filler('IPv4', plan.v4, (v4, node) => sourceOf4(v4, plan.pools, node));
+  const fill6 = filler('IPv6', plan.v6, sourceOf6);
   for (const node of state.nodes()) {
     const after = { ...node, ipv4: fill4(node, node.ipv4), ipv6: fill6(node, node.ipv6) };
     if (after.ipv4 === node.ipv4 && after.ipv6 === node.ipv6) continue;
@@ -65,97 +92,84 @@ export function backfillAddresses(
   function filler(
     family: 'IPv4' | 'IPv6',
     prefix: Prefix | undefined,
-    lastGiven: string | undefined,
+    sourceFor: (prefix: Prefix, node: Node) => Source,
   ): (node: Node, has: string | undefined) => string | undefined {
     const given = new Set<string>();
     const taken = (address: string): boolean => given.has(address) || state.addressTaken(address);
-    let last = lastGiven;
+    const lasts = new Map<string, Address>();
     return (node, has) => {
       if ((has === undefined) === (prefix === undefined)) return has;
       if (prefix === undefined) {
         sentences.push(`removing ${family} "${has}" from Node(${node.id}) "${node.hostname}"`);
         return undefined;
       }
-      last = firstFree(prefix, taken, startOf(prefix, plan, last, context.random));
-      given.add(last);
-      sentences.push(`assigned ${family} "${last}" to Node(${node.id}) "${node.hostname}"`);
-      return last;
+      const source = sourceFor(prefix, node);
+      const { set } = source;
+      const last = lasts.get(set.key) ?? state.lastAddress(set);
+      const next = firstFree(source, taken, startOf(set, plan, last, context.random));
+      const text = formatAddress(next);
+      lasts.set(set.key, next);
+      given.add(text);
+      sentences.push(`assigned ${family} "${text}" to Node(${node.id}) "${node.hostname}"`);
+      return text;
     };
   }
 }
 
-/** A run of addresses that nodes may have, both ends included. */
-interface Range {
-  readonly from: bigint;
-  readonly to: bigint;
+/** Where an address is taken from, and what is said when there is none left. */
+interface Source {
+  readonly set: AddressSet;
+  readonly prefixes: readonly Prefix[];
+  /** For people, after "address in". */
+  readonly name: string;
 }
 
-/** Where the search begins, counted in usable addresses. */
+function sourceOf4(v4: Prefix, pools: AddressPools | undefined, owner: Owner): Source {
+  const pool = pools?.poolFor(owner) ?? [];
+  if (pool.length > 0) {
+    const texts = pool.map(formatPrefix).join(', ');
+    const set = new AddressSet(pool, v4);
+    const name =
+      set.size > 0n
+        ? `the policy's pool ${texts}`
+        : `the policy's pool ${texts}, as far as it lies in prefixes.v4, ${formatPrefix(v4)}`;
+    return { set, prefixes: pool, name };
+  }
+  const kept = pools?.all() ?? [];
+  const name = formatPrefix(v4) + (kept.length > 0 ? " outside the policy's pools" : '');
+  return { set: new AddressSet([v4], v4, kept), prefixes: [v4], name };
+}
+
+function sourceOf6(v6: Prefix): Source {
+  return { set: new AddressSet([v6], v6), prefixes: [v6], name: formatPrefix(v6) };
+}
+
+/** Where the search begins, counted in the addresses of the set. */
 function startOf(
-  prefix: Prefix,
+  set: AddressSet,
   plan: AddressPlan,
-  last: string | undefined,
+  last: Address | undefined,
   random: RandomBytes,
 ): bigint {
-  const ranges = usable(prefix);
-  if (plan.allocation === 'random') return below(total(ranges), random);
-  const address = last === undefined ? undefined : parseAddress(last);
-  if (address?.ok !== true || address.value.family !== prefix.network.family) return 0n;
-  return countUpTo(ranges, address.value.value);
+  if (plan.allocation === 'random') return below(set.size, random);
+  return last === undefined ? 0n : set.countUpTo(last);
 }
 
 /** The first free address from `start` on, past the end from the beginning again. */
-function firstFree(prefix: Prefix, taken: (address: string) => boolean, start: bigint): string {
-  const ranges = usable(prefix);
-  const count = total(ranges);
-  const { family } = prefix.network;
-  for (let nth = 0n; nth < count; nth++) {
-    const address = formatAddress({ family, value: nthOf(ranges, (start + nth) % count) });
-    if (!taken(address)) return address;
+function firstFree(
+  { set, prefixes, name }: Source,
+  taken: (address: string) => boolean,
+  start: bigint,
+): Address {
+  for (let nth = 0n; nth < set.size; nth++) {
+    const address = set.nth((start + nth) % set.size);
+    if (!taken(formatAddress(address))) return address;
   }
   throw new MallaError(
     'address.exhausted',
-    `no free IPv${family} address in ${formatPrefix(prefix)}: all ${count} are in use`,
-    { details: { prefix: formatPrefix(prefix), usable: Number(count) } },
+    `no free IPv${set.family} address in ${name}: all ${set.size} are in use`,
+    { details: { prefixes: prefixes.map(formatPrefix), usable: Number(set.size) } },
   );
-}
-
-/** What nodes may have of a prefix, in order. */
-function usable(prefix: Prefix): readonly Range[] {
-  const edge = prefixSize(prefix) > 2n ? 1n : 0n;
-  const ranges: Range[] = [];
-  const last: Address = lastAddress(prefix);
-  let from = prefix.network.value + edge;
-  for (const reserved of RESERVED) {
-    if (!overlaps(prefix, reserved)) continue;
-    ranges.push({ from, to: reserved.network.value - 1n });
-    from = lastAddress(reserved).value + 1n;
-  }
-  ranges.push({ from, to: last.value - edge });
-  return ranges.filter((range) => range.from <= range.to);
-}
-
-function total(ranges: readonly Range[]): bigint {
-  return ranges.reduce((sum, range) => sum + range.to - range.from + 1n, 0n);
-}
-
-/** How many usable addresses are not above `value`. */
-function countUpTo(ranges: readonly Range[], value: bigint): bigint {
-  return total(
-    ranges
-      .filter((range) => range.from <= value)
-      .map((range) => (range.to > value ? { from: range.from, to: value } : range)),
-  );
-}
-
-function nthOf(ranges: readonly Range[], nth: bigint): bigint {
-  let rest = nth;
-  for (const range of ranges) {
-    const size = range.to - range.from + 1n;
-    if (rest < size) return range.from + rest;
-    rest -= size;
-  }
-  throw new RangeError(`no usable address number ${nth}`);
 }
 
 /** A number below `limit`, uniform but for a bias under 2^-64. */

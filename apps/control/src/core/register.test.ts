@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { formatKey } from '@malla/keys/key';
 import { createTailnet, refusal, type TestTailnet } from '../testing/tailnet.ts';
+import type { AddressPools } from './addresses.ts';
 import { createPreAuthKey, expirePreAuthKey, type NewPreAuthKey } from './preauth-keys.ts';
 import {
   type Device,
@@ -30,6 +31,16 @@ const OWNED: TagPolicy = {
   isDefined: (tag) => /^tag:[abc]$/.test(tag),
   owns: (userId, tag) => userId === 1 && /^tag:[ab]$/.test(tag),
 };
+
+/** With a pool for user 1 and tag:a. */
+function rulesWithPool(text: string): RegistrationRules {
+  const pool = [prefix(text)];
+  const pools: AddressPools = {
+    poolFor: ({ userId, tags }) => (userId === 1 || tags.includes('tag:a') ? pool : []),
+    all: () => pool,
+  };
+  return { ...RULES, addresses: { ...RULES.addresses, pools } };
+}
 
 function prefix(text: string): Prefix {
   const parsed = parsePrefix(text);
@@ -247,6 +258,19 @@ describe('registration', () => {
     assert.equal(after.name, before.name);
     assert.equal(after.nodeKey, nodeKey(9));
     assert.equal(tailnet.state.nodeByKey(nodeKey(1)), undefined);
+  });
+
+  test('a new node gets its address from the pool of its owner or tags, and keeps it', () => {
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const before = rulesWithPool('100.81.0.0/16');
+    assert.equal(login(tailnet, device(1), 1, before).ipv4, '100.81.0.1');
+    assert.equal(login(tailnet, device(2), 2, before).ipv4, '100.64.0.1');
+    const tagged = authKey(tailnet, { userId: 2, tags: ['tag:a'] });
+    assert.equal(join(tailnet, device(3), tagged, before).ipv4, '100.81.0.2');
+    const after = rulesWithPool('100.82.0.0/16');
+    const again = device(1, { key: 9, oldNodeKey: nodeKey(1) });
+    assert.equal(login(tailnet, again, 1, after).ipv4, '100.81.0.1');
+    assert.equal(login(tailnet, device(4), 1, after).ipv4, '100.82.0.1');
   });
 
   test('one machine may be a node of each of two users', () => {

@@ -245,7 +245,7 @@ function registerNode(
     return decide([{ table: 'node', id: after.id, before: existing, after }], after);
   }
   const id = state.nextId('node');
-  const addresses = allocateAddresses(state, rules.addresses, context.random);
+  const addresses = allocateAddresses(state, rules.addresses, login, context.random);
   const after: Node = {
     id,
     tailnet: FIRST_TAILNET,

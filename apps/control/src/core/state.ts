@@ -7,10 +7,12 @@
  * decide.
  */
 import type { RandomBytes } from '@malla/base/random';
+import type { Address } from '@malla/ip/address';
 import type { MachinePublic, NodePublic } from '@malla/keys/key';
 import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
 import type { Node, NodeId } from '@malla/netmap/node';
 import type { User, UserId } from '@malla/netmap/user';
+import { type AddressSet, LastGiven } from './address-set.ts';
 import type { Change, StoredDnsRecord, TableName } from './change.ts';
 
 /** What a command may ask of the world. */
@@ -55,8 +57,7 @@ export class State {
   readonly #preAuthKeysByPrefix = new Map<string, number>();
   readonly #apiKeysByPrefix = new Map<string, number>();
   readonly #lastId: Record<TableName, number>;
-  #lastIpv4: string | undefined;
-  #lastIpv6: string | undefined;
+  readonly #lastGiven = new LastGiven();
 
   constructor(snapshot: Snapshot = EMPTY_SNAPSHOT) {
     this.#lastId = { ...snapshot.lastId };
@@ -119,9 +120,10 @@ export class State {
     return this.#addresses.has(address);
   }
 
-  /** The address that a node got last; after a restart the newest node's. It may be free again. */
-  lastAddress(family: 'ipv4' | 'ipv6'): string | undefined {
-    return family === 'ipv4' ? this.#lastIpv4 : this.#lastIpv6;
+  /** The address of a set that a node got last; after a restart the newest node's. It may be free again. */
+  lastAddress(set: AddressSet): Address | undefined {
+    const family = set.family === 4 ? 'ipv4' : 'ipv6';
+    return this.#lastGiven.of(set, () => this.#nodes.values().map((node) => node[family]));
   }
 
   preAuthKey(id: number): PreAuthKey | undefined {
@@ -158,8 +160,10 @@ export class State {
     this.#lastId[change.table] = Math.max(this.#lastId[change.table], change.id);
     if (change.table === 'node') {
       const { before, after } = change;
-      if (after?.ipv4 !== before?.ipv4) this.#lastIpv4 = after?.ipv4 ?? this.#lastIpv4;
-      if (after?.ipv6 !== before?.ipv6) this.#lastIpv6 = after?.ipv6 ?? this.#lastIpv6;
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        const given = after?.[family];
+        if (given !== undefined && given !== before?.[family]) this.#lastGiven.note(given);
+      }
     }
     this.#swap(change, change.before, change.after);
   }
