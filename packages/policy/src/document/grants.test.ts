@@ -130,6 +130,16 @@ describe('a grant', () => {
     );
   });
 
+  test('leads through no routers to the devices of its source', () => {
+    const own = { src: ['autogroup:member'], dst: ['192.0.2.0/24', 'autogroup:self'] };
+    for (const gift of [{ ip: ['*'] }, { app: { 'example.com/x': [] } }]) {
+      assert.deepEqual(problemsOf(grant({ ...own, ...gift, via: ['tag:db'] })), [
+        'grants[0].dst[1]: autogroup:self cannot be used with via: no router is on the way to a device',
+      ]);
+      assert.deepEqual(problemsOf(grant({ ...own, ...gift, via: [] })), []);
+    }
+  });
+
   test('has no action, no protocol and no notes', () => {
     const fields = { ip: ['*'], action: 'accept', proto: 'tcp', '#note': '' };
     assert.deepEqual(problemsOf(grant(fields)), [

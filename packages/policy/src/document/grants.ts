@@ -45,6 +45,7 @@ function readGrant(scope: Scope, entry: Value): Rule {
   const self = selfSourceFault(sources, destinations, false);
   if (self !== undefined) problems.add(place, self.message, self.hint);
   const via = readVia(scope, fields.via);
+  if (via.length > 0) refuseSteeredSelf(scope, destinations);
   const postures = readPostures(scope, fields.srcPosture);
   return { section: 'grants', place, sources, destinations, app, via, postures };
 }
@@ -66,6 +67,18 @@ function checkDestinations(
       const hint = 'capabilities are for nodes: give them in a grant of their own';
       problems.add(place, 'cannot use app grants with autogroup:internet', hint);
     }
+  }
+}
+
+/** Otherwise the grant would give what its `via` says that it does not. */
+function refuseSteeredSelf({ problems }: Scope, destinations: readonly Destination[]): void {
+  for (const { alias, place } of destinations) {
+    if (alias.kind !== 'autogroup' || alias.name !== 'self') continue;
+    problems.add(
+      place,
+      'autogroup:self cannot be used with via: no router is on the way to a device',
+      'give it in a grant of its own, without via',
+    );
   }
 }
 
