@@ -7,7 +7,7 @@
 import { formatAddress } from '@malla/ip/address';
 import { contains, formatPrefix, singlePrefix } from '@malla/ip/prefix';
 import type { PolicyNode } from '../tailnet.ts';
-import type { CapGrant, FilterDestination, FilterRule } from '../wire.ts';
+import type { FilterDestination, FilterRule } from '../wire.ts';
 import { hasBit } from './bits.ts';
 import type { NodeClass } from './classes.ts';
 import type { FilterName, NamedFilter } from './contract.ts';
@@ -112,8 +112,11 @@ export class Filters {
     for (const rule of this.#plan.rules.values()) {
       const targets = rule.targets.filter(({ index }) => hasBit(nodeClass.targets, index));
       const places = targets.map((target) => this.#placeAt(target, node));
+      const sources = this.#sources.of(rule, 'spelled');
       const parts = [
-        ...assemble(this.#sources.of(rule, 'spelled'), places, rule.app),
+        ...(sources.length > 0 ? admitting(sources, places) : []),
+        // Also without any source, when the rule names some.
+        ...(rule.sources.length > 0 ? granting(sources, places, rule.app) : []),
         ...this.#selfParts(rule, nodeClass, node, 'spelled'),
       ];
       for (const part of parts) {
@@ -230,6 +233,10 @@ function assemble(
   app: CapMap | undefined,
 ): readonly FilterRule[] {
   if (sources.length === 0) return [];
+  return [...admitting(sources, places), ...granting(sources, places, app)];
+}
+
+function admitting(sources: readonly string[], places: readonly Place[]): readonly FilterRule[] {
   const byProtocols = new Map<
     string,
     { protocols: readonly number[]; ports: FilterDestination[] }
@@ -256,12 +263,17 @@ function assemble(
       ...(protocols.length > 0 && { IPProto: protocols }),
     });
   }
-  const granted = places.filter(({ gift }) => gift.grants).flatMap(({ prefixes }) => prefixes);
-  if (app !== undefined && granted.length > 0) {
-    const grant: CapGrant = { Dsts: [...new Set(granted)], CapMap: app };
-    rules.push({ SrcIPs: sources, CapGrant: [grant] });
-  }
   return rules;
+}
+
+function granting(
+  sources: readonly string[],
+  places: readonly Place[],
+  app: CapMap | undefined,
+): readonly FilterRule[] {
+  const granted = places.filter(({ gift }) => gift.grants).flatMap(({ prefixes }) => prefixes);
+  if (app === undefined || granted.length === 0) return [];
+  return [{ SrcIPs: sources, CapGrant: [{ Dsts: [...new Set(granted)], CapMap: app }] }];
 }
 
 function distinctPorts(ports: readonly FilterDestination[]): readonly FilterDestination[] {

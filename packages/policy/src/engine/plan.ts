@@ -161,16 +161,17 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
   const compiled: CompiledRule[] = [
     { ...shape, name, sources, targets, self, app: rule.app, reaches: true },
   ];
-  const companions = Object.keys(rule.app ?? {}).flatMap((each) => COMPANIONS.get(each) ?? []);
-  if (companions.length > 0) {
-    const back: Gift = { admissions: [], grants: true };
+  const back: Gift = { admissions: [], grants: true };
+  for (const capability of Object.keys(rule.app ?? {})) {
+    const companion = COMPANIONS.get(capability);
+    if (companion === undefined) continue;
     compiled.push({
       ...shape,
-      name: `${name}+`,
+      name: `${name}+${companion}`,
       sources: unique(targets.map(({ index }) => index)),
       targets: sources.map((index) => ({ ...back, index: index === DANGER_ALL ? ANY : index })),
       self: self.map(() => back),
-      app: Object.fromEntries(companions.toSorted().map((each) => [each, null])),
+      app: { [companion]: null },
       reaches: false,
     });
   }
