@@ -9,6 +9,11 @@ const TESTED = `{
   "tests": [{"src": "ann@", "accept": ["100.64.0.1:22", "100.64.0.1:23"]}],
 }`;
 
+/** What that is told, for a device of ann's. */
+function failure(device: string): string {
+  return `tests[0].accept[1]: ann@ -> 100.64.0.1:23: expected ALLOWED, got DENIED (from ${device} to ${device})`;
+}
+
 describe('the policy over the API', () => {
   let admin: TestAdmin;
   beforeEach(async () => {
@@ -84,14 +89,28 @@ describe('the policy over the API', () => {
     assert.equal(code, 'request.invalid');
   });
 
-  test('that fails its tests is told so in each place', async () => {
+  test('that fails its tests is told so in each place, with devices by their names', async () => {
     const [code, message] = await refused(admin.client.checkPolicy({ policy: TESTED }));
-    assert.deepEqual([code, message.split('\n')[0]], ['policy.invalid', 'test(s) failed:']);
+    assert.equal(code, 'policy.invalid');
+    assert.equal(message, `test(s) failed:\n3:57: ${failure('n1')}`);
     const { tests, failures } = await admin.client.testPolicy({ policy: TESTED });
     assert.deepEqual([tests, failures.map(({ line }) => line)], [1, [3]]);
-    const preview = await admin.client.previewPolicy({ policy: TESTED });
-    assert.equal(preview.accepted, false);
-    assert.match(preview.error ?? '', /^test\(s\) failed:/);
+    assert.deepEqual(
+      failures.map(({ path, message: told }) => `${path}: ${told}`),
+      [failure('n1')],
+    );
+    const described = {
+      users: [{ id: 1, name: 'ann' }],
+      nodes: { laptop: { user: 'ann', ipv4: '100.64.0.1' } },
+    };
+    for (const [device, tailnet] of [
+      ['n1', {}],
+      ['laptop', described],
+    ] as const) {
+      const preview = await admin.client.previewPolicy({ policy: TESTED, ...tailnet });
+      assert.equal(preview.accepted, false);
+      assert.equal(preview.error, `test(s) failed:\n3:57: ${failure(device)}`);
+    }
   });
 
   test('is previewed for the live tailnet, as text or as an object', async () => {

@@ -26,6 +26,7 @@ import {
   refusalError,
   unreadable,
 } from './judge.ts';
+import { nameIn } from './members.ts';
 
 export interface PolicyDeps {
   readonly source: Config['policy']['source'];
@@ -242,8 +243,8 @@ export class PolicyHolder {
   }
 
   #judge(text: string): Result<Policy, Refusal> {
-    const { members, engineOptions } = this.#deps;
-    return judge(text, members(), engineOptions);
+    const { members, engineOptions, ledger } = this.#deps;
+    return judge(text, members(), engineOptions, ({ id }) => nameIn(ledger.state, id));
   }
 
   async #adopt(text: string, policy: Policy, author: string): Promise<InForce> {

@@ -8,6 +8,7 @@ import { parsePolicy } from '@malla/policy/document/parse';
 import { formatProblems, type Problem } from '@malla/policy/document/problem';
 import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
 import { createEngine } from '@malla/policy/engine/engine';
+import type { NodeName } from '@malla/policy/explain/ends';
 import { runPolicyTests } from '@malla/policy/explain/tests';
 import type { Policy } from '@malla/policy/policy';
 import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
@@ -31,15 +32,16 @@ export interface Members {
   nodes(): Iterable<PolicyNode>;
 }
 
-/** Reads a text and runs its tests. Never throws. */
+/** Reads a text and runs its tests; what fails is told with nodes by their names. Never throws. */
 export function judge(
   text: string,
   members: Members,
   options: EngineOptions,
+  nameOf: NodeName,
 ): Result<Policy, Refusal> {
   const read = readPolicy(text);
   if (!read.ok) return read;
-  const refusal = testPolicy(read.value, members, options);
+  const refusal = testPolicy(read.value, members, options, nameOf);
   return refusal === undefined ? read : fail(refusal);
 }
 
@@ -80,9 +82,10 @@ export function testPolicy(
   policy: Policy,
   members: Members,
   options: EngineOptions,
+  nameOf: NodeName,
 ): Refusal | undefined {
   if (policy.tests.length + policy.sshTests.length === 0) return undefined;
-  const problems = runPolicyTests(engineFor(policy, members, options)).map(
+  const problems = runPolicyTests(engineFor(policy, members, options), nameOf).map(
     ({ place, message }): Problem => ({ place, message, hint: undefined }),
   );
   if (problems.length === 0) return undefined;

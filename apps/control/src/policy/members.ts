@@ -15,3 +15,8 @@ export function membersOf(
     nodes: () => [...state.nodes()].map((node) => policyNode(node, posture(node.id))),
   };
 }
+
+/** How a node of the live tailnet is called. */
+export function nameIn(state: State, id: NodeId): string {
+  return state.node(id)?.name ?? `node ${id}`;
+}

@@ -16,6 +16,7 @@ import type { State } from '../core/state.ts';
 import { comparePolicies, type PolicyChanges } from './changes.ts';
 import { defaultPolicy } from './default-policy.ts';
 import type { PolicyHolder } from './holder.ts';
+import { nameIn } from './members.ts';
 import { type NamedTailnet, readTopology, type Topology } from './topology.ts';
 import { engineFor, judge, type Members, readPolicy, refusalError, testPolicy } from './judge.ts';
 
@@ -55,7 +56,9 @@ export class PolicyQuestions {
     const { sshActionUrl, choose } = this.#deps.engineOptions;
     // Which routers are up is known of the live tailnet only.
     const options = topology === undefined ? { sshActionUrl, choose } : { sshActionUrl };
-    const judged = judge(text, { users: () => users, nodes: () => nodes.values() }, options);
+    const names = new Map([...nodes].map(([name, { id }]) => [id, name]));
+    const members: Members = { users: () => users, nodes: () => nodes.values() };
+    const judged = judge(text, members, options, ({ id }) => names.get(id) ?? `node ${id}`);
     if (!judged.ok) throw refusalError(judged.error);
     return preview(judged.value, users, nodes, options);
   }
@@ -76,7 +79,8 @@ export class PolicyQuestions {
   } {
     const policy = text === undefined ? this.#set() : understood(text);
     const { members, engineOptions } = this.#deps;
-    const failures = testPolicy(policy, members(), engineOptions)?.problems ?? [];
+    const refusal = testPolicy(policy, members(), engineOptions, ({ id }) => this.#nameOf(id));
+    const failures = refusal?.problems ?? [];
     return { tests: policy.tests.length + policy.sshTests.length, failures };
   }
 
@@ -145,7 +149,7 @@ export class PolicyQuestions {
   }
 
   #nameOf(id: number): string {
-    return this.#deps.state.node(id)?.name ?? `node ${id}`;
+    return nameIn(this.#deps.state, id);
   }
 }
 
