@@ -16,9 +16,10 @@ import type { Aead } from '@malla/noise/aead';
 import { encodeError } from '@malla/noise/frame';
 import { respond } from '@malla/noise/handshake';
 import { finish, refuse } from '@malla/relay/http/refuse';
+import { webSockets } from '@malla/relay/http/web-sockets';
 import { sendBytes } from '@malla/relay/link/websocket-link';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
-import { createWebSocketStream, WebSocketServer } from 'ws';
+import type { WebSocketServer } from 'ws';
 import type { MachineDeps } from './deps.ts';
 import { serveMachine } from './endpoints.ts';
 import { HandshakeBudget } from './handshake-budget.ts';
@@ -65,13 +66,7 @@ export class NoiseAcceptor {
   #closed = false;
   /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
   readonly #earlyPayload: Uint8Array;
-  readonly #webSockets = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    maxPayload: 1 << 20,
-    autoPong: false,
-    handleProtocols: (offered) => (offered.has(UPGRADE) ? UPGRADE : false),
-  });
+  #webSockets: WebSocketServer | undefined;
 
   constructor(options: NoiseAcceptOptions) {
     this.#options = options;
@@ -135,8 +130,9 @@ export class NoiseAcceptor {
     const initiation = decodeHandshake(url?.searchParams.get('X-Tailscale-Handshake') ?? undefined);
     if (initiation === undefined)
       return refuse(socket, 400, 'missing or bad X-Tailscale-Handshake');
+    this.#webSockets ??= newWebSocketServer();
     this.#webSockets.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => {
-      const stream = createWebSocketStream(webSocket);
+      const stream = webSockets().createWebSocketStream(webSocket);
       stream._write = (chunk: Uint8Array, _encoding, done) => sendBytes(webSocket, chunk, done);
       // Pings faster than their answers are read are not answered (RFC 6455 §5.5.3): nothing piles up.
       webSocket.on('ping', (data) => {
@@ -184,6 +180,16 @@ export class NoiseAcceptor {
     const open = { http, isUsed: () => used };
     this.#open.add(open);
   }
+}
+
+function newWebSocketServer(): WebSocketServer {
+  return new (webSockets().WebSocketServer)({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: 1 << 20,
+    autoPong: false,
+    handleProtocols: (offered) => (offered.has(UPGRADE) ? UPGRADE : false),
+  });
 }
 
 function decodeHandshake(header: string | string[] | undefined): Uint8Array | undefined {

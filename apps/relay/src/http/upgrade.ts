@@ -7,12 +7,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { utf8 } from '@malla/base/bytes';
 import { DERP_VERSION } from '@malla/wire/derp/frame';
-import { WebSocketServer } from 'ws';
+import type { WebSocketServer } from 'ws';
 import type { Source } from '../hub.ts';
 import { StreamLink } from '../link/stream-link.ts';
 import { WebSocketLink } from '../link/websocket-link.ts';
 import type { RelayServer } from '../server.ts';
 import { refuse } from './refuse.ts';
+import { webSockets } from './web-sockets.ts';
 
 export const DERP_PATH = '/derp';
 /** What `GET /derp` without an upgrade is answered, with status 426. */
@@ -35,13 +36,7 @@ export interface UpgradeOptions {
 
 export class DerpUpgrade {
   readonly #options: UpgradeOptions;
-  readonly #webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    handleProtocols: () => SUBPROTOCOL,
-  });
+  #webSockets: WebSocketServer | undefined;
   readonly #response: Uint8Array;
 
   constructor(options: UpgradeOptions) {
@@ -62,6 +57,7 @@ export class DerpUpgrade {
     }
     // Very old clients say `websocket` and mean DERP; the subprotocol tells.
     if (upgrade === 'websocket' && offersSubprotocol(request)) {
+      this.#webSockets ??= newWebSocketServer();
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         relay.accept(new WebSocketLink(webSocket), source, NOTHING, Buffer.alloc(0));
       });
@@ -81,6 +77,16 @@ export class DerpUpgrade {
       notIdeal: request.headers['ideal-node'] !== undefined,
     };
   }
+}
+
+function newWebSocketServer(): WebSocketServer {
+  return new (webSockets().WebSocketServer)({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+    handleProtocols: () => SUBPROTOCOL,
+  });
 }
 
 /** IPv4 clients of a dual-stack socket have mapped addresses. */
