@@ -22,7 +22,7 @@ import type {
   Resolver,
 } from './contract.ts';
 import { Directory } from './directory.ts';
-import { Filters } from './filter.ts';
+import { Filters, givesSelf } from './filter.ts';
 import { Matcher } from './matcher.ts';
 import { type CompiledRule, type Plan, planOf } from './plan.ts';
 import { allPools, type Newcomer, poolFor } from './pools.ts';
@@ -357,8 +357,14 @@ class Engine implements PolicyEngine {
           after: change.after?.owner?.id === id ? change.after : undefined,
         };
         if (!changesListed(rule.sources, this.#plan, own)) continue;
-        for (const each of this.#classes.ofOwner(id)) account.filter(each, rule.name);
+        this.#nameOwner(rule, id, account);
       }
+    }
+  }
+
+  #nameOwner(rule: CompiledRule, owner: number, account: Account): void {
+    for (const each of this.#classes.ofOwner(owner)) {
+      if (givesSelf(rule, each)) account.filter(each, rule.name);
     }
   }
 
@@ -377,8 +383,7 @@ class Engine implements PolicyEngine {
     if (!this.#sources.isEmpty(rule)) this.#nameTargets(rule, account);
     if (rule.self.length === 0) return;
     for (const id of this.#classes.owners()) {
-      if (!this.#sources.hasOwner(rule, id)) continue;
-      for (const each of this.#classes.ofOwner(id)) account.filter(each, rule.name);
+      if (this.#sources.hasOwner(rule, id)) this.#nameOwner(rule, id, account);
     }
   }
 

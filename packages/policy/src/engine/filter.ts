@@ -102,7 +102,7 @@ export class Filters {
   applies(rule: CompiledRule, nodeClass: NodeClass): boolean {
     if (!this.#sources.isEmpty(rule) && this.gives(rule, nodeClass)) return true;
     const { owner } = nodeClass;
-    return rule.self.length > 0 && owner !== undefined && this.#sources.hasOwner(rule, owner);
+    return owner !== undefined && givesSelf(rule, nodeClass) && this.#sources.hasOwner(rule, owner);
   }
 
   /** The filter of a node as the hosted service writes it: sources one by one, destinations in full, rules of the same sources and protocols together. */
@@ -160,11 +160,12 @@ export class Filters {
 
   #selfParts(
     rule: CompiledRule,
-    { owner }: NodeClass,
+    nodeClass: NodeClass,
     node: PolicyNode | undefined,
     form: 'ranges' | 'spelled',
   ): readonly FilterRule[] {
-    if (rule.self.length === 0 || owner === undefined) return [];
+    const { owner } = nodeClass;
+    if (owner === undefined || !givesSelf(rule, nodeClass)) return [];
     const places = rule.self.map((gift): Place => {
       if (node === undefined) return { gift, addresses: OWN_ADDRESSES, prefixes: OWN_PREFIXES };
       return { gift, ...ownPlace(node) };
@@ -205,6 +206,12 @@ export class Filters {
       prefixes: own.map((address) => formatPrefix(singlePrefix(address))),
     };
   }
+}
+
+/** Whether a rule gives nodes of a class anything as devices of a source's owner, if that has such. */
+export function givesSelf({ self, selfAt }: CompiledRule, { owner, targets }: NodeClass): boolean {
+  if (self.length === 0 || owner === undefined) return false;
+  return selfAt === undefined || selfAt.some((index) => hasBit(targets, index));
 }
 
 function ownPlace(node: PolicyNode): Omit<Place, 'gift'> {

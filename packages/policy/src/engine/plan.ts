@@ -47,6 +47,8 @@ export interface CompiledRule {
   readonly targets: readonly Target[];
   /** What it gives at the other nodes of the source's owner; empty without `autogroup:self`. */
   readonly self: readonly Gift[];
+  /** Of those nodes only the ones that one of these means; undefined: all. */
+  readonly selfAt: readonly number[] | undefined;
   readonly app: CapMap | undefined;
   /** Whether it makes nodes see each other. One that a capability brings with it adds nothing to that. */
   readonly reaches: boolean;
@@ -157,7 +159,7 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
     }
   }
   const name = nameOf(rule);
-  const shape = { sourceBits: emptyBits(0), listing: [] };
+  const shape = { sourceBits: emptyBits(0), listing: [], selfAt: undefined };
   const compiled: CompiledRule[] = [
     { ...shape, name, sources, targets, self, app: rule.app, reaches: true },
   ];
@@ -165,15 +167,26 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
   for (const capability of Object.keys(rule.app ?? {})) {
     const companion = COMPANIONS.get(capability);
     if (companion === undefined) continue;
-    compiled.push({
-      ...shape,
-      name: `${name}+${companion}`,
-      sources: unique(targets.map(({ index }) => index)),
-      targets: sources.map((index) => ({ ...back, index: index === DANGER_ALL ? ANY : index })),
-      self: self.map(() => back),
-      app: { [companion]: null },
-      reaches: false,
-    });
+    const other = { ...shape, app: { [companion]: null }, reaches: false };
+    if (targets.length > 0) {
+      compiled.push({
+        ...other,
+        name: `${name}+${companion}`,
+        sources: unique(targets.map(({ index }) => index)),
+        targets: sources.map((index) => ({ ...back, index: index === DANGER_ALL ? ANY : index })),
+        self: [],
+      });
+    }
+    if (self.length > 0) {
+      compiled.push({
+        ...other,
+        name: `${name}=${companion}`,
+        sources: [numbers.of(selectorSpec({ kind: 'autogroup', name: 'member' }), false)],
+        targets: [],
+        self: [back],
+        selfAt: sources,
+      });
+    }
   }
   return compiled;
 }

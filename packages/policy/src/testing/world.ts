@@ -131,16 +131,27 @@ export interface MoreSections {
 /** Grants of capabilities, and attributes. */
 export const MORE: fc.Arbitrary<MoreSections> = fc.record({
   grants: fc.array(
-    fc.record({
-      src: some(SOURCES),
-      dst: some(DESTINATIONS.filter((name) => name !== 'autogroup:internet')),
-      app: fc.dictionary(
-        fc.constantFrom('example.com/cap/x', 'tailscale.com/cap/drive', 'tailscale.com/cap/relay'),
-        fc.constantFrom([{}], [{ level: 1 }]),
-        { minKeys: 1, maxKeys: 2 },
-      ),
-      srcPosture: postures,
-    }),
+    fc
+      .record({
+        between: fc.oneof(
+          fc.record({
+            src: some(SOURCES),
+            dst: some(DESTINATIONS.filter((name) => name !== 'autogroup:internet')),
+          }),
+          fc.record({ src: some(PEOPLE), dst: some(['autogroup:self', 'tag:b']) }),
+        ),
+        app: fc.dictionary(
+          fc.constantFrom(
+            'example.com/cap/x',
+            'tailscale.com/cap/drive',
+            'tailscale.com/cap/relay',
+          ),
+          fc.constantFrom([{}], [{ level: 1 }]),
+          { minKeys: 1, maxKeys: 2 },
+        ),
+        srcPosture: postures,
+      })
+      .map(({ between, ...rest }) => ({ ...between, ...rest })),
     { maxLength: 2 },
   ),
   nodeAttrs: fc.array(
