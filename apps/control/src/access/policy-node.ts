@@ -2,7 +2,7 @@
  * Nodes and users as the policy engine looks at them.
  */
 import { type Address, parseAddress } from '@malla/ip/address';
-import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import { EXIT_ROUTES } from '@malla/netmap/tailcfg-node';
 import type { User } from '@malla/netmap/user';
@@ -16,44 +16,57 @@ export function policyUser(user: User): PolicyUser {
 
 /** A node with what is known of its device; `posture` is what it was asked for beyond its Hostinfo. */
 export function policyNode(node: Node, posture: PostureAttributes = NONE): PolicyNode {
-  const announced = prefixes(node.hostinfo.RoutableIPs ?? []);
-  const approved = new Set(node.approvedRoutes);
-  const usable = announced.filter((prefix) => approved.has(formatPrefix(prefix)));
+  const { announced, routes, exitNode } = routesOf(node);
   return {
     id: node.id,
     userId: node.userId,
     tags: node.tags,
     addresses: [node.ipv4, node.ipv6].flatMap(address),
-    announced,
-    routes: usable.filter((prefix) => !isExit(prefix)),
-    exitNode: usable.filter(isExit).length === EXIT_ROUTES.length,
+    announced: announced.flatMap(prefix),
+    routes: routes.flatMap(prefix),
+    exitNode,
     posture: new Map([...hostAttributes(node), ...posture]),
   };
 }
 
-/** Whether a policy could treat two versions of a node differently. */
+/** Whether {@link policyNode} differs for two versions of a node. */
 export function differsForPolicy(a: Node, b: Node): boolean {
+  const sameHost = a.hostinfo === b.hostinfo;
   return (
     a.userId !== b.userId ||
     a.ipv4 !== b.ipv4 ||
     a.ipv6 !== b.ipv6 ||
-    (a.tags !== b.tags && a.tags.join() !== b.tags.join()) ||
-    (a.approvedRoutes !== b.approvedRoutes &&
-      a.approvedRoutes.join() !== b.approvedRoutes.join()) ||
-    (a.hostinfo !== b.hostinfo &&
-      (a.hostinfo.RoutableIPs?.join() !== b.hostinfo.RoutableIPs?.join() ||
-        [...hostAttributes(a)].join() !== [...hostAttributes(b)].join()))
+    (a.tags !== b.tags && JSON.stringify(a.tags) !== JSON.stringify(b.tags)) ||
+    (!sameHost && hostText(a) !== hostText(b)) ||
+    (!(sameHost && a.approvedRoutes === b.approvedRoutes) && routesText(a) !== routesText(b))
   );
 }
 
-function isExit(prefix: Prefix): boolean {
-  return EXIT_ROUTES.includes(formatPrefix(prefix));
+function hostText(node: Node): string {
+  return JSON.stringify([...hostAttributes(node)]);
+}
+
+function routesText(node: Node): string {
+  return JSON.stringify(routesOf(node));
+}
+
+/** What a node announces, what of that it may serve, and whether it is an exit node: for both families or not at all. */
+function routesOf({ hostinfo, approvedRoutes }: Node): {
+  readonly announced: readonly string[];
+  readonly routes: readonly string[];
+  readonly exitNode: boolean;
+} {
+  const announced = hostinfo.RoutableIPs ?? [];
+  const approved = new Set(approvedRoutes);
+  const usable = announced.filter((route) => approved.has(route));
+  return {
+    announced,
+    routes: usable.filter((route) => !EXIT_ROUTES.includes(route)),
+    exitNode: EXIT_ROUTES.every((route) => usable.includes(route)),
+  };
 }
 
 const NONE: PostureAttributes = new Map();
-
-/** Names of systems in posture conditions, by what Hostinfo.OS says. */
-const SYSTEMS: Readonly<Record<string, string>> = { macOS: 'macos', iOS: 'ios', tvOS: 'tvos' };
 
 /**
  * The posture attributes that a client reports by itself.
@@ -63,7 +76,8 @@ const SYSTEMS: Readonly<Record<string, string>> = { macOS: 'macos', iOS: 'ios', 
 function hostAttributes({ hostinfo }: Node): PostureAttributes {
   const out = new Map<string, string | boolean>();
   const { OS, OSVersion, IPNVersion, StateEncrypted } = hostinfo;
-  if (OS !== undefined && OS !== '') out.set('node:os', SYSTEMS[OS] ?? OS.toLowerCase());
+  // Clients say macOS and iOS, conditions macos and ios.
+  if (OS !== undefined && OS !== '') out.set('node:os', OS.toLowerCase());
   if (typeof OSVersion === 'string' && OSVersion !== '') out.set('node:osVersion', OSVersion);
   const version = typeof IPNVersion === 'string' ? /^\d+\.(\d+)\.\d+/.exec(IPNVersion) : null;
   if (version !== null) {
@@ -75,11 +89,9 @@ function hostAttributes({ hostinfo }: Node): PostureAttributes {
   return out;
 }
 
-function prefixes(texts: readonly string[]): readonly Prefix[] {
-  return texts.flatMap((text) => {
-    const prefix = parsePrefix(text);
-    return prefix.ok ? [prefix.value] : [];
-  });
+function prefix(text: string): readonly Prefix[] {
+  const parsed = parsePrefix(text);
+  return parsed.ok ? [parsed.value] : [];
 }
 
 function address(text: string | undefined): readonly Address[] {
