@@ -3,7 +3,7 @@
  * the policy change. A change costs what it touches: nodes are put into classes anew only when selectors
  * that mean them come, go or mean something else, and texts are made again only when asked for.
  */
-import { type Address, formatAddress } from '@malla/ip/address';
+import type { Address } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
@@ -33,7 +33,7 @@ import { outsideAddresses, RuleSources } from './rule-sources.ts';
 import { ANY, DANGER_ALL } from './selector.ts';
 import { addMeant, SshPolicies } from './ssh-policies.ts';
 import { comparePlans, type PlanChange } from './plan-change.ts';
-import type { SourceAddress } from './sources.ts';
+import { sourceAddress } from './sources.ts';
 
 /** Makes an engine over a policy and no nodes. */
 export function createEngine(policy: Policy, options: EngineOptions): PolicyEngine {
@@ -244,7 +244,7 @@ class Engine implements PolicyEngine {
     const owner = this.#resolver.ownerOf(node);
     const nodeClass = this.#classFor(node, owner, bits, before, created);
     const same = before?.node.addresses === node.addresses;
-    const addresses = same ? before.addresses : node.addresses.map(withText);
+    const addresses = same ? before.addresses : node.addresses.map(sourceAddress);
     return { node, owner, bits, nodeClass, addresses };
   }
 
@@ -391,10 +391,6 @@ class Engine implements PolicyEngine {
     this.#ssh.drop(nodeClass);
     account.ssh(nodeClass);
   }
-}
-
-function withText(address: Address): SourceAddress {
-  return { ...address, text: formatAddress(address) };
 }
 
 function outsideText(record: NodeRecord | undefined): string {

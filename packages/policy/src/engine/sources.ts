@@ -22,9 +22,17 @@ export function isTailnetAddress(address: Address): boolean {
   return contains(CGNAT, address) && !contains(CHROMEOS_RANGE, address);
 }
 
-/** An address and its text, which is made once. */
+/** An address with what is made of it once. */
 export interface SourceAddress extends Address {
   readonly text: string;
+  /** Its last 48 bits. */
+  readonly low: number;
+}
+
+/** Makes it. */
+export function sourceAddress(address: Address): SourceAddress {
+  const low = Number(BigInt.asUintN(48, address.value));
+  return { ...address, text: formatAddress(address), low };
 }
 
 /** A set of addresses, sorted by number. */
@@ -148,22 +156,26 @@ function placeOf(all: readonly SourceAddress[], wanted: bigint): number {
 
 function rangesOf(family: Family, addresses: readonly SourceAddress[]): readonly string[] {
   const out: string[] = [];
-  let first = addresses[0];
-  let last = first?.value ?? 0n;
-  const close = (): void => {
-    if (first !== undefined) {
-      out.push(first.value === last ? first.text : formatRange(family, first.value, last));
-    }
-  };
-  for (const address of addresses.slice(1)) {
-    if (address.value !== last + 1n) {
-      close();
+  let first: SourceAddress | undefined;
+  let last: SourceAddress | undefined;
+  for (const address of addresses) {
+    if (last === undefined || !follows(address, last)) {
+      if (first !== undefined && last !== undefined) out.push(rangeText(family, first, last));
       first = address;
     }
-    last = address.value;
+    last = address;
   }
-  close();
+  if (first !== undefined && last !== undefined) out.push(rangeText(family, first, last));
   return out;
+}
+
+/** Whether one address is the next after another. Big numbers are slow, so the small ones are asked first. */
+function follows(next: SourceAddress, { low, value }: SourceAddress): boolean {
+  return (next.low - low === 1 || next.low === 0) && next.value === value + 1n;
+}
+
+function rangeText(family: Family, first: SourceAddress, last: SourceAddress): string {
+  return first === last ? first.text : formatRange(family, first.value, last.value);
 }
 
 /** One address, a prefix when the range is one, else `a-b`. */
