@@ -63,6 +63,11 @@ function device(machine: number, fields: Partial<Device> & { readonly key?: numb
   };
 }
 
+/** One that asks for tags. */
+function asking(machine: number, ...tags: string[]): Device {
+  return device(machine, { hostinfo: { Hostname: 'x', RequestTags: tags } });
+}
+
 function nodeKey(n: number): Device['nodeKey'] {
   return formatKey('nodekey', new Uint8Array(32).fill(n));
 }
@@ -182,25 +187,23 @@ describe('registration', () => {
 
   test('a device that asks for tags is refused with their names', () => {
     const tailnet = createTailnet({ users: ['alice'] });
-    const asking = device(1, { hostinfo: { Hostname: 'x', RequestTags: ['tag:a', 'tag:b'] } });
-    const { message } = refusal(() => join(tailnet, asking, authKey(tailnet)));
+    const greedy = asking(1, 'tag:a', 'tag:b');
+    const { message } = refusal(() => join(tailnet, greedy, authKey(tailnet)));
     assert.match(message, /^requested tags \[tag:a, tag:b\] are invalid or not permitted: /);
-    assert.equal(refusal(() => login(tailnet, asking)).code, 'register.refused');
+    assert.equal(refusal(() => login(tailnet, greedy)).code, 'register.refused');
   });
 
   test('a device gets the tags that it asks for where its user owns them, and then has no owner', () => {
     const tailnet = createTailnet({ users: ['alice', 'bob'] });
     const rules = { ...RULES, tags: OWNED };
-    const asking = (...tags: string[]): Device =>
-      device(1, { hostinfo: { Hostname: 'x', RequestTags: tags } });
-    const node = login(tailnet, asking('tag:b', 'tag:a', 'tag:b'), 1, rules);
+    const node = login(tailnet, asking(1, 'tag:b', 'tag:a', 'tag:b'), 1, rules);
     assert.deepEqual([node.tags, node.userId], [['tag:a', 'tag:b'], undefined]);
     for (const [user, tags] of [
       [1, ['tag:c']],
       [1, ['tag:a', 'tag:nonexistent']],
       [2, ['tag:a']],
     ] as const) {
-      const { message } = refusal(() => login(tailnet, asking(...tags), user, rules));
+      const { message } = refusal(() => login(tailnet, asking(1, ...tags), user, rules));
       assert.match(message, /are invalid or not permitted/);
       assert.ok(!message.includes('tag:a,'), message);
     }
@@ -231,8 +234,6 @@ describe('registration', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     const rules = { ...RULES, tags: OWNED };
     const key = authKey(tailnet, { tags: ['tag:a', 'tag:c'], reusable: true });
-    const asking = (n: number, tag: string): Device =>
-      device(n, { hostinfo: { Hostname: 'x', RequestTags: [tag] } });
     assert.deepEqual(join(tailnet, asking(1, 'tag:a'), key, rules).tags, ['tag:a', 'tag:c']);
     assert.match(
       refusal(() => join(tailnet, asking(2, 'tag:b'), key, rules)).message,
