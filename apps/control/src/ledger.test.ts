@@ -168,6 +168,19 @@ describe('ledger', () => {
     assert.equal(told.length, 1);
   });
 
+  test('listeners are told once of a row that several commands of a batch changed', async () => {
+    const { ledger, told } = bench();
+    const put = (before: User | undefined, after: User | undefined): Promise<void> =>
+      ledger.execute(() => decide([{ table: 'user', id: 1, before, after }], undefined));
+    const [ann, ben] = [user(1, { name: 'ann' }), user(1, { name: 'ben' })];
+    await Promise.all([put(undefined, ann), put(ann, ben)]);
+    assert.deepEqual(told, [{ table: 'user', id: 1, before: undefined, after: ben }]);
+    await Promise.all([put(ben, undefined), put(undefined, ann), put(ann, undefined)]);
+    assert.deepEqual(told.slice(1), [{ table: 'user', id: 1, before: ben, after: undefined }]);
+    await Promise.all([put(undefined, ann), put(ann, undefined)]);
+    assert.equal(told.length, 2);
+  });
+
   test('when the store fails nothing has happened, and the next try succeeds', async () => {
     const { disk, ledger, state } = bench();
     const before = snapshotOf(state);

@@ -14,7 +14,7 @@ import type { Store } from './store/store.ts';
 /** A command: reads the state, refuses by throwing MallaError, decides changes and an answer. */
 export type Command<Answer> = (state: State, context: Context) => Decision<Answer>;
 
-/** Told after changes are true (and stored, if they were to be stored before the answer). */
+/** Told after changes are true (and stored, if they were to be stored before the answer), one for each row. */
 export type ChangeListener = (changes: readonly Change[]) => void;
 
 export interface LedgerOptions {
@@ -139,12 +139,11 @@ export class Ledger {
       if (durable) {
         await this.#store.commit(applied);
         this.counters.commits++;
-      } else for (const change of applied) this.#remember(change);
+      } else for (const change of applied) merge(this.#unsaved, change);
     } catch (error) {
       for (const change of applied.toReversed()) this.state.revert(change);
       // While the store was at work somebody may have been told what is not true after all.
-      const undone = applied.toReversed().map(inverse);
-      for (const listener of this.#listeners) listener(undone);
+      this.#tell(applied.toReversed().map(inverse));
       const refusal =
         error instanceof MallaError
           ? error
@@ -155,18 +154,24 @@ export class Ledger {
       return;
     }
     if (durable) for (const change of applied) this.#unsaved.delete(keyOf(change));
-    if (applied.length > 0) for (const listener of this.#listeners) listener(applied);
+    this.#tell(applied);
     for (const { waiting, answer } of answers) waiting.resolve(answer);
   }
 
-  #remember(change: Change): void {
-    const key = keyOf(change);
-    const earlier = this.#unsaved.get(key);
-    this.#unsaved.set(
-      key,
-      earlier === undefined ? change : ({ ...change, before: earlier.before } as Change),
-    );
+  /** What lies between the first and the last change of a row no listener could look at any more. */
+  #tell(changes: readonly Change[]): void {
+    const rows = new Map<string, Change>();
+    for (const change of changes) merge(rows, change);
+    const told = [...rows.values()].filter(({ before, after }) => (before ?? after) !== undefined);
+    if (told.length > 0) for (const listener of this.#listeners) listener(told);
   }
+}
+
+/** Makes a change one with those of the same row before it. */
+function merge(rows: Map<string, Change>, change: Change): void {
+  const key = keyOf(change);
+  const earlier = rows.get(key);
+  rows.set(key, earlier === undefined ? change : ({ ...change, before: earlier.before } as Change));
 }
 
 function inverse(change: Change): Change {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Node } from '@malla/netmap/node';
+import { ALLOW_ALL } from '@malla/policy/policy';
 import { type Change, decide } from './core/change.ts';
 import { deleteNode } from './core/nodes.ts';
 import { openMemoryStore } from './store/open.ts';
@@ -122,6 +124,29 @@ describe('a server that stops', () => {
     const node = tailnet.ledger.state.node(1);
     assert.deepEqual(node?.endpoints, ['192.0.2.7:7']);
     assert.equal(node?.lastSeen, before.time.now);
+  });
+});
+
+describe('under a policy', () => {
+  test('a node may report and be deleted in one transaction, or join and leave', async () => {
+    const machines = await TestMachines.start();
+    const key = await machines.key(await machines.user('alice'));
+    await machines.joined(1, key);
+    const peer = await (await machines.joined(2, key)).openMap();
+    const { tailnet } = machines;
+    const { ledger } = tailnet;
+    tailnet.setPolicy(ALLOW_ALL);
+    const put = (id: number, after: Node | undefined): Promise<void> =>
+      ledger.execute((state) =>
+        decide([{ table: 'node', id, before: state.node(id), after }], undefined),
+      );
+    const node = ledger.state.node(1);
+    assert.ok(node);
+    await Promise.all([put(1, { ...node, endpoints: ['192.0.2.1:1'] }), put(1, undefined)]);
+    await Promise.all([put(3, { ...node, id: 3, name: 'three' }), put(3, undefined)]);
+    machines.time.advance(1_000);
+    assert.equal(peer.netmap.peers.size, 0);
+    assert.deepEqual([...tailnet.fanout.nodes()], [...ledger.state.nodes()]);
   });
 });
 

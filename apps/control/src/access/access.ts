@@ -67,7 +67,6 @@ export class Access {
   /** Takes in changed rows; what that has touched, if anything. */
   apply(changes: readonly Change[]): RulesChange | undefined {
     if (this.#engine === undefined) return undefined;
-    // Of several changes of one row the last one counts.
     const users = new Map<number, User | undefined>();
     const nodes = new Map<NodeId, Node | undefined>();
     for (const change of changes) {
