@@ -14,6 +14,9 @@ import { addressIn, capabilitiesOf, type Protocol, reaches } from '@malla/testki
 import { CommandLine } from '../command-line.ts';
 import { TestServer } from '../test-server.ts';
 
+/** What an exit node offers. */
+export const EXIT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0'];
+
 /** Names of nodes, each with names of others. */
 export type Pairs = Readonly<Record<string, readonly string[]>>;
 
@@ -76,20 +79,25 @@ export class PolicyTailnet {
   }
 
   /** Puts a policy in force, and waits until every client has heard of it. */
-  async setPolicy(policy: object): Promise<void> {
-    await this.#write(policy);
+  setPolicy(policy: object): Promise<void> {
+    return this.setPolicyText(JSON.stringify(policy));
+  }
+
+  /** The same, of one that is written already. */
+  async setPolicyText(text: string): Promise<void> {
+    await this.#write(text);
     await this.malla.say('policy set -f policy');
     await this.settle();
   }
 
   /** The complaint about a policy that is refused. */
   async refusedPolicy(policy: object): Promise<string> {
-    await this.#write(policy);
+    await this.#write(JSON.stringify(policy));
     return this.malla.fail('policy set -f policy');
   }
 
-  #write(policy: object): Promise<void> {
-    return writeFile(join(this.#folder, 'policy'), JSON.stringify(policy));
+  #write(text: string): Promise<void> {
+    return writeFile(join(this.#folder, 'policy'), text);
   }
 
   /** The text of a new pre-auth key. */
@@ -103,9 +111,14 @@ export class PolicyTailnet {
     return made.key;
   }
 
-  /** A device that joins with a new key. */
-  async join(hostname: string, key: KeyOptions): Promise<MachineClient> {
+  /** A device that joins with a new key, and offers routes as it does. */
+  async join(
+    hostname: string,
+    key: KeyOptions,
+    routes: readonly string[] = [],
+  ): Promise<MachineClient> {
     const client = await this.device(hostname);
+    if (routes.length > 0) client.hostinfo = { RoutableIPs: routes };
     const answer = await client.register({ authKey: await this.key(key) });
     assert.equal(answer['Error'], undefined);
     await this.open(client);
@@ -139,6 +152,34 @@ export class PolicyTailnet {
     );
     await this.settle();
     return node;
+  }
+
+  /** `tailscale set --advertise-routes` or `--advertise-exit-node`: all that a device offers to carry. */
+  async offer(hostname: string, ...routes: readonly string[]): Promise<void> {
+    const client = this.client(hostname);
+    client.hostinfo = { ...client.hostinfo, RoutableIPs: routes };
+    assert.equal(await client.report([]), 200);
+    await this.settle();
+  }
+
+  /** Replaces the approved routes of a node, as an administrator does. */
+  async approve(hostname: string, ...routes: readonly string[]): Promise<void> {
+    const id = this.idOf(hostname);
+    await this.malla.say(`nodes approve-routes -i ${id} --routes=${routes.join()}`);
+    await this.settle();
+  }
+
+  /** What a node offers, what of all is approved for it, and what it serves now. */
+  async routesOf(hostname: string): Promise<{
+    readonly offered: readonly string[];
+    readonly approved: readonly string[];
+    readonly served: readonly string[];
+  }> {
+    const nodes = await this.malla.json<readonly Node[]>('nodes list');
+    const node = nodes.find(({ id }) => Number(id) === this.idOf(hostname));
+    assert.ok(node !== undefined);
+    const { availableRoutes, approvedRoutes, subnetRoutes } = node;
+    return { offered: availableRoutes, approved: approvedRoutes, served: subnetRoutes };
   }
 
   /** The only node there is. */
@@ -195,6 +236,32 @@ export class PolicyTailnet {
     return by4;
   }
 
+  /** The prefixes that a node sends to a peer beside the peer's own addresses; none to one that is no peer. */
+  routesVia(from: string, router: string): readonly string[] {
+    const peer = this.client(from).netmap.peers.get(this.idOf(router));
+    return peer === undefined ? [] : routesIn(peer);
+  }
+
+  /** Those of each node, by the peers that it sends them to. */
+  routes(from: string): Readonly<Record<string, readonly string[]>> {
+    const all = [...this.#clients.keys()].map((to) => [to, this.routesVia(from, to)] as const);
+    return Object.fromEntries(all.filter(([, routes]) => routes.length > 0));
+  }
+
+  /** Whether a flow to an address that is nobody's own leaves a node for a router, which lets it in. */
+  reachesBehind(from: string, router: string, address: string, port = 80): boolean {
+    const [source, through] = [this.client(from).netmap, this.client(router).netmap];
+    return reaches(source, through, address, 'tcp', port);
+  }
+
+  /** Where a node's packet filter lets anybody in; `*` is the node itself, where it carries for nobody. */
+  admittedTo(hostname: string): readonly string[] {
+    const rules = Object.values(this.client(hostname).netmap.packetFilters).flat() as readonly {
+      readonly DstPorts?: readonly { readonly IP: string }[];
+    }[];
+    return [...new Set(rules.flatMap(({ DstPorts = [] }) => DstPorts.map(({ IP }) => IP)))];
+  }
+
   /** The peers of each node. */
   peers(): Pairs {
     return this.#pairs((from, to) => this.client(from).netmap.peers.has(this.idOf(to)));
@@ -211,6 +278,19 @@ export class PolicyTailnet {
       names.map((from) => [from, names.filter((to) => to !== from && holds(from, to))]),
     );
   }
+}
+
+/** What a map says that a peer carries beside its own addresses. Clients look at both fields for subnets. */
+function routesIn(peer: Readonly<Record<string, unknown>>): readonly string[] {
+  const { AllowedIPs, Addresses, PrimaryRoutes } = peer as {
+    readonly [field: string]: readonly string[] | undefined;
+  };
+  assert.ok(AllowedIPs !== undefined && Addresses !== undefined);
+  assert.deepEqual(AllowedIPs.slice(0, Addresses.length), Addresses);
+  const routes = AllowedIPs.slice(Addresses.length);
+  const subnets = routes.filter((route) => !EXIT_ROUTES.includes(route));
+  assert.deepEqual(PrimaryRoutes ?? [], subnets);
+  return routes;
 }
 
 /** One rule of `acls`. */
