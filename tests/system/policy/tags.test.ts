@@ -64,7 +64,7 @@ describe('with a key that has tags, a device', () => {
       const key = await tailnet.key({ ...TAGGED_KEY, reusable: true });
       const device = await joinWith(tailnet, key);
       device.hostinfo = { RequestTags: tags };
-      await device.register({ authKey: key });
+      assert.match(await refusal(device, key), REFUSED('tag:second'));
       await hasTags(tailnet, 'tag:valid-owned');
       device.rotateNodeKey();
       assert.match(await refusal(device, key), REFUSED('tag:second'));
@@ -124,7 +124,7 @@ describe('with a key that has no tags, a device', () => {
     const key = await tailnet.key({ ...PLAIN_KEY, reusable: true });
     const device = await joinWith(tailnet, key);
     device.hostinfo = { RequestTags: ['tag:valid-owned'] };
-    await device.register({ authKey: key });
+    assert.match(await refusal(device, key), REFUSED('tag:valid-owned'));
     await hasTags(tailnet);
     device.rotateNodeKey();
     assert.match(await refusal(device, key), REFUSED('tag:valid-owned'));
@@ -217,7 +217,8 @@ describe('a user who logs in on a device', () => {
     const tailnet = await start(t);
     const device = await tailnet.device('device', ['tag:valid-owned']);
     await logIn(tailnet, device);
-    await logInAnew(tailnet, device, ['tag:valid-owned', 'tag:second']);
+    device.hostinfo = { RequestTags: ['tag:valid-owned', 'tag:second'] };
+    await logIn(tailnet, device);
     await hasTags(tailnet, 'tag:second', 'tag:valid-owned');
   });
 
@@ -225,7 +226,8 @@ describe('a user who logs in on a device', () => {
     const tailnet = await start(t);
     const device = await tailnet.device('device', ['tag:valid-owned', 'tag:second']);
     await logIn(tailnet, device);
-    await logInAnew(tailnet, device, ['tag:valid-owned']);
+    device.hostinfo = { RequestTags: ['tag:valid-owned'] };
+    await logIn(tailnet, device);
     await hasTags(tailnet, 'tag:valid-owned');
   });
 
