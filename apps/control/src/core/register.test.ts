@@ -6,6 +6,7 @@ import { createTailnet, refusal, type TestTailnet } from '../testing/tailnet.ts'
 import type { AddressPools } from './addresses.ts';
 import { createPreAuthKey, expirePreAuthKey, type NewPreAuthKey } from './preauth-keys.ts';
 import {
+  asksForTags,
   type Device,
   registerForUser,
   type RegistrationRules,
@@ -334,6 +335,35 @@ describe('registration', () => {
     assert.deepEqual([again.id, again.tags, again.userId], [id, ['tag:c'], undefined]);
     const other = join(tailnet, device(1), authKey(tailnet));
     assert.deepEqual([other.id, other.tags, other.userId], [id, [], 1]);
+  });
+
+  test('a device asks for tags by those that it has not, and did not ask for before', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const rules = { ...RULES, tags: OWNED };
+    const node = login(tailnet, asking(1, 'tag:a'), 1, rules);
+    const tagged = tailnet.run((state) => setTags(state, node.id, ['tag:c'], OWNED));
+    const asks = (...tags: string[]): boolean => asksForTags(tagged, asking(1, ...tags));
+    assert.equal(asks('tag:b'), true);
+    assert.equal(asks('tag:a', 'tag:c'), true);
+    assert.equal(asks('tag:a'), false, 'the administrator gave it another since');
+    assert.equal(asks('tag:c', 'tag:c'), false);
+    assert.equal(asks(), false);
+  });
+
+  test('a device that sends its key again gets no other tags by it, and is told so', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    for (const [machine, fields] of [
+      [1, { tags: ['tag:a'] }],
+      [2, { reusable: true }],
+    ] as const) {
+      const key = authKey(tailnet, fields);
+      const { tags } = join(tailnet, device(machine), key);
+      const wanted = asking(machine, ...tags, 'tag:b');
+      const { code, message } = refusal(() => join(tailnet, wanted, key));
+      assert.equal(code, 'register.refused');
+      assert.match(message, /^requested tags \[tag:b\] /);
+      assert.deepEqual(join(tailnet, device(machine), key).tags, tags);
+    }
   });
 
   test('a new hostname at login renames the node, unless an administrator named it', () => {

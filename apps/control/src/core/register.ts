@@ -62,7 +62,11 @@ export function registerWithAuthKey(
     // used up must not lock out the node that used it, and none takes back what was done to the node since.
     const isNew =
       found.ok && found.value.id !== known.preAuthKeyId && ownerOf(found.value) !== ownerOf(known);
-    if (!isNew) return decide([], known);
+    if (!isNew) {
+      const added = requestedTags(device).filter((tag) => !known.tags.includes(tag));
+      if (added.length > 0 && asksForTags(known, device)) refuseTagsOfKey(added);
+      return decide([], known);
+    }
   }
   if (!found.ok) {
     if (found.error === 'used') {
@@ -74,9 +78,7 @@ export function registerWithAuthKey(
   }
   const key = found.value;
   const beyond = requestedTags(device).filter((tag) => !key.tags.includes(tag));
-  if (beyond.length > 0) {
-    refuseTags(beyond, 'register.refused', 'with an auth key a device gets the tags of the key');
-  }
+  if (beyond.length > 0) refuseTagsOfKey(beyond);
   const registered = registerNode(
     state,
     device,
@@ -162,9 +164,22 @@ export function registerForUser(
   );
 }
 
+/**
+ * Whether a device that is logged in asks for tags that it has not, and did not ask for before: its user
+ * must log in anew to get them. That an administrator gave it others since is no such wish.
+ */
+export function asksForTags(node: Node, device: Pick<Device, 'hostinfo'>): boolean {
+  const wanted = requestedTags(device).join();
+  return wanted !== '' && wanted !== node.tags.join() && wanted !== requestedTags(node).join();
+}
+
 /** What `tailscale up --advertise-tags` asked for, sorted. */
-function requestedTags(device: Device): readonly string[] {
-  return [...new Set(device.hostinfo.RequestTags)].toSorted();
+function requestedTags({ hostinfo }: Pick<Device, 'hostinfo'>): readonly string[] {
+  return [...new Set(hostinfo.RequestTags)].toSorted();
+}
+
+function refuseTagsOfKey(refused: readonly string[]): never {
+  refuseTags(refused, 'register.refused', 'with an auth key a device gets the tags of the key');
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   type RegisterRequest,
 } from '@malla/wire/tailcfg/register';
 import { decideSoon } from '../core/change.ts';
-import { type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
+import { asksForTags, type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
 import type { AuthRequest } from './auth-requests.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
@@ -77,10 +77,11 @@ async function answerFor(
     deps.log.info({ node: node.id, name: node.name }, 'node registered with an auth key');
     return registered(deps, node, false);
   }
-  if (known !== undefined && !isExpired(known, now)) return registered(deps, known, false);
+  const asks = known !== undefined && asksForTags(known, device);
+  if (known !== undefined && !isExpired(known, now) && !asks) return registered(deps, known, false);
   if (followup !== '') return await followUp(deps, device, followup, signal);
   // The client then makes a new key and asks again, naming this one as the old.
-  if (known !== undefined) return registered(deps, known, true);
+  if (known !== undefined && isExpired(known, now)) return registered(deps, known, true);
   return visit(deps, deps.authRequests.open(device));
 }
 
