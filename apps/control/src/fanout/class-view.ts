@@ -100,6 +100,14 @@ const NO_FILTERS = '"*":null';
 /** Encoded deltas that are kept, one for each cursor: most streams are at one of a few. */
 const MAX_DELTAS = 64;
 
+/** What all whole maps of a class have before and behind their peers, as the log at `head` says. */
+interface Frame {
+  readonly head: number;
+  readonly opening: Piece;
+  /** An end of the peers, and a list of profiles that is still open. */
+  readonly profiles: Piece;
+}
+
 /** What views share: the facts, the rules in force, and the texts of peers. */
 export interface ViewSource {
   readonly facts: Facts;
@@ -117,7 +125,7 @@ export class ClassView {
   /** Which routes of each router the viewers were told that they may use. */
   readonly #routes = new Map<NodeId, readonly string[]>();
   #deltasHead = 0;
-  #opening: { readonly head: number; readonly piece: Piece } | undefined;
+  #frame: Frame | undefined;
 
   constructor(key: ClassKey, source: ViewSource) {
     this.key = key;
@@ -168,8 +176,15 @@ export class ClassView {
    * and `own` members (`"Node":…`) last.
    */
   whole(self: NodeId, own: string): Piece[] {
-    const closing = new Piece(`],${own}}`, this.#facts.compress);
-    return [this.#openingPiece(), ...this.peers.piecesWithout(self), closing];
+    const { opening, profiles } = this.#wholeFrame();
+    const owner = this.unseenOwner(self).map((id) => `,${this.#profile(id)}`);
+    const closing = new Piece(`${owner.join('')}],${own}}`, this.#facts.compress);
+    return [opening, ...this.peers.piecesWithout(self), profiles, closing];
+  }
+
+  /** Whose a node of this class is where they do not see each other: one thing that it does not learn from its peers. */
+  unseenOwner(self: NodeId): readonly UserId[] {
+    return this.peers.has(self) ? [] : [this.#ownerOf(self)];
   }
 
   /** What a stream at `cursor` has not been told; undefined when it is too far behind. */
@@ -187,8 +202,8 @@ export class ClassView {
     return this.#deltas.get(cursor);
   }
 
-  /** The members of a delta message, without what concerns `except`. */
-  members(merged: Merged, except: NodeId | undefined): string[] {
+  /** The members of a delta message, without what concerns `except`, and with the profiles of `owners`. */
+  members(merged: Merged, except: NodeId | undefined, owners: readonly UserId[] = []): string[] {
     const changed: string[] = [];
     const removed: NodeId[] = [];
     const patches: string[] = [];
@@ -201,7 +216,8 @@ export class ClassView {
     }
     const out = this.#shared(merged.common);
     if (merged.filters.size > 0) out.push(this.#filterMember(merged.filters));
-    if (merged.users.size > 0) out.push(this.#profiles(merged.users));
+    const users = new Set([...merged.users, ...owners]);
+    if (users.size > 0) out.push(this.#profiles(users));
     if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
     if (changed.length > 0) out.push(`"PeersChanged":[${changed.join(',')}]`);
     if (patches.length > 0) out.push(`"PeersChangedPatch":[${patches.join(',')}]`);
@@ -210,9 +226,14 @@ export class ClassView {
 
   /**
    * What a node must be told that belonged to the class of another view until now: `merged` is what it
-   * had not been told there yet.
+   * had not been told there yet. With the profiles of `owners`.
    */
-  membersAfter(from: ClassView, merged: Merged, except: NodeId): string[] {
+  membersAfter(
+    from: ClassView,
+    merged: Merged,
+    except: NodeId,
+    owners: readonly UserId[],
+  ): string[] {
     const removed: NodeId[] = [];
     const changed: NodeId[] = [];
     for (const id of new Set([...from.peers.ids(), ...merged.nodes.keys()])) {
@@ -223,8 +244,8 @@ export class ClassView {
       const known = from.peers.has(id) && !merged.nodes.has(id);
       if (!known || !sameRoutes(from.#routes.get(id), this.#routes.get(id))) changed.push(id);
     }
-    const owners = changed.map((id) => this.#ownerOf(id));
-    const users = new Set([...merged.users, ...owners]);
+    const ofChanged = changed.map((id) => this.#ownerOf(id));
+    const users = new Set([...merged.users, ...owners, ...ofChanged]);
     const out = this.#shared(merged.common | Common.ssh);
     out.push(this.#filterMember(undefined, [NO_FILTERS]));
     if (users.size > 0) out.push(this.#profiles(users));
@@ -260,21 +281,18 @@ export class ClassView {
     return { merged, message: new Message(`{${members.join(',')}}`, this.#facts.compress) };
   }
 
-  #openingPiece(): Piece {
-    if (this.#opening?.head !== this.log.head) {
-      const users = new Set<UserId>();
-      for (const id of this.peers.ids()) {
-        users.add(this.#ownerOf(id));
-      }
-      const members = [
-        ...this.#shared(ALL_COMMON),
-        this.#filterMember(undefined),
-        this.#profiles(users),
-      ];
-      const text = `{${members.join(',')},"Peers":[`;
-      this.#opening = { head: this.log.head, piece: new Piece(text, this.#facts.compress) };
+  #wholeFrame(): Frame {
+    if (this.#frame?.head !== this.log.head) {
+      const { compress } = this.#facts;
+      // Never an empty list: another profile may follow.
+      const users = new Set<UserId>([TAGGED_DEVICES.id]);
+      for (const id of this.peers.ids()) users.add(this.#ownerOf(id));
+      const members = [...this.#shared(ALL_COMMON), this.#filterMember(undefined)];
+      const opening = new Piece(`{${members.join(',')},"Peers":[`, compress);
+      const profiles = new Piece(`],${this.#profiles(users).slice(0, -1)}`, compress);
+      this.#frame = { head: this.log.head, opening, profiles };
     }
-    return this.#opening.piece;
+    return this.#frame;
   }
 
   /** The asked parts of {@link Common}. */
@@ -295,8 +313,11 @@ export class ClassView {
   }
 
   #profiles(users: Iterable<UserId>): string {
-    const profiles = [...users].map((id) => encodeUserProfile(id, this.#facts.user(id)));
-    return `"UserProfiles":[${profiles.join(',')}]`;
+    return `"UserProfiles":[${[...users].map((id) => this.#profile(id)).join(',')}]`;
+  }
+
+  #profile(id: UserId): string {
+    return encodeUserProfile(id, this.#facts.user(id));
   }
 }
 

@@ -13,7 +13,7 @@ import {
   PatchField,
   WHOLE_NODE,
 } from '@malla/netmap/tailcfg-node';
-import { TAGGED_DEVICES } from '@malla/netmap/user';
+import { TAGGED_DEVICES, type UserId } from '@malla/netmap/user';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import type { Change } from '../core/change.ts';
 import { Common } from './change-log.ts';
@@ -157,10 +157,7 @@ export class Fanout {
     for (const id of rules?.reclassed ?? []) moved.set(id, 0);
     for (const change of changes) {
       if (change.table === 'node') this.#nodeChanged(change.id, change.after, moved);
-      else if (change.table === 'user' && change.after !== undefined) {
-        for (const view of this.#views.values()) view.userChanged(change.id);
-        this.#everyone();
-      }
+      else if (change.table === 'user' && change.after !== undefined) this.#userChanged(change.id);
     }
     this.#move(moved);
     if (rules !== undefined) this.#rulesChanged(rules);
@@ -259,6 +256,14 @@ export class Fanout {
     if (this.#rules.classOf(after) !== key) moved.set(id, (moved.get(id) ?? 0) | fields);
     else if (fields !== 0) this.#tellViewers(key, after.id, fields);
     if (selfDiffers(fields)) this.#selfChanged(after.id);
+  }
+
+  #userChanged(id: UserId): void {
+    for (const view of this.#views.values()) view.userChanged(id);
+    for (const { nodeId, view } of this.#streams.values()) {
+      if (view.unseenOwner(nodeId).includes(id)) this.#selfChanged(nodeId);
+    }
+    this.#everyone();
   }
 
   #rulesChanged(change: RulesChange): void {
@@ -483,12 +488,13 @@ export class Fanout {
     // Too far behind to be told what changed: it comes back and gets the whole map.
     if (delta === undefined) return this.close(stream);
     stream.cursor = stream.view.log.head;
+    const owners = ownersFor(stream);
     const own = this.#ownOf(stream, node);
     if (!delta.merged.nodes.has(stream.nodeId) && own.length === 0) {
       if (delta.message !== undefined) this.#write(stream, [delta.message.bytes(stream.encoding)]);
       return;
     }
-    this.#say(stream, [...stream.view.members(delta.merged, stream.nodeId), ...own]);
+    this.#say(stream, [...stream.view.members(delta.merged, stream.nodeId, owners), ...own]);
   }
 
   /** Tells a stream whose node has come into another class. Its old class may be gone, and is asked nothing. */
@@ -497,8 +503,9 @@ export class Fanout {
     if (merged === undefined) return this.close(stream);
     stream.from = undefined;
     stream.cursor = stream.view.log.head;
+    const owners = ownersFor(stream);
     const own = this.#ownOf(stream, node);
-    this.#say(stream, [...stream.view.membersAfter(from, merged, stream.nodeId), ...own]);
+    this.#say(stream, [...stream.view.membersAfter(from, merged, node.id, owners), ...own]);
   }
 
   #say(stream: MapStream, members: readonly string[]): void {
@@ -553,6 +560,11 @@ export class Fanout {
     }
     for (const view of this.#views.values()) view.log.trim(slowest.get(view) ?? view.log.head);
   }
+}
+
+/** With its own entry a node is told whose it is, unless it knows from its peers. */
+function ownersFor({ selfChanged, view, nodeId }: MapStream): readonly UserId[] {
+  return selfChanged ? view.unseenOwner(nodeId) : [];
 }
 
 /** Endpoints and discovery keys are the node's own news; the rest it must be told. */

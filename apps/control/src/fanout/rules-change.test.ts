@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Change } from '../core/change.ts';
 import { believed, Client, expected, FanoutWorld } from '../testing/fanout-world.ts';
-import { testNode } from '../testing/tailnet.ts';
+import { testNode, testUser } from '../testing/tailnet.ts';
 import type { RulesChange } from './fanout.ts';
 import type { MapStream } from './map-stream.ts';
 import { allowAll, type ClassKey, type Rules, sameUser } from './rules.ts';
@@ -77,6 +78,32 @@ describe('a change of rules', () => {
       [3],
     );
     assert.equal(last?.['PeersRemoved'], undefined);
+  });
+
+  test('does not keep from a node whose it is, where nodes of its class do not see each other', () => {
+    const rules = new TableRules();
+    const world = new FanoutWorld(rules, 2, [{ userId: 1 }, { userId: 2 }]);
+    const client = new Client('zstd');
+    world.open(1, client, 'zstd');
+    world.settle();
+    const nameOf = (id: number): unknown => client.netmap.users.get(id)?.['LoginName'];
+    assert.deepEqual([nameOf(1), nameOf(2)], ['user1', undefined]);
+    const before = world.state.user(1);
+    const user: Change = { table: 'user', id: 1, before, after: testUser(1, 'renamed') };
+    world.state.apply(user);
+    world.fanout.apply([user]);
+    world.settle();
+    assert.deepEqual([nameOf(1), nameOf(2)], ['renamed', undefined]);
+    for (const [userId, to] of [
+      [2, 'a'],
+      [1, 'b'],
+    ] as const) {
+      client.netmap.users.clear();
+      rules.classes.set(1, to);
+      world.change(1, { userId });
+      world.settle();
+      assert.equal(nameOf(userId), userId === 1 ? 'renamed' : 'user2');
+    }
   });
 
   test('sends only the parts of a filter that differ, and takes away those that are gone', () => {
