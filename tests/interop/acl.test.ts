@@ -1,0 +1,261 @@
+/**
+ * Official clients under our policy: what they reach and whom they know, what they may do with each other,
+ * and how fast a change is at work. Tests build on each other, in order.
+ */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ControlServer } from './control-server.ts';
+import { type Host, Lab } from './lab.ts';
+import { LAB_TOOLS, skipWithout } from './needs.ts';
+import { OfficialClient, peerNamed } from './official-client.ts';
+import { showLogs } from './show-logs.ts';
+import { until } from './until.ts';
+
+const SERVER = '198.51.100.10';
+const LOGIN = `http://${SERVER}:8080`;
+const BASE = 'tailnet.example.org';
+const KNOCK = fileURLToPath(new URL('knock.ts', import.meta.url));
+const PORTS = ['80', '81'];
+/** Within which a change is at work on clients that are connected, as promised. */
+const TAKES_EFFECT_MS = 2_000;
+const DRIVE = 'tailscale.com/cap/drive';
+const ROLE = 'example.com/cap/role';
+
+/** Beside which tests put rules of their own. */
+const POLICY = {
+  tagOwners: { 'tag:web': ['ann@'], 'tag:ops': ['ann@', 'bob@'] },
+  nodeAttrs: [{ target: ['*'], attr: ['drive:share', 'drive:access'] }],
+};
+const OWN_DEVICES = {
+  src: ['autogroup:member'],
+  dst: ['autogroup:self'],
+  ip: ['*'],
+  app: { [DRIVE]: [{ shares: ['*'], access: 'rw' }] },
+};
+const ANN_TO_80 = {
+  src: ['ann@'],
+  dst: ['tag:web'],
+  ip: ['tcp:80'],
+  app: { [ROLE]: [{ role: 'writer' }] },
+};
+const FIRST = [OWN_DEVICES, ANN_TO_80];
+
+describe(
+  'official clients under a policy',
+  { skip: skipWithout(...LAB_TOOLS, 'go', 'curl') },
+  () => {
+    let lab: Lab;
+    let server: ControlServer;
+    let laptop: OfficialClient;
+    let phone: OfficialClient;
+    let pc: OfficialClient;
+    let web: OfficialClient;
+    const clients: OfficialClient[] = [];
+    const listeners: ChildProcess[] = [];
+
+    before(async () => {
+      lab = new Lab();
+      server = await ControlServer.start(lab.publicHost('ctl', SERVER), {
+        server_url: LOGIN,
+        listen_addr: '0.0.0.0:8080',
+        tls_extra_listen_addr: '0.0.0.0:443',
+        dns: { base_domain: BASE },
+        derp: { server: { ipv4: SERVER } },
+        policy: { mode: 'database' },
+      });
+      const start = async (name: string, address: string): Promise<OfficialClient> => {
+        const client = await OfficialClient.start(lab.publicHost(name, address));
+        clients.push(client);
+        return client;
+      };
+      [laptop, phone, pc, web] = await Promise.all([
+        start('laptop', '198.51.100.31'),
+        start('phone', '198.51.100.32'),
+        start('pc', '198.51.100.33'),
+        start('web', '198.51.100.34'),
+      ]);
+      await setRules(...FIRST);
+      const ann = await server.createUser('ann');
+      const bob = await server.createUser('bob');
+      const annsKey = await server.createKey(ann, '--reusable');
+      await Promise.all([
+        laptop.join(LOGIN, annsKey),
+        phone.join(LOGIN, annsKey),
+        pc.join(LOGIN, await server.createKey(bob)),
+        web.join(LOGIN, await server.createKey(ann, '--tags', 'tag:web')),
+      ]);
+      for (const { host } of [web, phone]) listeners.push(await listen(host));
+      await laptop.untilPeer('web', (peer) => peer?.Online === true);
+      await laptop.untilPeer('phone', (peer) => peer?.Online === true);
+    });
+    after(async () => {
+      for (const listener of listeners) listener.kill();
+      for (const client of clients) await client.stopDaemon();
+      await server.stopProcess();
+      lab.close();
+    });
+    afterEach((t) => showLogs(t, server, clients));
+
+    test('connect to the port that a rule opens, and to no other', async () => {
+      await untilOpen(laptop, web, '80');
+    });
+
+    test('know their own user’s devices and whom they may reach or be reached by, and nobody else', async () => {
+      assert.deepEqual(await peersOf(laptop), ['phone', 'web']);
+      assert.deepEqual(await peersOf(web), ['laptop', 'phone']);
+      assert.deepEqual(await peersOf(pc), []);
+      assert.deepEqual(await open(pc, web), '');
+    });
+
+    test('reach all of their own user’s devices (autogroup:self)', async () => {
+      await untilOpen(laptop, phone, '80 81');
+      assert.ok(await phone.reaches(await laptop.address()));
+    });
+
+    test('tell programs what a peer was granted', async () => {
+      const { stdout } = await web.cli('whois', '--json', await laptop.address());
+      const { CapMap } = JSON.parse(stdout) as { readonly CapMap: object };
+      assert.deepEqual(CapMap, { [ROLE]: [{ role: 'writer' }] });
+    });
+
+    test('do as another policy says within two seconds', async (t) => {
+      await setRules({ src: ['ann@', 'bob@'], dst: ['tag:web'], ip: ['tcp:81'] });
+      const changed = performance.now();
+      await Promise.all([untilOpen(laptop, web, '81'), untilOpen(pc, web, '81')]);
+      t.diagnostic(`opened and closed after ${Math.round(performance.now() - changed)} ms`);
+      assert.deepEqual(await peersOf(laptop), ['web']);
+      assert.deepEqual(await peersOf(web), ['laptop', 'pc', 'phone']);
+      await setRules(...FIRST);
+      await Promise.all([untilOpen(laptop, web, '80'), untilOpen(pc, web, '')]);
+      assert.deepEqual(await peersOf(pc), []);
+    });
+
+    test('hear nothing of a policy that is refused', async () => {
+      const broken = await trySetRules({ src: ['group:nobody'], dst: ['tag:web'], ip: ['*'] });
+      assert.equal(broken.code, 1);
+      assert.match(broken.stderr, /policy\.hujson:1:\d+: .*group:nobody/);
+      const tests = [{ src: 'bob@', accept: ['tag:web:80'] }];
+      const failing = await trySet({ ...POLICY, grants: FIRST, tests });
+      assert.equal(failing.code, 1);
+      assert.match(failing.stderr, /test\(s\) failed/);
+      assert.deepEqual(JSON.parse(await server.say('policy', 'get')), { ...POLICY, grants: FIRST });
+      assert.equal(await open(laptop, web), '80');
+    });
+
+    test('are treated by a tag as soon as an administrator gives it', async (t) => {
+      const opsTo81 = { src: ['tag:ops'], dst: ['tag:web'], ip: ['tcp:81'] };
+      await setRules(...FIRST, opsTo81);
+      assert.equal(await open(pc, web), '');
+      const { id } = await server.node('pc');
+      await server.say('nodes', 'tag', '-i', id, '-t', 'tag:ops');
+      const tagged = performance.now();
+      await untilOpen(pc, web, '81');
+      t.diagnostic(`after ${Math.round(performance.now() - tagged)} ms`);
+      assert.deepEqual((await pc.status()).Self.Tags, ['tag:ops']);
+      assert.deepEqual(peerNamed(await web.status(), 'pc')?.Tags, ['tag:ops']);
+    });
+
+    test('send files to their own user’s devices, and to no others (Taildrop)', async () => {
+      const file = join(laptop.host.dir, 'letter.txt');
+      writeFileSync(file, 'Dear Ann');
+      const sent = await laptop.cli('file', 'cp', file, 'phone:');
+      assert.equal(sent.code, 0, sent.stderr);
+      const inbox = folderOf(phone.host, 'inbox');
+      assert.equal((await phone.cli('file', 'get', inbox)).code, 0);
+      assert.equal(readFileSync(join(inbox, 'letter.txt'), 'utf8'), 'Dear Ann');
+      const refused = await laptop.cli('file', 'cp', file, 'web:');
+      assert.notEqual(refused.code, 0);
+    });
+
+    test('share folders with whom a grant names (Taildrive)', async () => {
+      const docs = folderOf(phone.host, 'docs');
+      writeFileSync(join(docs, 'shared.txt'), 'from the phone');
+      const shared = await phone.cli('drive', 'share', 'docs', docs);
+      assert.equal(shared.code, 0, shared.stderr);
+      const url = `http://100.100.100.100:8080/${BASE}/phone/docs`;
+      const ask = (...args: readonly string[]) =>
+        laptop.host.run(['curl', '--silent', '--max-time', '3', ...args]);
+      // The phone's file server takes a moment to start.
+      await until('the shared file', 10_000, async () => {
+        return (await ask(`${url}/shared.txt`)).stdout === 'from the phone';
+      });
+      await ask('--upload-file', join(laptop.host.dir, 'letter.txt'), `${url}/letter.txt`);
+      assert.equal(readFileSync(join(docs, 'letter.txt'), 'utf8'), 'Dear Ann');
+      const readOnly = { ...OWN_DEVICES, app: { [DRIVE]: [{ shares: ['docs'], access: 'ro' }] } };
+      await setRules(readOnly, ANN_TO_80);
+      await until('the share is read-only', TAKES_EFFECT_MS, async () => {
+        const args = ['--upload-file', '/dev/null', '--write-out', '%{http_code}'];
+        return (await ask(...args, `${url}/other.txt`)).stdout.endsWith('403');
+      });
+      assert.equal((await ask(`${url}/shared.txt`)).stdout, 'from the phone');
+    });
+
+    test('take a tag that their user owns after a login, and work on meanwhile', async () => {
+      await setRules(...FIRST, { src: ['tag:ops'], dst: ['tag:web'], ip: ['tcp:81'] });
+      const { authUrl, finished } = await phone.up(LOGIN, '--advertise-tags=tag:ops');
+      assert.equal(await open(phone, web), '80');
+      const authId = authUrl.split('/').at(-1) ?? '';
+      await server.say('auth', 'register', '--user', 'ann', '--auth-id', authId);
+      assert.equal((await finished).code, 0);
+      await untilOpen(phone, web, '81');
+      assert.deepEqual((await phone.status()).Self.Tags, ['tag:ops']);
+    });
+
+    /** Puts rules in force. */
+    async function setRules(...grants: readonly object[]): Promise<void> {
+      const { code, stderr } = await trySetRules(...grants);
+      assert.equal(code, 0, stderr);
+    }
+
+    function trySetRules(...grants: readonly object[]): ReturnType<typeof trySet> {
+      return trySet({ ...POLICY, grants });
+    }
+
+    function trySet(policy: object): ReturnType<ControlServer['cli']> {
+      const file = join(server.host.dir, 'policy.hujson');
+      writeFileSync(file, JSON.stringify(policy));
+      return server.cli('policy', 'set', '--file', file);
+    }
+  },
+);
+
+/** Waits until exactly these ports of another client can be connected to. */
+async function untilOpen(from: OfficialClient, to: OfficialClient, ports: string): Promise<void> {
+  let last: string | undefined;
+  await until(
+    `${to.host.name} lets ${from.host.name} connect to ${ports || 'nothing'}`,
+    TAKES_EFFECT_MS,
+    async () => (last = await open(from, to)) === ports,
+    () => last,
+  );
+}
+
+/** The ports of another client that can be connected to. */
+async function open(from: OfficialClient, to: OfficialClient): Promise<string> {
+  return from.host.output([process.execPath, KNOCK, await to.address(), ...PORTS]);
+}
+
+async function listen(host: Host): Promise<ChildProcess> {
+  const listener = host.fork(KNOCK, ['listen', ...PORTS]);
+  await once(listener, 'message');
+  return listener;
+}
+
+/** Names of the peers that a client shows, sorted. */
+async function peersOf(client: OfficialClient): Promise<readonly string[]> {
+  const { Peer } = await client.status();
+  return Object.values(Peer ?? {})
+    .map(({ DNSName }) => DNSName.split('.', 1)[0] ?? '')
+    .toSorted();
+}
+
+function folderOf(host: Host, name: string): string {
+  const folder = join(host.dir, name);
+  mkdirSync(folder);
+  return folder;
+}
