@@ -28,6 +28,7 @@ function readSshTest(scope: Scope, entry: Value): SshTest {
   const fields = readFields(problems, entry, FIELDS);
   const place = placeOf(entry);
   const faults: Placed<string>[] = [];
+  refuseSource(scope, fields.src);
   const source = readTestSource(scope, entry, fields, faults);
   const items = readTexts(problems, fields.dst);
   const destinations = items.flatMap(({ text, value }) =>
@@ -45,6 +46,16 @@ function readSshTest(scope: Scope, entry: Value): SshTest {
     faults.push({ value: 'no accept, deny, or check assertions specified', place });
   }
   return { place, ...source, destinations, accept, check, deny, faults };
+}
+
+/** An autogroup is no source of an SSH test, though of SSH rules it is one. */
+function refuseSource({ problems }: Scope, at: Value | undefined): void {
+  const { tree } = at ?? {};
+  if (at === undefined || tree?.kind !== 'scalar' || typeof tree.value !== 'string') return;
+  const parsed = parseAlias(tree.value);
+  if (!parsed.ok || parsed.value.kind !== 'autogroup') return;
+  const message = `SSH tests src contains disallowed element ${quote(tree.value.trim())}`;
+  problems.add(placeOf(at), message, 'name a user, a group, a tag, a host or an address');
 }
 
 function readDestination(

@@ -141,6 +141,13 @@ describe('SSH tests of a policy', () => {
     ]);
   });
 
+  test('of an autogroup are refused at once', () => {
+    const entry = { src: 'autogroup:member', dst: ['tag:web'], deny: ['a'] };
+    assert.deepEqual(problemsOf({ sshTests: [entry] }), [
+      'sshTests[0].src: SSH tests src contains disallowed element "autogroup:member"',
+    ]);
+  });
+
   test('with a destination that cannot be one are refused at once', () => {
     const dst = ['autogroup:internet', '*', 'lab', '10.0.0.0/8', 'ipset:prod', 'tag:web:22'];
     assert.deepEqual(
