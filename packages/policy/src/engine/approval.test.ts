@@ -15,6 +15,7 @@ const ANN: PolicyUser = {
   role: undefined,
 };
 const BEN: PolicyUser = { ...ANN, id: 2, name: 'ben', email: 'ben@example.com', role: 'owner' };
+const CAT: PolicyUser = { ...ANN, id: 3, name: 'cat', email: 'cat@example.com' };
 
 const engine = engineOf({
   groups: { 'group:net': ['ann@example.com'] },
@@ -67,7 +68,7 @@ describe('a tag', () => {
   test('is owned by its owners', () => assert.ok(engine.ownsTag(1, 'tag:router')));
   test('is owned by the owners of a tag that owns it', () =>
     assert.ok(engine.ownsTag(1, 'tag:ci')));
-  test('is not owned by anybody else', () => assert.ok(!engine.ownsTag(2, 'tag:router')));
+  test('is not owned by anybody else', () => assert.ok(!engine.ownsTag(3, 'tag:router')));
   test('has owners also when tags own each other', () => {
     assert.ok(engine.ownsTag(2, 'tag:loop'));
     assert.ok(!engine.ownsTag(1, 'tag:loop'));
@@ -75,6 +76,18 @@ describe('a tag', () => {
   test('can own a tag', () => {
     assert.ok(engine.tagsOwnTag(['tag:router'], 'tag:ci'));
     assert.ok(!engine.tagsOwnTag(['tag:ci'], 'tag:router'));
+  });
+  test('is owned by admins and network admins, whoever its owners are', () => {
+    for (const [role, owns] of [
+      ['owner', true],
+      ['admin', true],
+      ['network-admin', true],
+      ['it-admin', false],
+    ] as const) {
+      const of = engineOf({ tagOwners: { 'tag:x': ['ann@example.com'] } });
+      of.update({ users: [{ ...BEN, role }] });
+      assert.equal(of.ownsTag(2, 'tag:x'), owns, role);
+    }
   });
   test('that is not defined is owned by nobody', () => {
     assert.ok(!engine.isTagDefined('tag:gone'));
@@ -86,7 +99,7 @@ function engineOf(policy: object): PolicyEngine {
   const parsed = parsePolicy(JSON.stringify(policy));
   assert.ok(parsed.ok, parsed.ok ? '' : formatProblems(parsed.error));
   const made = createEngine(parsed.value, { sshActionUrl: '' });
-  made.update({ users: [ANN, BEN] });
+  made.update({ users: [ANN, BEN, CAT] });
   return made;
 }
 

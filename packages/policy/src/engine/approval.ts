@@ -27,13 +27,18 @@ export function autoApproved(
   });
 }
 
-/** Whether a user owns a tag: as one of its owners, or of a tag that owns it. */
+/** Roles whose users own every tag, whoever its owners are. Source: Tailscale's policy file syntax §Tag owners. */
+const OWN_ALL_TAGS: ReadonlySet<PolicyUser['role']> = new Set(['owner', 'admin', 'network-admin']);
+
+/** Whether a user owns a tag that is defined: by role, as one of its owners, or of a tag that owns it. */
 export function ownsTag(
   policy: Policy,
   resolver: EngineResolver,
   user: PolicyUser,
   tag: string,
 ): boolean {
+  if (!policy.tagOwners.has(tag)) return false;
+  if (OWN_ALL_TAGS.has(user.role)) return true;
   return ownersOf(policy, tag).some((owner) => resolver.matchesUser(owner, user));
 }
 
