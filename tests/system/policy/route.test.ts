@@ -1,7 +1,8 @@
 /**
  * Routes that devices offer, administrators and policies approve, and others use: headscale's integration
  * scenarios `route` and its server tests of routes, each under its name, as far as nobody falls silent.
- * Failover takes time and is in ../../../apps/control/src/routing/failover.test.ts; `via` is in ./via.test.ts. Real routers carry real traffic in ../../interop/routes.test.ts.
+ * Failover takes time and is in ../../../apps/control/src/routing/failover.test.ts; `via` is in
+ * ./via.test.ts. Real routers carry real traffic in ../../interop/routes.test.ts.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -357,7 +357,7 @@ describe('after any history', () => {
     ms: fc.integer({ min: 1, max: 6_000 }),
   });
 
-  test('a prefix moves only away from a router that is away or silent, and within 5 s to one that is not', () => {
+  test('a prefix moves only away from a router that is away or silent, and within 5 s to one that is not (HAProberProperty)', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
         const subject = new Subject([1, 2, 3, 4].map((id) => router(id)));
