@@ -9,7 +9,7 @@ import { Id, Time } from './schemas.ts';
 const MAX_POLICY_LENGTH = 1 << 20;
 /** Of a topology that is not the live tailnet. */
 const MAX_USERS = 10_000;
-const MAX_NODES = 2_000;
+const MAX_NODES = 1_000;
 
 const PolicyText = z
   .string()
@@ -183,15 +183,6 @@ export const PreviewBody = z.strictObject({
   nodes: z
     .record(Name, TopologyNode)
     .refine((nodes) => Object.keys(nodes).length <= MAX_NODES, `at most ${MAX_NODES} nodes`)
-    .refine(
-      (nodes) =>
-        isUnique(
-          Object.values(nodes)
-            .flatMap(({ ipv4, ipv6 }) => [ipv4 ?? '', ipv6 ?? ''])
-            .filter((address) => address !== ''),
-        ),
-      'an address is there twice',
-    )
     .optional()
     .meta({ description: 'By name. Without users and nodes: the live tailnet.' }),
 });

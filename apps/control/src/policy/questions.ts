@@ -32,7 +32,7 @@ export interface QuestionDeps {
 }
 
 /** Nodes of the live tailnet that are previewed in full: every one is told with all its peers. */
-const MAX_PREVIEWED = 2_000;
+const MAX_PREVIEWED = 1_000;
 
 /** Whether `source` may reach `destination`; each is what a policy can name, or the name of a node. */
 export interface FlowQuestion {
