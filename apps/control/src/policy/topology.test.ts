@@ -40,14 +40,17 @@ describe('a topology', () => {
   });
 
   test('may have users without ids, who are told apart all the same', () => {
-    const { users } = read([{ id: 0, name: 'a' }, { name: 'b' }, { id: 7, name: 'c' }], {});
-    assert.equal(new Set(users.map(({ id }) => id)).size, 3);
+    for (const id of [1, 2, 7, Number.MAX_SAFE_INTEGER]) {
+      const { users } = read([{ id: 0, name: 'a' }, { name: 'b' }, { id, name: 'c' }], {});
+      assert.equal(new Set(users.map((user) => user.id)).size, 3);
+    }
   });
 
   test('is refused with all that is wrong between its parts', () => {
     const nodes = {
       a: { ...NODE, user: 'thor' },
       b: { tags: ['tag:x'], ipv6: 'fd7a::1', id: 1, routable_ips: ['10.0.0.1/8'] },
+      c: { tags: ['tag:x'], ipv6: 'fd7a:0::1' },
     };
     assert.throws(
       () => read(USERS, nodes),
@@ -55,12 +58,12 @@ describe('a topology', () => {
         error instanceof MallaError &&
         error.code === 'policy.topology-invalid' &&
         error.message ===
-          'nodes.a: there is no user "thor" in users; nodes.b: 10.0.0.1/8 is not the prefix of a network; nodes.b: the id 1 is there twice',
+          'nodes.a: there is no user "thor" in users; nodes.b: 10.0.0.1/8 is not the prefix of a network; nodes.b: the id 1 is there twice; nodes.c: the address fd7a::1 is there twice',
     );
   });
 
   test('of which a value is not what it should be is refused before that', () => {
-    const many = Object.fromEntries(Array.from({ length: 2_001 }, (_, i) => [`n${i}`, NODE]));
+    const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`n${i}`, NODE]));
     for (const [body, path] of [
       [{ nodes: many }, 'nodes'],
       [{ nodes: { a: { ...NODE, owner: 'odin' } } }, 'nodes.a'],
@@ -69,7 +72,6 @@ describe('a topology', () => {
       [{ nodes: { a: { user: 'odin', ipv4: 'fd7a::1' } } }, 'nodes.a.ipv4'],
       [{ nodes: { a: { tags: ['x'], ipv4: '100.64.0.1' } } }, 'nodes.a.tags.0'],
       [{ nodes: { a: { ...NODE, routable_ips: ['10.0.0.0'] } } }, 'nodes.a.routable_ips.0'],
-      [{ nodes: { a: NODE, b: NODE } }, 'nodes'],
       [{ users: [{ id: 1 }] }, 'users.0.name'],
       [{ users: [...USERS, ...USERS] }, 'users'],
       [{ users: 'odin' }, 'users'],

@@ -4,7 +4,7 @@
  */
 import type { TopologyNode, TopologyUser } from '@malla/api/policy-schemas';
 import { MallaError } from '@malla/base/error';
-import { parseAddress } from '@malla/ip/address';
+import { formatAddress, parseAddress } from '@malla/ip/address';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
 
@@ -24,27 +24,29 @@ export interface Topology {
 const MAX_FAULTS = 20;
 
 /**
- * Reads it. Nodes without an id count on from 1 in the order given, users without one from the highest;
+ * Reads it. Nodes without an id count from 1 in the order given, users without one take those that are free;
  * what was approved and is not announced is not served. Throws MallaError `policy.topology-invalid` with all that is wrong.
  */
 export function readTopology(topology: Topology): NamedTailnet {
   const faults: string[] = [];
-  const highest = Math.max(0, ...topology.users.map(({ id }) => id));
-  const users = topology.users.map(({ id, name, email = '', role }, i): PolicyUser => ({
-    id: id === 0 ? highest + i + 1 : id,
-    name,
-    email,
-    providerId: '',
-    role,
-  }));
+  const users = readUsers(topology.users);
+  const owners = new Map<string, PolicyUser>();
+  for (const user of users) {
+    for (const text of [user.name, user.email]) if (!owners.has(text)) owners.set(text, user);
+  }
   const nodes = new Map<string, PolicyNode>();
   const ids = new Set<number>();
+  const held = new Set<string>();
   for (const [name, written] of Object.entries(topology.nodes)) {
-    const node = readNode(written, nodes.size + 1, users, (fault) =>
+    const node = readNode(written, nodes.size + 1, owners, (fault) =>
       faults.push(`nodes.${name}: ${fault}`),
     );
     if (ids.has(node.id)) faults.push(`nodes.${name}: the id ${node.id} is there twice`);
     ids.add(node.id);
+    for (const address of node.addresses.map(formatAddress)) {
+      if (held.has(address)) faults.push(`nodes.${name}: the address ${address} is there twice`);
+      held.add(address);
+    }
     nodes.set(name, node);
   }
   if (faults.length === 0) return { users, nodes };
@@ -53,15 +55,31 @@ export function readTopology(topology: Topology): NamedTailnet {
   throw new MallaError('policy.topology-invalid', shown.join('; '));
 }
 
+function readUsers(written: readonly TopologyUser[]): readonly PolicyUser[] {
+  const taken = new Set(written.map(({ id }) => id));
+  let free = 1;
+  const next = (): number => {
+    while (taken.has(free)) free++;
+    return free++;
+  };
+  return written.map(({ id, name, email = '', role }) => ({
+    id: id === 0 ? next() : id,
+    name,
+    email,
+    providerId: '',
+    role,
+  }));
+}
+
 function readNode(
   written: TopologyNode,
   place: number,
-  users: readonly PolicyUser[],
+  owners: ReadonlyMap<string, PolicyUser>,
   fault: (text: string) => void,
 ): PolicyNode {
   const { id = place, user = '', ipv4, ipv6, posture = {} } = written;
   const tags = (written.tags ?? []).toSorted();
-  const owner = users.find(({ name, email }) => name === user || email === user);
+  const owner = owners.get(user);
   if (tags.length === 0 && owner === undefined) fault(`there is no user "${user}" in users`);
   const prefixes = (texts: readonly string[] | null | undefined): readonly Prefix[] =>
     (texts ?? []).flatMap((text) => {
