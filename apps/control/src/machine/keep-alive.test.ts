@@ -27,7 +27,7 @@ class Subject {
         commonMembers: () => [],
         served: () => [],
         mayServe: () => false,
-      peerCapMap: () => undefined,
+        peerCapMap: () => undefined,
         compress: (text) => zlib.zstdCompressSync(text),
       },
       rules: allowAll,
