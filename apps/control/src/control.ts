@@ -110,6 +110,10 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     maxConnections: MAX_NOISE_CONNECTIONS,
     log,
   });
+  running.add(async () => {
+    await tailnet.stop();
+    acceptor.close();
+  });
   const members = membersOf(tailnet.ledger.state);
   const policyDeps = {
     members: () => tailnet.access.engine ?? members,
@@ -164,10 +168,6 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     relay,
     addressOf,
     log,
-  });
-  running.add(async () => {
-    await tailnet.stop();
-    acceptor.close();
   });
 
   const hostname = new URL(config.serverUrl).hostname;

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { silentLogger } from '@malla/base/logger';
+import type { Config } from './config/config.ts';
+import { loadConfig } from './config/load.ts';
+import { startControl } from './control.ts';
+import { openMemoryStore } from './store/open.ts';
+import { testNode, testUser } from './testing/tailnet.ts';
+
+describe('a server that cannot start', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'malla-control-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  function configOf(yaml: string): Config {
+    const text = `server_url: http://127.0.0.1:1\ndata_dir: ${folder}\n${yaml}`;
+    const read = { path: '/c.yaml', env: {}, cwd: '/', readFile: () => text };
+    const loaded = loadConfig(read);
+    assert.ok(loaded.ok, JSON.stringify(loaded));
+    return loaded.value.config;
+  }
+
+  test('for its policy leaves no timer behind that would keep the process', async () => {
+    const path = join(folder, 'policy.hujson');
+    await writeFile(path, '{');
+    const store = openMemoryStore();
+    const router = testNode(1, {
+      hostinfo: { RoutableIPs: ['10.0.0.0/8'] },
+      approvedRoutes: ['10.0.0.0/8'],
+      lastSeen: Date.now(),
+    });
+    await store.commit([
+      { table: 'user', id: 1, before: undefined, after: testUser(1, 'ann') },
+      { table: 'node', id: 1, before: undefined, after: router },
+    ]);
+    const held = timers();
+    const deps = { store, log: silentLogger, random: randomBytes, version: 'test' };
+    await assert.rejects(
+      startControl(configOf(`policy: { path: ${path} }`), deps),
+      /cannot use the policy of/,
+    );
+    assert.equal(timers(), held);
+    await store.close();
+  });
+});
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+}
