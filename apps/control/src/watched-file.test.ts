@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,14 @@ describe('a watched file', () => {
     await writeFile(path, 'one');
     assert.equal(await file.look(), undefined);
     assert.deepEqual(await file.look(), { ok: true, value: 'one' });
+  });
+
+  test('that is a pipe or a folder is not waited for', async () => {
+    execFileSync('mkfifo', [`${path}.pipe`]);
+    for (const other of [`${path}.pipe`, folder]) {
+      const read = await new WatchedFile(other, 1_000).read();
+      assert.deepEqual(read, { ok: false, error: 'is not a file' });
+    }
   });
 
   test('that is too large is not read', async () => {

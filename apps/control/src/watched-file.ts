@@ -24,8 +24,10 @@ export class WatchedFile {
   async read(): Promise<Result<string, string>> {
     this.#read = this.#seen = await this.#state();
     try {
-      const { size } = await stat(this.path);
-      if (size > this.#maxBytes) return fail(`is larger than ${this.#maxBytes} bytes`);
+      const found = await stat(this.path);
+      // A pipe would be waited for, for ever.
+      if (!found.isFile()) return fail('is not a file');
+      if (found.size > this.#maxBytes) return fail(`is larger than ${this.#maxBytes} bytes`);
       return ok(await readFile(this.path, 'utf8'));
     } catch (error) {
       return fail(`cannot be read: ${messageOf(error)}`);
