@@ -12,6 +12,7 @@ const DEVICE: PostureAttributes = new Map<string, string | number | boolean>([
   ['node:tsVersion', '1.80.2-tabc'],
   ['node:tsAutoUpdate', true],
   ['custom:score', 70],
+  ['custom:asset', '007'],
 ]);
 
 describe('a condition', () => {
@@ -26,7 +27,10 @@ describe('a condition', () => {
     ['node:osVersion', '>', ['14.9'], true],
     ['node:osVersion', '>=', ['14.10'], true],
     ['node:osVersion', '<', ['14.10.1'], true],
-    ['node:osVersion', '==', ['14.10'], true],
+    ['node:osVersion', '==', ['14.10'], false],
+    ['node:osVersion', '==', ['14.10.0'], true],
+    ['node:osVersion', '<=', ['14.10'], false],
+    ['custom:asset', '==', ['7'], false],
     ['node:tsVersion', '>=', ['1.80'], true],
     ['node:tsVersion', '<=', ['1.80.1'], false],
     ['node:tsAutoUpdate', '==', [true], true],
@@ -71,8 +75,19 @@ describe('postures', () => {
 });
 
 describe('versions', () => {
-  const rising = ['1', '1.2', '1.9.3', '1.10-rc1', '1.10-rc2', '1.10', '1.10.1', '2'];
-  test('are ordered by their numbers, pre-releases first', () => {
+  const rising = [
+    '1',
+    '1.2',
+    '1.9.3',
+    '1.10',
+    '1.10-rc1',
+    '1.10-rc2',
+    '1.10.0',
+    '1.10.1',
+    '2',
+    'v1',
+  ];
+  test('are ordered by their numbers, and by what is between them', () => {
     for (const [i, a] of rising.entries()) {
       for (const [j, b] of rising.entries()) {
         assert.equal(Math.sign(compareVersions(a, b)), Math.sign(i - j), `${a} and ${b}`);

@@ -3,9 +3,10 @@
  * and nothing else: also `!=` and `NOT IN` say something of a value that is there.
  *
  * Order is that of versions between texts (`1.9.3` is before `1.10`), that of numbers between numbers;
- * between values of different types no comparison but `!=` and `NOT IN` holds.
+ * between values of different types no comparison but `!=` and `NOT IN` holds. Equal is what is written
+ * alike: `14` is not `14.0`.
  *
- * Source: Tailscale's documentation, device posture.
+ * Source: Tailscale's documentation, device posture; the order of versions is that of the client's cmpver.
  */
 import type { Policy, Posture, PostureCondition } from '../policy.ts';
 import type { PostureAttributes } from '../tailnet.ts';
@@ -41,13 +42,13 @@ export function holds(condition: PostureCondition, attributes: PostureAttributes
     case 'NOT SET':
       return false;
     case 'IN':
-      return condition.values.some((value) => same(actual, value));
+      return condition.values.includes(actual);
     case 'NOT IN':
-      return !condition.values.some((value) => same(actual, value));
+      return !condition.values.includes(actual);
     case '==':
-      return wanted !== undefined && same(actual, wanted);
+      return actual === wanted;
     case '!=':
-      return wanted !== undefined && !same(actual, wanted);
+      return actual !== wanted;
     case '<':
       return orders(actual, wanted, (order) => order < 0);
     case '<=':
@@ -60,21 +61,19 @@ export function holds(condition: PostureCondition, attributes: PostureAttributes
 }
 
 /**
- * Orders two versions, for `sort`: their numbers one after the other, one that is missing counting as
- * 0; a pre-release (`1.80.0-rc1`) is before its release; what follows `+` does not count.
+ * Orders two versions, for `sort`: by their runs of digits as numbers and by what is between them as text,
+ * from the left. What has fewer fields is before the same with more: `1.80` before `1.80.0`.
  */
 export function compareVersions(a: string, b: string): number {
-  const left = parseVersion(a);
-  const right = parseVersion(b);
-  const length = Math.max(left.release.length, right.release.length);
-  for (let i = 0; i < length; i++) {
-    const order = compareParts(left.release[i] ?? '0', right.release[i] ?? '0');
+  const left = fieldsOf(a);
+  const right = fieldsOf(b);
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const [text, digits] = left[i] ?? NO_FIELD;
+    const [otherText, otherDigits] = right[i] ?? NO_FIELD;
+    const order = compareTexts(text, otherText) || compareDigits(digits, otherDigits);
     if (order !== 0) return order;
   }
-  if (left.pre === right.pre) return 0;
-  if (left.pre === '') return 1;
-  if (right.pre === '') return -1;
-  return compareParts(left.pre, right.pre);
+  return 0;
 }
 
 function orders(
@@ -87,26 +86,18 @@ function orders(
   return typeof wanted !== 'boolean' && accepts(compareVersions(actual, String(wanted)));
 }
 
-/** Texts that are versions are the same when they differ only in zeros at the end: `14.0` is `14`. */
-function same(actual: Value, wanted: Value): boolean {
-  if (actual === wanted) return true;
-  if (typeof actual !== 'string' || typeof wanted !== 'string') return false;
-  return isVersion(actual) && isVersion(wanted) && compareVersions(actual, wanted) === 0;
+type Field = readonly [text: string, digits: string];
+const NO_FIELD: Field = ['', ''];
+
+function fieldsOf(version: string): readonly Field[] {
+  return [...version.matchAll(/(\D*)0*(\d*)/g)].map(([, text = '', digits = '']) => [text, digits]);
 }
 
-function isVersion(text: string): boolean {
-  return /^v?\d+(?:\.\d+)*(?:[-+][\w.+-]*)?$/.test(text);
+/** Of digits without zeros before them. */
+function compareDigits(a: string, b: string): number {
+  return a.length - b.length || compareTexts(a, b);
 }
 
-function parseVersion(text: string): { readonly release: readonly string[]; readonly pre: string } {
-  const [known = ''] = text.replace(/^v(?=\d)/, '').split('+');
-  const dash = known.indexOf('-');
-  const release = dash === -1 ? known : known.slice(0, dash);
-  return { release: release.split('.'), pre: dash === -1 ? '' : known.slice(dash + 1) };
-}
-
-/** By number when both are numbers, else by text. */
-function compareParts(a: string, b: string): number {
-  if (/^\d{1,15}$/.test(a) && /^\d{1,15}$/.test(b)) return Number(a) - Number(b);
+function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
