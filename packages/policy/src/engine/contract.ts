@@ -68,7 +68,7 @@ export interface PolicyEngine {
    * class without nodes, or a node that is gone.
    */
   visibleRoutes(viewer: ClassKey, router: number, served: readonly Prefix[]): readonly Prefix[];
-  /** The filter of a class as it is sent: a node that announces no routes has `*` for its own addresses. */
+  /** The filter of a class as it is sent: a node that announces no routes has `*` for its own addresses. It is good until the next change; parts stay as they are. */
   filter(of: ClassKey): NamedFilter;
   /** The filter of one node in full, destinations spelled out, as the hosted service sends it. */
   filterOf(id: number): readonly FilterRule[];

@@ -68,12 +68,12 @@ export class Filters {
     for (const name of names) stale.add(name);
   }
 
-  /** The filter of a class. */
+  /** The filter of a class, until it changes. */
   ofClass(nodeClass: NodeClass): NamedFilter {
     const known = this.#filters.get(nodeClass);
     const stale = this.#stale.get(nodeClass);
     if (known !== undefined && stale === undefined) return known;
-    const filter = new Map(known);
+    const filter: Map<FilterName, readonly FilterRule[]> = known ?? new Map();
     for (const name of stale ?? this.#plan.rules.keys()) {
       const rule = this.#plan.rules.get(name);
       const part = rule === undefined ? [] : this.#part(rule, nodeClass);

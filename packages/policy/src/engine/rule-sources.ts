@@ -2,31 +2,41 @@
  * Who the sources of each rule are, as texts of a packet filter, kept until a change of a node or of the
  * policy makes them say something else.
  */
-import { hasBit } from './bits.ts';
+import { eachBit, hasBit } from './bits.ts';
 import type { FilterName } from './contract.ts';
 import type { CompiledRule, Plan } from './plan.ts';
 import type { NodeChange, NodeRecord, Population } from './population.ts';
-import { addressesUnder, ANY, DANGER_ALL, listsNodes, type Selector } from './selector.ts';
+import { addressesUnder, ANY, DANGER_ALL, listsNodes } from './selector.ts';
 import {
   AddressSet,
   isTailnetAddress,
-  joinedRanges,
   prefixText,
   type SourceAddress,
-  spelledAddresses,
   TAILNET_RANGES,
 } from './sources.ts';
 
 /** Ranges are the fewest texts; spelled is one text for each address. */
 export type SourceForm = 'ranges' | 'spelled';
 
+/** The addresses of nodes under any of some selectors, without those under one other. */
+interface Listed {
+  readonly selectors: readonly number[];
+  readonly except: number | undefined;
+  readonly addresses: AddressSet;
+}
+
 type Texts = { readonly [form in SourceForm]: Map<FilterName, readonly string[]> };
+
+/** How many times more nodes than the others a selector must mean for its texts to be taken as they are. */
+const DOMINANT = 8;
 
 export class RuleSources {
   #plan: Plan;
   readonly #population: Population;
-  /** Of selectors that list nodes, once asked for. */
-  readonly #sets = new Map<number, AddressSet>();
+  /** By what they hold, once asked for: shared by the rules that list the same. */
+  readonly #listed = new Map<string, Listed>();
+  /** The same by each of their selectors. */
+  readonly #bySelector: (Set<Listed> | undefined)[] = [];
   /** Addresses of nodes that are not in the tailnet's ranges, which `*` has to name. */
   readonly #outside = new AddressSet();
   readonly #texts: Texts = { ranges: new Map(), spelled: new Map() };
@@ -64,7 +74,7 @@ export class RuleSources {
   /** The sources of a rule with `autogroup:self` among an owner's nodes. */
   ofOwner(rule: CompiledRule, userId: number, form: SourceForm): readonly string[] {
     const set = new AddressSet(this.#ownersAddresses(rule, userId));
-    return form === 'ranges' ? joinedRanges([set]) : spelledAddresses([set]);
+    return set[form]();
   }
 
   /** Whether an owner has a node that is a source of the rule. */
@@ -73,28 +83,42 @@ export class RuleSources {
   }
 
   #ownersAddresses(rule: CompiledRule, userId: number): readonly SourceAddress[] {
-    return [...this.#population.ofOwner(userId)].flatMap((id) => {
-      const record = this.#population.get(id);
-      if (record === undefined) return [];
-      return rule.sources.flatMap((index) => {
-        const selector = this.#plan.selectors[index];
-        if (selector === undefined || !hasBit(record.bits, index)) return [];
-        return addressesUnder(selector, record.addresses);
-      });
+    return [...this.#population.ofOwner(userId)].flatMap((id) =>
+      this.#addressesOf(this.#population.get(id), rule.sources),
+    );
+  }
+
+  /** The addresses of a node that count under any of some selectors, without those under `except`. */
+  #addressesOf(
+    record: NodeRecord | undefined,
+    selectors: readonly number[],
+    except?: number,
+  ): readonly SourceAddress[] {
+    if (record === undefined) return [];
+    const found = selectors.flatMap((index) => {
+      const selector = this.#plan.selectors[index];
+      if (selector === undefined || !hasBit(record.bits, index)) return [];
+      return addressesUnder(selector, record.addresses);
     });
+    if (except === undefined || found.length === 0) return found;
+    const others = this.#addressesOf(record, [except]);
+    return found.filter((address) => !others.includes(address));
   }
 
   /** Takes in what happened to a node. */
   apply({ before, after }: NodeChange): void {
-    for (const [index, set] of this.#sets) {
-      const selector = this.#plan.selectors[index];
-      if (selector === undefined) continue;
-      if (before !== undefined && hasBit(before.bits, index)) {
-        for (const address of addressesUnder(selector, before.addresses)) set.remove(address);
-      }
-      if (after !== undefined && hasBit(after.bits, index)) {
-        for (const address of addressesUnder(selector, after.addresses)) set.add(address);
-      }
+    const touched = new Set<Listed>();
+    for (const record of [before, after]) {
+      if (record === undefined) continue;
+      eachBit(record.bits, (index) => {
+        for (const listed of this.#bySelector[index] ?? []) touched.add(listed);
+      });
+    }
+    for (const { selectors, except, addresses } of touched) {
+      const was = this.#addressesOf(before, selectors, except);
+      const is = this.#addressesOf(after, selectors, except);
+      for (const address of was) if (!holds(is, address)) addresses.remove(address);
+      for (const address of is) if (!holds(was, address)) addresses.add(address);
     }
     for (const address of outsideAddresses(before)) this.#outside.remove(address);
     for (const address of outsideAddresses(after)) this.#outside.add(address);
@@ -109,7 +133,15 @@ export class RuleSources {
   /** Goes on with another plan; the members of the selectors named are to be found again. */
   replan(plan: Plan, changed: Iterable<number>): void {
     this.#plan = plan;
-    for (const index of changed) this.#sets.delete(index);
+    const used = new Set<number>();
+    for (const { listing } of plan.rules.values()) for (const index of listing) used.add(index);
+    const gone = new Set(changed);
+    for (const [key, listed] of this.#listed) {
+      const named = namedBy(listed);
+      if (named.every((index) => used.has(index) && !gone.has(index))) continue;
+      this.#listed.delete(key);
+      for (const index of named) this.#bySelector[index]?.delete(listed);
+    }
     for (const name of [...this.#texts.ranges.keys(), ...this.#texts.spelled.keys()]) {
       if (!plan.rules.has(name)) this.drop(name);
     }
@@ -119,30 +151,56 @@ export class RuleSources {
     if (rule.sources.includes(DANGER_ALL)) return ['*'];
     const any = rule.sources.includes(ANY);
     const texts: string[] = [];
-    const sets: AddressSet[] = any ? [this.#outside] : [];
-    if (any) texts.push(...this.#population.routes(), ...TAILNET_RANGES);
+    if (any) texts.push(...this.#population.routes(), ...TAILNET_RANGES, ...this.#outside[form]());
     for (const index of rule.sources) {
       const selector = this.#plan.selectors[index];
       if (selector === undefined || index === ANY || selector.via.length > 0) continue;
       if (!listsNodes(selector)) texts.push(...selector.prefixes.map(prefixText));
-      // Every node is under `*` already; the hosted service says it again.
-      else if (!any || form === 'spelled') sets.push(this.#set(selector));
     }
-    const addresses = form === 'ranges' ? joinedRanges(sets) : spelledAddresses(sets);
-    return texts.length === 0 ? addresses : [...new Set([...texts, ...addresses])];
+    // Every node is under `*` already; the hosted service says it again.
+    const listed = any && form === 'ranges' ? [] : this.#listedTexts(rule.listing, form);
+    return texts.length === 0 ? listed : [...new Set([...texts, ...listed])];
   }
 
-  #set(selector: Selector): AddressSet {
-    const known = this.#sets.get(selector.index);
-    if (known !== undefined) return known;
-    const set = new AddressSet(
-      this.#population
-        .meant(selector.index)
-        .flatMap(({ addresses }) => addressesUnder(selector, addresses)),
-    );
-    this.#sets.set(selector.index, set);
-    return set;
+  /** The nodes under any of some selectors. Ranges are the fewest, but for what little others add to a large set. */
+  #listedTexts(selectors: readonly number[], form: SourceForm): readonly string[] {
+    const count = (index: number): number => this.#population.count(index);
+    const [largest, ...others] = selectors.toSorted((a, b) => count(b) - count(a));
+    if (largest === undefined) return [];
+    const added = others.reduce((sum, index) => sum + count(index), 0);
+    if (form === 'spelled' || added * DOMINANT > count(largest)) {
+      return this.#addresses(selectors)[form]();
+    }
+    const texts = this.#addresses([largest]).ranges();
+    return others.length === 0 ? texts : this.#addresses(others, largest).rangesAfter(texts);
   }
+
+  #addresses(selectors: readonly number[], except?: number): AddressSet {
+    const key = `${selectors.toSorted((a, b) => a - b).join()}-${except ?? ''}`;
+    const known = this.#listed.get(key);
+    if (known !== undefined) return known.addresses;
+    const [first, ...others] = selectors;
+    const addresses =
+      first === undefined || others.length > 0
+        ? AddressSet.union(selectors.map((index) => this.#addresses([index], except)))
+        : new AddressSet(
+            this.#population
+              .meant(first)
+              .flatMap((record) => this.#addressesOf(record, selectors, except)),
+          );
+    const listed: Listed = { selectors, except, addresses };
+    this.#listed.set(key, listed);
+    for (const index of namedBy(listed)) (this.#bySelector[index] ??= new Set()).add(listed);
+    return addresses;
+  }
+}
+
+function namedBy({ selectors, except }: Listed): readonly number[] {
+  return except === undefined ? selectors : [...selectors, except];
+}
+
+function holds(addresses: readonly SourceAddress[], { family, value }: SourceAddress): boolean {
+  return addresses.some((each) => each.value === value && each.family === family);
 }
 
 /** The addresses of a node that are not in the tailnet's ranges. */

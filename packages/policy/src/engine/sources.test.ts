@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { clientAdmits } from '../testing/client-filter.ts';
-import {
-  AddressSet,
-  joinedRanges,
-  type SourceAddress,
-  sourceAddress,
-  spelledAddresses,
-} from './sources.ts';
+import { AddressSet, type SourceAddress, sourceAddress } from './sources.ts';
 
 /** The IPv6 addresses go over from one number of 48 bits to the next. */
 const BASE = { 4: 0x6440_0000n, 6: (0xfd7a_115c_a1e0n << 80n) - 20n + (1n << 48n) } as const;
@@ -32,13 +26,13 @@ describe('addresses of sources', () => {
   test('are told one by one when asked so', () => {
     const set = new AddressSet([address(6, 22), address(4, 2), address(4, 1)]);
     const six = 'fd7a:115c:a1e0:0:1::2';
-    assert.deepEqual(spelledAddresses([set]), ['100.64.0.1', '100.64.0.2', six]);
+    assert.deepEqual(set.spelled(), ['100.64.0.1', '100.64.0.2', six]);
   });
 
   test('of several sets hold what any of the sets holds, and nothing else', () => {
     fc.assert(
       fc.property(fc.array(addresses, { maxLength: 3 }), addresses, (lists, asked) => {
-        const SrcIPs = joinedRanges(lists.map((list) => new AddressSet(list)));
+        const SrcIPs = AddressSet.union(lists.map((list) => new AddressSet(list))).ranges();
         const filter = [{ SrcIPs, DstPorts: [{ IP: '*', Ports: { First: 0, Last: 65_535 } }] }];
         for (const source of asked) {
           const admitted = clientAdmits(filter, {

@@ -1,9 +1,7 @@
 /**
- * The sources of rules as addresses. Each selector keeps the addresses of its nodes sorted, changed one
- * by one as nodes come and go; texts are made when asked for and kept until what they say changes.
- *
- * In a packet filter, addresses that follow each other are one range. The hosted service lists each, and
- * so does the spelled form.
+ * The sources of rules as addresses, changed one by one as nodes come and go. In a packet filter,
+ * addresses that follow each other are one range. The hosted service lists each, and so does the spelled
+ * form.
  */
 import { type Address, ADDRESS_BITS, type Family, formatAddress } from '@malla/ip/address';
 import { contains, formatPrefix, lastAddress, type Prefix } from '@malla/ip/prefix';
@@ -22,88 +20,111 @@ export function isTailnetAddress(address: Address): boolean {
   return contains(CGNAT, address) && !contains(CHROMEOS_RANGE, address);
 }
 
-/** An address with what is made of it once. */
-export interface SourceAddress extends Address {
+/** Addresses that follow each other, with their text. */
+interface Range {
+  readonly first: bigint;
+  readonly last: bigint;
   readonly text: string;
-  /** Its last 48 bits. */
-  readonly low: number;
 }
+
+/** An address, which is a range as well. */
+export interface SourceAddress extends Address, Range {}
 
 /** Makes it. */
-export function sourceAddress(address: Address): SourceAddress {
-  const low = Number(BigInt.asUintN(48, address.value));
-  return { ...address, text: formatAddress(address), low };
+export function sourceAddress({ family, value }: Address): SourceAddress {
+  return { family, value, first: value, last: value, text: formatAddress({ family, value }) };
 }
 
-/** A set of addresses, sorted by number. */
+/** A set of addresses as the fewest ranges, changed where an address comes or goes. */
 export class AddressSet {
-  readonly #sorted: Record<Family, readonly SourceAddress[]>;
-  #ranges: readonly string[] | undefined;
+  /** Rising; between two there is an address that is not in the set. */
+  readonly #ranges: Record<Family, Range[]> = { 4: [], 6: [] };
+  #texts: readonly string[] | undefined;
+  #after: { readonly others: readonly string[]; readonly texts: readonly string[] } | undefined;
 
   constructor(addresses: readonly SourceAddress[] = []) {
-    this.#sorted = { 4: sorted(addresses, 4), 6: sorted(addresses, 6) };
+    for (const family of FAMILIES) {
+      const ranges = addresses.filter((address) => address.family === family);
+      this.#ranges[family] = merged(family, ranges);
+    }
+  }
+
+  /** All that is in any of several sets. */
+  static union(sets: readonly AddressSet[]): AddressSet {
+    const union = new AddressSet();
+    for (const family of FAMILIES) {
+      const ranges = sets.flatMap((set) => set.#ranges[family]);
+      union.#ranges[family] = merged(family, ranges);
+    }
+    return union;
   }
 
   add(address: SourceAddress): void {
-    const all = this.#sorted[address.family];
-    const at = placeOf(all, address.value);
-    if (all[at]?.value === address.value) return;
-    this.#sorted[address.family] = all.toSpliced(at, 0, address);
-    this.#ranges = undefined;
+    const { family, value } = address;
+    const at = this.#placeOf(address);
+    const [before, after] = [this.#ranges[family][at - 1], this.#ranges[family][at]];
+    if (after !== undefined && after.first <= value) return;
+    const follows = before?.last === value - 1n;
+    const precedes = after?.first === value + 1n;
+    const first = follows ? before.first : value;
+    const last = precedes ? after.last : value;
+    const range = follows || precedes ? rangeOf(family, first, last) : address;
+    this.#replace(family, follows ? at - 1 : at, Number(follows) + Number(precedes), [range]);
   }
 
-  remove({ family, value }: Address): void {
-    const all = this.#sorted[family];
-    const at = placeOf(all, value);
-    if (all[at]?.value !== value) return;
-    this.#sorted[family] = all.toSpliced(at, 1);
-    this.#ranges = undefined;
+  remove(address: Address): void {
+    const { family, value } = address;
+    const at = this.#placeOf(address);
+    const range = this.#ranges[family][at];
+    if (range === undefined || range.first > value) return;
+    const { first, last } = range;
+    this.#replace(family, at, 1, [
+      ...(first < value ? [rangeOf(family, first, value - 1n)] : []),
+      ...(value < last ? [rangeOf(family, value + 1n, last)] : []),
+    ]);
   }
 
-  get size(): number {
-    return this.#sorted[4].length + this.#sorted[6].length;
-  }
-
-  has({ family, value }: Address): boolean {
-    const all = this.#sorted[family];
-    return all[placeOf(all, value)]?.value === value;
-  }
-
-  /** The addresses of a family, rising. */
-  of(family: Family): readonly SourceAddress[] {
-    return this.#sorted[family];
-  }
-
-  /** As the fewest texts. Kept until the set changes. */
+  /** As the fewest texts. The same array until the set changes. */
   ranges(): readonly string[] {
-    this.#ranges ??= [...rangesOf(4, this.of(4)), ...rangesOf(6, this.of(6))];
-    return this.#ranges;
+    const texts = (family: Family): readonly string[] =>
+      this.#ranges[family].map(({ text }) => text);
+    this.#texts ??= texts(4).concat(texts(6));
+    return this.#texts;
   }
-}
 
-/** How many times larger than the others a set must be for its texts to be taken as they are. */
-const DOMINANT = 8;
-
-/** All addresses of several sets as few texts: the fewest, but for what little others add to a large set. */
-export function joinedRanges(sets: readonly AddressSet[]): readonly string[] {
-  const [largest, ...others] = sets.toSorted((a, b) => b.size - a.size);
-  if (largest === undefined) return [];
-  if (others.every(({ size }) => size === 0)) return largest.ranges();
-  const size = others.reduce((sum, other) => sum + other.size, 0);
-  if (size * DOMINANT > largest.size) {
-    return [...rangesOf(4, joined(sets, 4)), ...rangesOf(6, joined(sets, 6))];
+  /** After other texts. The same array until the set changes, or others are asked for. */
+  rangesAfter(others: readonly string[]): readonly string[] {
+    const added = this.ranges();
+    if (added.length === 0) return others;
+    if (this.#after?.others !== others) this.#after = { others, texts: others.concat(added) };
+    return this.#after.texts;
   }
-  const added = (family: Family): readonly string[] =>
-    rangesOf(
-      family,
-      joined(others, family).filter((address) => !largest.has(address)),
+
+  /** Each address by itself. */
+  spelled(): readonly string[] {
+    return FAMILIES.flatMap((family) =>
+      this.#ranges[family].flatMap((each) => spell(family, each)),
     );
-  return largest.ranges().concat(added(4), added(6));
-}
+  }
 
-/** All addresses of several sets, each by itself. */
-export function spelledAddresses(sets: readonly AddressSet[]): readonly string[] {
-  return [...joined(sets, 4), ...joined(sets, 6)].map(({ text }) => text);
+  #replace(family: Family, at: number, count: number, ranges: readonly Range[]): void {
+    this.#ranges[family].splice(at, count, ...ranges);
+    this.#texts = undefined;
+    this.#after = undefined;
+  }
+
+  /** The place of the first range that does not end before an address. */
+  #placeOf({ family, value }: Address): number {
+    const ranges = this.#ranges[family];
+    let from = 0;
+    let to = ranges.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((ranges[middle]?.last ?? value) < value) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
 }
 
 /** A prefix as sources and destinations have it: one address without its length. */
@@ -112,70 +133,35 @@ export function prefixText(prefix: Prefix): string {
   return whole ? formatAddress(prefix.network) : formatPrefix(prefix);
 }
 
-function sorted(addresses: readonly SourceAddress[], family: Family): readonly SourceAddress[] {
-  return addresses
-    .filter((address) => address.family === family)
-    .toSorted((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0))
-    .filter((address, i, all) => address.value !== all[i - 1]?.value);
-}
+const FAMILIES: readonly Family[] = [4, 6];
 
-function joined(sets: readonly AddressSet[], family: Family): readonly SourceAddress[] {
-  const lists = sets.map((set) => set.of(family)).filter((list) => list.length > 0);
-  return lists.length === 0 ? [] : lists.reduce(merged);
-}
-
-/** Two rising lists as one, without what is in both twice. */
-function merged(
-  a: readonly SourceAddress[],
-  b: readonly SourceAddress[],
-): readonly SourceAddress[] {
-  const out: SourceAddress[] = [];
-  let i = 0;
-  let j = 0;
-  for (;;) {
-    const left = a[i];
-    const right = b[j];
-    if (left === undefined) return [...out, ...b.slice(j)];
-    if (right === undefined) return [...out, ...a.slice(i)];
-    out.push(right.value < left.value ? right : left);
-    if (left.value <= right.value) i++;
-    if (right.value <= left.value) j++;
-  }
-}
-
-function placeOf(all: readonly SourceAddress[], wanted: bigint): number {
-  let from = 0;
-  let to = all.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((all[middle]?.value ?? wanted) < wanted) from = middle + 1;
-    else to = middle;
-  }
-  return from;
-}
-
-function rangesOf(family: Family, addresses: readonly SourceAddress[]): readonly string[] {
-  const out: string[] = [];
-  let first: SourceAddress | undefined;
-  let last: SourceAddress | undefined;
-  for (const address of addresses) {
-    if (last === undefined || !follows(address, last)) {
-      if (first !== undefined && last !== undefined) out.push(rangeText(family, first, last));
-      first = address;
+/** Ranges in any order as the fewest, rising. */
+function merged(family: Family, ranges: readonly Range[]): Range[] {
+  const rising = ranges.toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  const out: Range[] = [];
+  let open: Range | undefined;
+  let last = 0n;
+  for (const range of [...rising, undefined]) {
+    if (open !== undefined && range !== undefined && range.first <= last + 1n) {
+      if (range.last > last) last = range.last;
+      continue;
     }
-    last = address;
+    if (open !== undefined) out.push(open.last === last ? open : rangeOf(family, open.first, last));
+    open = range;
+    last = range?.last ?? last;
   }
-  if (first !== undefined && last !== undefined) out.push(rangeText(family, first, last));
   return out;
 }
 
-/** Whether one address is the next after another. Big numbers are slow, so the small ones are asked first. */
-function follows(next: SourceAddress, { low, value }: SourceAddress): boolean {
-  return (next.low - low === 1 || next.low === 0) && next.value === value + 1n;
+function spell(family: Family, { first, last, text }: Range): readonly string[] {
+  if (first === last) return [text];
+  const texts: string[] = [];
+  for (let value = first; value <= last; value++) texts.push(formatAddress({ family, value }));
+  return texts;
 }
 
-function rangeText(family: Family, first: SourceAddress, last: SourceAddress): string {
-  return first === last ? first.text : formatRange(family, first.value, last.value);
+function rangeOf(family: Family, first: bigint, last: bigint): Range {
+  return { first, last, text: formatRange(family, first, last) };
 }
 
 /** One address, a prefix when the range is one, else `a-b`. */
