@@ -314,15 +314,16 @@ class Engine implements PolicyEngine {
     for (const rule of this.#plan.rules.values()) {
       if (fresh.has(rule)) continue;
       const everyone = rule.sources.includes(ANY) && !rule.sources.includes(DANGER_ALL);
+      const behind = rule.sources.some((source) => this.#plan.selectors[source]?.behind === true);
       const redefined = plan?.redefines(rule) === true;
       const listed = this.#changesList(rule, index);
-      if (redefined || listed || (everybody && everyone)) {
+      if (redefined || listed || (everybody && (everyone || behind))) {
         const known = this.#sources.known(rule);
         this.#filters.drop(rule.name);
         // Under `*` and `danger-all` it does not matter who else is listed.
         const differ =
           redefined ||
-          (everyone
+          (everyone || (behind && !listed)
             ? everybody && !sameTexts(known, this.#sources.of(rule, 'ranges'))
             : !rule.sources.includes(DANGER_ALL));
         if (differ) this.#nameTargets(rule, account);

@@ -32,7 +32,7 @@ export function overlapsInternet(wanted: Prefix): boolean {
 }
 
 /** What is left of a prefix when some are taken out, by halving. */
-function without(whole: Prefix, taken: readonly Prefix[]): readonly Prefix[] {
+export function without(whole: Prefix, taken: readonly Prefix[]): readonly Prefix[] {
   const hit = taken.filter((each) => overlaps(each, whole));
   if (hit.length === 0) return [whole];
   if (hit.some((each) => containsPrefix(each, whole))) return [];

@@ -39,7 +39,7 @@ export class Matcher {
     this.#directory = directory;
     this.#size = size;
     for (const selector of selectors) {
-      if (selector === undefined || selector.via.length > 0) continue;
+      if (selector === undefined || selector.via.length > 0 || selector.behind) continue;
       this.#add(selector);
       if (selector.postures.length > 0) this.#conditions.set(selector.index, selector.postures);
     }

@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Admission, Alias, Policy, Rule } from '../policy.ts';
+import { behindSpec, prefixesBehind } from './behind.ts';
 import { type Bits, emptyBits, setBit } from './bits.ts';
 import type { FilterName } from './contract.ts';
 import {
@@ -138,9 +139,11 @@ function hasSelf(rule: CompiledRule): boolean {
 function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly CompiledRule[] {
   const postures = rule.postures.map(({ value }) => value);
   const via = rule.via.map(({ value }) => value);
-  const sources = unique(
+  const devices = unique(
     rule.sources.map(({ value }) => numbers.of(selectorSpec(value, postures), true)),
   );
+  const behind = postures.length === 0 ? [] : numbers.behind(rule.sources);
+  const sources = [...devices, ...behind];
   const targets: Target[] = [];
   const self: Gift[] = [];
   const grants = rule.app !== undefined;
@@ -173,7 +176,7 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
         ...other,
         name: `${name}+${companion}`,
         sources: unique(targets.map(({ index }) => index)),
-        targets: sources.map((index) => ({ ...back, index: index === DANGER_ALL ? ANY : index })),
+        targets: devices.map((index) => ({ ...back, index: index === DANGER_ALL ? ANY : index })),
         self: [],
       });
     }
@@ -225,7 +228,7 @@ class Numbers {
   }
 
   of(spec: SelectorSpec, classing: boolean): number {
-    const plain = spec.postures.length === 0 && spec.via.length === 0;
+    const plain = spec.postures.length === 0 && spec.via.length === 0 && !spec.behind;
     if (plain && spec.alias.kind === 'any') return ANY;
     if (plain && isAutogroup(spec.alias, 'danger-all')) return DANGER_ALL;
     const used = this.#used.get(spec.text);
@@ -235,9 +238,15 @@ class Numbers {
     }
     const index = this.#known.get(spec.text)?.index ?? this.#free();
     const definition = definitionOf(spec, this.#policy);
-    const prefixes = prefixesOf(spec.alias, this.#policy);
+    const prefixes = (spec.behind ? prefixesBehind : prefixesOf)(spec.alias, this.#policy);
     this.#used.set(spec.text, { ...spec, index, definition, prefixes, classing });
     return index;
+  }
+
+  /** Of sources what they mean behind routers. */
+  behind(sources: Rule['sources']): readonly number[] {
+    const specs = sources.flatMap(({ value }) => behindSpec(value, this.#policy) ?? []);
+    return unique(specs.map((spec) => this.of(spec, true)));
   }
 
   selectors(): readonly (Selector | undefined)[] {

@@ -162,8 +162,8 @@ export class Reach {
 }
 
 function overlapsRoute(selector: Selector, route: Prefix, exit: boolean): boolean {
-  const { alias, prefixes, via } = selector;
-  if (alias.kind === 'any') return via.length > 0;
+  const { alias, prefixes, via, behind } = selector;
+  if (alias.kind === 'any') return via.length > 0 || behind;
   if (isAutogroup(alias, 'internet')) return exit;
   if (exit) return prefixes.some(overlapsInternet);
   return prefixes.some((prefix) => overlaps(prefix, route));

@@ -2,11 +2,12 @@
  * Who the sources of each rule are, as texts of a packet filter, kept until a change of a node or of the
  * policy makes them say something else.
  */
+import { behindTexts } from './behind.ts';
 import { eachBit, hasBit } from './bits.ts';
 import type { FilterName } from './contract.ts';
 import type { CompiledRule, Plan } from './plan.ts';
 import type { NodeChange, NodeRecord, Population } from './population.ts';
-import { addressesUnder, ANY, DANGER_ALL, listsNodes } from './selector.ts';
+import { addressesUnder, ANY, DANGER_ALL, listsNodes, type Selector } from './selector.ts';
 import {
   AddressSet,
   isTailnetAddress,
@@ -65,9 +66,8 @@ export class RuleSources {
     return rule.sources.every((index) => {
       const selector = this.#plan.selectors[index];
       if (index === ANY || index === DANGER_ALL || selector === undefined) return false;
-      return listsNodes(selector)
-        ? this.#population.count(index) === 0
-        : selector.prefixes.length === 0;
+      if (listsNodes(selector)) return this.#population.count(index) === 0;
+      return this.#textsUnder(selector).length === 0;
     });
   }
 
@@ -147,6 +147,12 @@ export class RuleSources {
     }
   }
 
+  /** The sources under a selector that lists no nodes. */
+  #textsUnder(selector: Selector): readonly string[] {
+    if (selector.behind) return behindTexts(selector, this.#population);
+    return selector.prefixes.map(prefixText);
+  }
+
   #spell(rule: CompiledRule, form: SourceForm): readonly string[] {
     if (rule.sources.includes(DANGER_ALL)) return ['*'];
     const any = rule.sources.includes(ANY);
@@ -155,7 +161,7 @@ export class RuleSources {
     for (const index of rule.sources) {
       const selector = this.#plan.selectors[index];
       if (selector === undefined || index === ANY || selector.via.length > 0) continue;
-      if (!listsNodes(selector)) texts.push(...selector.prefixes.map(prefixText));
+      if (!listsNodes(selector)) texts.push(...this.#textsUnder(selector));
     }
     // Every node is under `*` already; the hosted service says it again.
     const listed = any && form === 'ranges' ? [] : this.#listedTexts(rule.listing, form);

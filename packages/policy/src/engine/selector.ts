@@ -16,6 +16,11 @@ export interface SelectorSpec {
   readonly postures: readonly string[];
   /** Tags one of which a router must have; empty for anything but a destination of a rule with `via`. */
   readonly via: readonly string[];
+  /**
+   * Whether it means, of a source, only what is behind routers: a rule with postures asks nothing of that,
+   * as nobody can tell its posture.
+   */
+  readonly behind: boolean;
 }
 
 /** A selector that a policy uses. */
@@ -46,7 +51,7 @@ export function selectorSpec(
   let text = aliasText(alias);
   if (sorted.length > 0) text += ` if ${sorted.join(' ')}`;
   if (routers.length > 0) text += ` via ${routers.join(' ')}`;
-  return { text, alias, postures: sorted, via: routers };
+  return { text, alias, postures: sorted, via: routers, behind: false };
 }
 
 /** An alias as one text, the same exactly for equal aliases. */
@@ -111,8 +116,8 @@ export function isAddresses(alias: Alias): boolean {
 }
 
 /** Whether the sources under a selector are listed node by node, rather than by prefixes that say it for all time. */
-export function listsNodes({ alias, postures, via }: SelectorSpec): boolean {
-  if (via.length > 0) return false;
+export function listsNodes({ alias, postures, via, behind }: SelectorSpec): boolean {
+  if (via.length > 0 || behind) return false;
   if (postures.length > 0) return true;
   return alias.kind !== 'any' && !isAutogroup(alias, 'danger-all') && !isAddresses(alias);
 }
@@ -124,10 +129,11 @@ export function isAutogroup(alias: Alias, name: 'self' | 'internet' | 'danger-al
 
 /**
  * Whether a selector, as a source, means what is behind a router: its prefixes overlap a served subnet.
- * A posture is a node's own, so nothing behind one satisfies it.
+ * A posture is a node's own: what is behind it has a selector of its own (`behind`).
  */
 export function meansSubnetOf(selector: Selector, node: PolicyNode): boolean {
   if (selector.postures.length > 0 || selector.via.length > 0) return false;
+  if (selector.behind && selector.alias.kind === 'any') return node.routes.length > 0;
   return selector.prefixes.some((prefix) => node.routes.some((route) => overlaps(prefix, route)));
 }
 

@@ -163,7 +163,7 @@ export class RuleTable {
     if (isAutogroup(meant.alias, 'self') && !belongTogether(source, destination)) return 'self';
     if (!this.admitsAt(meant, service)) return 'port';
     if (rule.postures.length > 0) {
-      const met = source.node !== undefined && this.#resolver.meets(rule.postures, source.node);
+      const met = meetsAt(source, (node) => this.#resolver.meets(rule.postures, node));
       if (!met) return 'posture';
     }
     if (through === 'any-router') return 'admits';
@@ -215,6 +215,11 @@ export class RuleTable {
   #isOfTailnet(prefix: Prefix): boolean {
     return isTailnetAddress(prefix) || this.#isRouted(prefix);
   }
+}
+
+/** Whether an end meets what is asked of devices: what is behind a router is none. */
+function meetsAt({ node, addresses }: End, meets: (node: PolicyNode) => boolean): boolean {
+  return node === undefined ? !addresses.some(isTailnetAddress) : meets(node);
 }
 
 /**

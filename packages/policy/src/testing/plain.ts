@@ -130,7 +130,6 @@ export class PlainPolicy {
   }
 
   #comesFrom(rule: Rule, source: Address, from: PolicyNode | undefined): boolean {
-    if (from === undefined && rule.postures.length > 0) return false;
     if (from !== undefined && !this.#resolver.meets(rule.postures, from)) return false;
     return rule.sources.some(({ value }) => {
       if (value.kind === 'any' || isDanger(value)) return true;
@@ -205,9 +204,13 @@ export class PlainPolicy {
 
   #isSource(rule: Rule, node: PolicyNode): boolean {
     if (this.#isOwnSource(rule, node)) return true;
-    if (rule.postures.length > 0) return false;
+    // What is behind a router has no posture to be asked for.
     return rule.sources.some(({ value }) =>
-      this.#prefixes(value).some((prefix) => node.routes.some((route) => overlaps(route, prefix))),
+      value.kind === 'any' || isDanger(value)
+        ? node.routes.length > 0
+        : this.#prefixes(value).some((prefix) =>
+            node.routes.some((route) => overlaps(route, prefix)),
+          ),
     );
   }
 
@@ -228,7 +231,6 @@ export class PlainPolicy {
   }
 
   #receives(rule: Rule, viewer: PolicyNode, route: Prefix): boolean {
-    if (rule.postures.length > 0) return false;
     const from = rule.sources.some(
       ({ value }) =>
         value.kind === 'any' ||
