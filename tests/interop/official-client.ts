@@ -33,6 +33,8 @@ export interface PeerStatus {
   readonly Online: boolean;
   /** `ip:port` of the direct path in use, or empty. */
   readonly CurAddr: string;
+  /** Address and number of the peer relay in use, `ip:port:vni:number`, or empty. */
+  readonly PeerRelay?: string;
   /** Code of the home relay's region. */
   readonly Relay: string;
   readonly Expired?: boolean;

@@ -1,7 +1,7 @@
 /**
  * Capabilities that grants give between nodes, and what goes with them: headscale's integration scenarios
- * `grant_cap`, each under its name, and Taildrop. Real clients relay and share files in
- * ../../interop/acl.test.ts.
+ * `grant_cap`, each under its name, and Taildrop. Real clients share files in ../../interop/acl.test.ts, and
+ * relay in ../../interop/peer-relay.test.ts.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
