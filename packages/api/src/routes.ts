@@ -327,7 +327,7 @@ export const routes = {
     body: p.PolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: p.PolicyAnswer,
-    codes: ['policy.read-only', 'policy.invalid'],
+    codes: ['policy.read-only', 'policy.invalid', 'policy.busy'],
   }),
   checkPolicy: route('POST', '/policy/check', {
     tag: 'Policy',
@@ -335,7 +335,7 @@ export const routes = {
     body: p.PolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: s.NoContent,
-    codes: ['policy.invalid'],
+    codes: ['policy.invalid', 'policy.busy'],
   }),
   testPolicy: route('POST', '/policy/test', {
     tag: 'Policy',
@@ -343,7 +343,7 @@ export const routes = {
     body: p.OptionalPolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: p.PolicyTestAnswer,
-    codes: ['policy.not-found', 'policy.invalid'],
+    codes: ['policy.not-found', 'policy.invalid', 'policy.busy'],
   }),
   previewPolicy: route('POST', '/policy/preview', {
     tag: 'Policy',
@@ -353,7 +353,7 @@ export const routes = {
     body: p.PreviewBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: p.PreviewAnswer,
-    codes: ['policy.topology-invalid'],
+    codes: ['policy.topology-invalid', 'policy.busy'],
   }),
   comparePolicy: route('POST', '/policy/changes', {
     tag: 'Policy',
@@ -361,7 +361,7 @@ export const routes = {
     body: p.PolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: p.PolicyChangesAnswer,
-    codes: ['policy.invalid'],
+    codes: ['policy.invalid', 'policy.busy'],
   }),
   explainPolicy: route('POST', '/policy/explain', {
     tag: 'Policy',
@@ -369,7 +369,7 @@ export const routes = {
     body: ExplainBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: ExplainAnswer,
-    codes: ['policy.invalid'],
+    codes: ['policy.invalid', 'policy.busy'],
   }),
   policyStatus: route('GET', '/policy/status', {
     tag: 'Policy',
@@ -399,7 +399,7 @@ export const routes = {
     summary: 'Put an earlier version of the policy in force again, as a new one',
     body: p.RollbackBody,
     answer: p.PolicyAnswer,
-    codes: ['policy.read-only', 'policy.not-found', 'policy.invalid'],
+    codes: ['policy.read-only', 'policy.not-found', 'policy.invalid', 'policy.busy'],
   }),
 
   listDnsRecords: route('GET', '/dns/records', {

@@ -35,13 +35,13 @@ export function policyHandlers({
       return policyView(holder);
     },
 
-    checkPolicy({ policy }) {
-      holder.check(policy);
+    async checkPolicy({ policy }) {
+      await holder.check(policy);
       return {};
     },
 
-    testPolicy({ policy }) {
-      const { tests, failures } = questions.test(policy);
+    async testPolicy({ policy }) {
+      const { tests, failures } = await questions.test(policy);
       return { tests, failures: failures.map(problemView) };
     },
 
@@ -53,14 +53,14 @@ export function policyHandlers({
       return questions.changes(policy);
     },
 
-    explainPolicy({ source, destination, port, protocol: named, sshUser, policy }) {
+    async explainPolicy({ source, destination, port, protocol: named, sshUser, policy }) {
       if (sshUser !== undefined) {
-        const ssh = questions.explainSsh({ source, destination, user: sshUser }, policy);
+        const ssh = await questions.explainSsh({ source, destination, user: sshUser }, policy);
         return { outcome: ssh.outcome, text: ssh.text, network: null, ssh };
       }
       const protocol = protocolNumber(named);
       const question = { source, destination, port, protocol };
-      const network = questions.explain(question, policy);
+      const network = await questions.explain(question, policy);
       return { outcome: network.outcome, text: network.text, network, ssh: null };
     },
 
@@ -89,16 +89,17 @@ export function policyHandlers({
     },
   };
 
-  function previewPolicy({
+  async function previewPolicy({
     policy,
     users = [],
     nodes,
-  }: HandlerInput<'previewPolicy'>): AnswerOf<'previewPolicy'> {
+  }: HandlerInput<'previewPolicy'>): Promise<AnswerOf<'previewPolicy'>> {
     const text = typeof policy === 'string' ? policy : JSON.stringify(policy);
     const topology =
       nodes === undefined && users.length === 0 ? undefined : { users, nodes: nodes ?? {} };
     try {
-      return { accepted: true, nodes: Object.fromEntries(questions.preview(text, topology)) };
+      const previewed = await questions.preview(text, topology);
+      return { accepted: true, nodes: Object.fromEntries(previewed) };
     } catch (error) {
       if (!(error instanceof MallaError) || error.code !== 'policy.invalid') throw error;
       return { accepted: false, error: error.message };

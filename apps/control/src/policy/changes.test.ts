@@ -4,7 +4,8 @@ import type { PolicyChange } from '@malla/api/policy-schemas';
 import { PreviewBody } from '@malla/api/policy-schemas';
 import type { PolicyEngine } from '@malla/policy/engine/contract';
 import { comparePolicies } from './changes.ts';
-import { engineFor, readPolicy } from './judge.ts';
+import { engineFor } from './engine-for.ts';
+import { readPolicy } from './judge.ts';
 import { readTopology } from './topology.ts';
 
 const USERS = [
@@ -28,8 +29,8 @@ const OWNERS = '"tagOwners": {"tag:db": ["ann@example.com"], "tag:router": ["ann
 const OPTIONS = { sshActionUrl: 'https://unused/' };
 
 /** Node by node, who sees whom before and after. */
-function pairsOf(before: string, after: string): readonly string[] {
-  const [from, to] = [engineOf(before), engineOf(after)];
+async function pairsOf(before: string, after: string): Promise<readonly string[]> {
+  const [from, to] = [await engineOf(before), await engineOf(after)];
   const ids = [...from.nodes()].map(({ id }) => id);
   return ids.flatMap((a) =>
     ids.flatMap((b) => {
@@ -47,7 +48,7 @@ function nameOf(id: number): string {
   return Object.keys(NODES)[id - 1] ?? '?';
 }
 
-function engineOf(rest: string): PolicyEngine {
+async function engineOf(rest: string): Promise<PolicyEngine> {
   const body = PreviewBody.parse({ policy: '{}', users: USERS, nodes: NODES });
   const { users, nodes } = readTopology({ users: body.users ?? [], nodes: body.nodes ?? {} });
   const read = readPolicy(`{${OWNERS}, ${rest}}`);
@@ -57,7 +58,8 @@ function engineOf(rest: string): PolicyEngine {
 
 /** What changes for each node that does, and with which others. */
 async function changesOf(before: string, after: string): Promise<readonly PolicyChange[]> {
-  const { changes, omitted } = await comparePolicies(engineOf(before), engineOf(after), nameOf);
+  const [from, to] = [await engineOf(before), await engineOf(after)];
+  const { changes, omitted } = await comparePolicies(from, to, nameOf);
   assert.equal(omitted, 0);
   return changes;
 }
@@ -170,7 +172,7 @@ describe('what a policy would change', () => {
             ...peers.lost.names.map((peer) => `${node} - ${peer}`),
           ]),
         );
-        const expected = pairsOf(before, after);
+        const expected = await pairsOf(before, after);
         const others = told.filter((line) => !/^(\S+) . \1$/.test(line));
         assert.deepEqual(others.toSorted(), expected.toSorted(), `${before} -> ${after}`);
       }

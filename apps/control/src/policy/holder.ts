@@ -17,16 +17,17 @@ import { appendPolicy } from '../core/policy.ts';
 import type { Ledger } from '../ledger.ts';
 import { MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store/store.ts';
 import { WatchedFile } from '../watched-file.ts';
+import type { Members } from './engine-for.ts';
 import {
   judge,
   MAX_POLICY_LENGTH,
-  type Members,
   readPolicy,
   type Refusal,
   refusalError,
   unreadable,
 } from './judge.ts';
 import { nameIn } from './members.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 
 export interface PolicyDeps {
   readonly source: Config['policy']['source'];
@@ -71,8 +72,8 @@ export class PolicyHolder {
   #isStarted = false;
   /** When the file is read again although it has not changed, Unix ms. */
   #retryAt = Infinity;
-  /** The end of the work under way: one text at a time is judged, kept and applied. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** One text at a time is judged, kept and applied. */
+  readonly #line = new OneAtATime();
 
   /** Nothing is in force before {@link start}. */
   constructor(deps: PolicyDeps) {
@@ -131,11 +132,9 @@ export class PolicyHolder {
     return [`the policy in ${where} is refused since ${iso(since)}, ${kept}: ${reason}`];
   }
 
-  /** Reads a text and runs its tests in the tailnet as it is. Throws MallaError `policy.invalid`. */
-  check(text: string): Policy {
-    const judged = this.#judge(text);
-    if (!judged.ok) throw refusalError(judged.error);
-    return judged.value;
+  /** Reads a text and runs its tests in the tailnet as it is. Throws MallaError `policy.invalid`, `policy.busy`. */
+  check(text: string): Promise<Policy> {
+    return this.#line.run(() => this.#mustBeGood(text));
   }
 
   /**
@@ -143,19 +142,19 @@ export class PolicyHolder {
    * `policy.read-only` where the policy is not kept in the database, `policy.invalid`, `store.*`.
    */
   set(text: string, author: string): Promise<InForce> {
-    return this.#oneAtATime(async () => {
+    return this.#line.run(async () => {
       this.#mustBeInDatabase();
-      const policy = this.check(text);
+      const policy = await this.#mustBeGood(text);
       return this.#adopt(text, policy, author);
     });
   }
 
   /** Puts an earlier version in force again, as a new one. Throws as {@link set}, and `policy.not-found`. */
   rollback(id: number, author: string): Promise<InForce> {
-    return this.#oneAtATime(async () => {
+    return this.#line.run(async () => {
       this.#mustBeInDatabase();
       const { text } = await this.version(id);
-      return this.#adopt(text, this.check(text), author);
+      return this.#adopt(text, await this.#mustBeGood(text), author);
     });
   }
 
@@ -211,7 +210,7 @@ export class PolicyHolder {
   ): Promise<void> {
     const file = this.#file;
     if (file === undefined) return;
-    await this.#oneAtATime(async () => {
+    const work = this.#line.run(async () => {
       const text = await read(file);
       if (text === undefined) return;
       try {
@@ -221,12 +220,16 @@ export class PolicyHolder {
         this.#retryAt = this.#deps.now() + RETRY_STORE_MS;
       }
     });
+    await work.catch((error: unknown) => {
+      if (!(error instanceof MallaError) || error.code !== 'policy.busy') throw error;
+      this.#retryAt = this.#deps.now();
+    });
   }
 
   /** Judges what the file says, and adopts it. Throws MallaError `store.*`. */
   async #take(read: Result<string, string>, path: string): Promise<void> {
     const judged: Result<Policy, Refusal> = read.ok
-      ? this.#judgeFile(read.value)
+      ? await this.#judgeFile(read.value)
       : { ok: false, error: unreadable(read.error) };
     this.#retryAt = Infinity;
     if (read.ok && judged.ok) {
@@ -238,11 +241,17 @@ export class PolicyHolder {
   }
 
   /** A text that is in force already passed its tests; that the tailnet has changed since takes it from nobody. */
-  #judgeFile(text: string): Result<Policy, Refusal> {
+  async #judgeFile(text: string): Promise<Result<Policy, Refusal>> {
     return this.#inForce?.version.text === text ? ok(this.#inForce.policy) : this.#judge(text);
   }
 
-  #judge(text: string): Result<Policy, Refusal> {
+  async #mustBeGood(text: string): Promise<Policy> {
+    const judged = await this.#judge(text);
+    if (!judged.ok) throw refusalError(judged.error);
+    return judged.value;
+  }
+
+  #judge(text: string): Promise<Result<Policy, Refusal>> {
     const { members, engineOptions, ledger } = this.#deps;
     return judge(text, members(), engineOptions, ({ id }) => nameIn(ledger.state, id));
   }
@@ -277,12 +286,6 @@ export class PolicyHolder {
   #mustBeInDatabase(): void {
     if (this.#deps.source === 'database') return;
     throw readOnly();
-  }
-
-  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => {});
-    return done;
   }
 }
 

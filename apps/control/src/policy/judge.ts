@@ -2,16 +2,16 @@
  * Whether a text can be the policy: it is not empty, every part of it is understood, and its own tests
  * pass in the tailnet as it is now.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { MallaError } from '@malla/base/error';
 import { fail, ok, type Result } from '@malla/base/result';
 import { parsePolicy } from '@malla/policy/document/parse';
 import { formatProblems, type Problem } from '@malla/policy/document/problem';
-import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
-import { createEngine } from '@malla/policy/engine/engine';
+import type { EngineOptions } from '@malla/policy/engine/contract';
 import type { NodeName } from '@malla/policy/explain/ends';
-import { runPolicyTests } from '@malla/policy/explain/tests';
+import { policyTestSteps } from '@malla/policy/explain/tests';
 import type { Policy } from '@malla/policy/policy';
-import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import { engineFor, type Members } from './engine-for.ts';
 import { problemView } from './views.ts';
 
 /** Longest text of a policy, characters; a file may have as many bytes. */
@@ -26,22 +26,16 @@ export interface Refusal {
   readonly problems: readonly Problem[];
 }
 
-/** Who a policy is for. An engine is its own. */
-export interface Members {
-  users(): Iterable<PolicyUser>;
-  nodes(): Iterable<PolicyNode>;
-}
-
-/** Reads a text and runs its tests; what fails is told with nodes by their names. Never throws. */
-export function judge(
+/** Reads a text and runs its tests; what fails is told with nodes by their names. Never rejects. */
+export async function judge(
   text: string,
   members: Members,
   options: EngineOptions,
   nameOf: NodeName,
-): Result<Policy, Refusal> {
+): Promise<Result<Policy, Refusal>> {
   const read = readPolicy(text);
   if (!read.ok) return read;
-  const refusal = testPolicy(read.value, members, options, nameOf);
+  const refusal = await testPolicy(read.value, members, options, nameOf);
   return refusal === undefined ? read : fail(refusal);
 }
 
@@ -54,13 +48,6 @@ export function readPolicy(text: string): Result<Policy, Refusal> {
   }
   const parsed = parsePolicy(text);
   return parsed.ok ? ok(parsed.value) : invalid(...parsed.error);
-}
-
-/** An engine of its own for a policy, over the same users and nodes as another's. */
-export function engineFor(policy: Policy, members: Members, options: EngineOptions): PolicyEngine {
-  const engine = createEngine(policy, options);
-  engine.update({ users: [...members.users()], nodes: [...members.nodes()] });
-  return engine;
 }
 
 /** The refusal as what a caller of the API gets. */
@@ -77,17 +64,23 @@ export function unreadable(text: string): Refusal {
 
 const ALLOW_ALL_HINT = 'to allow everything write {}, to allow nothing {"acls": []}';
 
-/** Runs the tests of a policy; undefined: all pass. */
-export function testPolicy(
+/** Runs the tests of a policy, one a turn, so that others use the thread; undefined: all pass. */
+export async function testPolicy(
   policy: Policy,
   members: Members,
   options: EngineOptions,
   nameOf: NodeName,
-): Refusal | undefined {
+): Promise<Refusal | undefined> {
   if (policy.tests.length + policy.sshTests.length === 0) return undefined;
-  const problems = runPolicyTests(engineFor(policy, members, options), nameOf).map(
-    ({ place, message }): Problem => ({ place, message, hint: undefined }),
-  );
+  const engine = await engineFor(policy, members, options);
+  const steps = policyTestSteps(engine, nameOf);
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) await turn();
+  const problems = step.value.map(({ place, message }): Problem => ({
+    place,
+    message,
+    hint: undefined,
+  }));
   if (problems.length === 0) return undefined;
   return { reason: 'tests', text: `test(s) failed:\n${formatProblems(problems)}`, problems };
 }

@@ -3,16 +3,20 @@ import type { NodeId } from '@malla/netmap/node';
 import type { PostureAttributes } from '@malla/policy/tailnet';
 import { policyNode, policyUser } from '../access/policy-node.ts';
 import type { State } from '../core/state.ts';
-import type { Members } from './judge.ts';
+import type { Members } from './engine-for.ts';
 
-/** Members as they are whenever they are asked for. */
+/** Members as they are when they are asked for. */
 export function membersOf(
   state: State,
   posture: (id: NodeId) => PostureAttributes | undefined = () => undefined,
 ): Members {
   return {
     users: () => [...state.users()].map(policyUser),
-    nodes: () => [...state.nodes()].map((node) => policyNode(node, posture(node.id))),
+    *nodes() {
+      // Whoever takes them in turns is to have those of the beginning.
+      const nodes = [...state.nodes()];
+      for (const node of nodes) yield policyNode(node, posture(node.id));
+    },
   };
 }
 

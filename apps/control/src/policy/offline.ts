@@ -58,7 +58,7 @@ export async function openOfflinePolicy(
         return policyView(holder);
       },
       check: async (text) => {
-        holder.check(text);
+        await holder.check(text);
         return {};
       },
       close: () => store.close(),

@@ -18,7 +18,9 @@ import { defaultPolicy } from './default-policy.ts';
 import type { PolicyHolder } from './holder.ts';
 import { nameIn } from './members.ts';
 import { type NamedTailnet, readTopology, type Topology } from './topology.ts';
-import { engineFor, judge, type Members, readPolicy, refusalError, testPolicy } from './judge.ts';
+import { engineFor, type Members } from './engine-for.ts';
+import { judge, readPolicy, refusalError, testPolicy } from './judge.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 
 export interface QuestionDeps {
   readonly holder: PolicyHolder;
@@ -43,57 +45,55 @@ export interface FlowQuestion {
   readonly protocol: number;
 }
 
+/** One question at a time is worked on, as each may take an engine of its own. All throw MallaError `policy.busy`. */
 export class PolicyQuestions {
   readonly #deps: QuestionDeps;
+  readonly #line = new OneAtATime();
 
   constructor(deps: QuestionDeps) {
     this.#deps = deps;
   }
 
   /** What every node would be sent, by its name. Throws MallaError `policy.invalid`, `policy.topology-invalid`. */
-  preview(text: string, topology: Topology | undefined): ReadonlyMap<string, PreviewedNode> {
-    const { users, nodes } = topology === undefined ? this.#live() : readTopology(topology);
-    const { sshActionUrl, choose } = this.#deps.engineOptions;
-    // Which routers are up is known of the live tailnet only.
-    const options = topology === undefined ? { sshActionUrl, choose } : { sshActionUrl };
-    const names = new Map([...nodes].map(([name, { id }]) => [id, name]));
-    const members: Members = { users: () => users, nodes: () => nodes.values() };
-    const judged = judge(text, members, options, ({ id }) => names.get(id) ?? `node ${id}`);
-    if (!judged.ok) throw refusalError(judged.error);
-    return preview(judged.value, users, nodes, options);
+  preview(
+    text: string,
+    topology: Topology | undefined,
+  ): Promise<ReadonlyMap<string, PreviewedNode>> {
+    return this.#line.run(() => this.#preview(text, topology));
   }
 
   /** What would change for whom in the live tailnet. Throws MallaError `policy.invalid`. */
-  async changes(text: string): Promise<PolicyChanges> {
-    const { members, engineOptions, holder } = this.#deps;
-    const after = engineFor(holder.check(text), members(), engineOptions);
-    // One of its own, as the live one may change while it is looked at.
-    const before = engineFor(this.#policyInForce(), after, engineOptions);
-    return comparePolicies(before, after, (id) => this.#nameOf(id));
+  changes(text: string): Promise<PolicyChanges> {
+    return this.#line.run(() => this.#changes(text));
   }
 
   /** The tests that fail, of a text or of the policy in force. Throws MallaError `policy.*`. */
-  test(text: string | undefined): {
+  test(text: string | undefined): Promise<{
     readonly tests: number;
     readonly failures: readonly Problem[];
-  } {
-    const policy = text === undefined ? this.#set() : understood(text);
-    const { members, engineOptions } = this.#deps;
-    const refusal = testPolicy(policy, members(), engineOptions, ({ id }) => this.#nameOf(id));
-    const failures = refusal?.problems ?? [];
-    return { tests: policy.tests.length + policy.sshTests.length, failures };
+  }> {
+    return this.#line.run(async () => {
+      const policy = text === undefined ? this.#set() : understood(text);
+      const { members, engineOptions } = this.#deps;
+      const nameOf = ({ id }: PolicyNode): string => this.#nameOf(id);
+      const refusal = await testPolicy(policy, members(), engineOptions, nameOf);
+      const tests = policy.tests.length + policy.sshTests.length;
+      return { tests, failures: refusal?.problems ?? [] };
+    });
   }
 
   /** Why something is allowed or not, by the policy in force or by another. */
-  explain(question: FlowQuestion, text: string | undefined): Explanation {
-    return explain(
-      this.#engineOf(text),
-      {
-        ...question,
-        source: this.#subject(question.source),
-        destination: this.#subject(question.destination),
-      },
-      (node) => this.#nameOf(node.id),
+  explain(question: FlowQuestion, text: string | undefined): Promise<Explanation> {
+    return this.#line.run(async () =>
+      explain(
+        await this.#engineOf(text),
+        {
+          ...question,
+          source: this.#subject(question.source),
+          destination: this.#subject(question.destination),
+        },
+        (node) => this.#nameOf(node.id),
+      ),
     );
   }
 
@@ -101,16 +101,41 @@ export class PolicyQuestions {
   explainSsh(
     question: { readonly source: string; readonly destination: string; readonly user: string },
     text: string | undefined,
-  ): SshExplanation {
-    return explainSsh(
-      this.#engineOf(text),
-      {
-        ...question,
-        source: this.#subject(question.source),
-        destination: this.#subject(question.destination),
-      },
-      (node) => this.#nameOf(node.id),
+  ): Promise<SshExplanation> {
+    return this.#line.run(async () =>
+      explainSsh(
+        await this.#engineOf(text),
+        {
+          ...question,
+          source: this.#subject(question.source),
+          destination: this.#subject(question.destination),
+        },
+        (node) => this.#nameOf(node.id),
+      ),
     );
+  }
+
+  async #preview(
+    text: string,
+    topology: Topology | undefined,
+  ): Promise<ReadonlyMap<string, PreviewedNode>> {
+    const { users, nodes } = topology === undefined ? this.#live() : readTopology(topology);
+    const { sshActionUrl, choose } = this.#deps.engineOptions;
+    // Which routers are up is known of the live tailnet only.
+    const options = topology === undefined ? { sshActionUrl, choose } : { sshActionUrl };
+    const names = new Map([...nodes].map(([name, { id }]) => [id, name]));
+    const members: Members = { users: () => users, nodes: () => nodes.values() };
+    const judged = await judge(text, members, options, ({ id }) => names.get(id) ?? `node ${id}`);
+    if (!judged.ok) throw refusalError(judged.error);
+    return preview(judged.value, users, nodes, options);
+  }
+
+  async #changes(text: string): Promise<PolicyChanges> {
+    const { members, engineOptions, holder } = this.#deps;
+    const after = await engineFor(await holder.check(text), members(), engineOptions);
+    // One of its own, as the live one may change while it is looked at.
+    const before = await engineFor(this.#policyInForce(), after, engineOptions);
+    return comparePolicies(before, after, (id) => this.#nameOf(id));
   }
 
   #live(): NamedTailnet {
@@ -126,7 +151,7 @@ export class PolicyQuestions {
     return { users: [...members.users()], nodes: named };
   }
 
-  #engineOf(text: string | undefined): PolicyEngine {
+  async #engineOf(text: string | undefined): Promise<PolicyEngine> {
     const { engine, members, engineOptions, holder } = this.#deps;
     const running = text === undefined && holder.current !== undefined ? engine() : undefined;
     if (running !== undefined) return running;
