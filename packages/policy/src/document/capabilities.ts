@@ -11,9 +11,18 @@ const OWN_DOMAIN = 'tailscale.com/';
 
 /** What a policy may grant between nodes; other names of that domain are given by the server itself. */
 export const GRANTABLE: ReadonlySet<string> = new Set(
-  ['drive', 'golink', 'kubernetes', 'relay', 'secrets', 'tailsql', 'tsidp', 'webui'].map(
-    (name) => `${OWN_DOMAIN}cap/${name}`,
-  ),
+  [
+    'aperture',
+    'drive',
+    'golink',
+    'kubernetes',
+    'proxy-to-grafana',
+    'relay',
+    'secrets',
+    'tailsql',
+    'tsidp',
+    'webui',
+  ].map((name) => `${OWN_DOMAIN}cap/${name}`),
 );
 
 /** What a policy may give a node for itself. */

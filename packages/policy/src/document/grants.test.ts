@@ -50,6 +50,8 @@ describe('a grant', () => {
     const app = {
       'example.com/cap/x': [{ a: [1, { b: null }] }, 'text'],
       'tailscale.com/cap/drive': [],
+      'tailscale.com/cap/aperture': [],
+      'tailscale.com/cap/proxy-to-grafana': [],
       'example.com/cap/none': null,
     };
     const { rules } = policyOf(grant({ app }));

@@ -130,8 +130,8 @@ function readAcceptEnv({ problems }: Scope, at: Value | undefined): readonly str
 }
 
 /**
- * Nobody gets into a device of another person: only a user's own devices and tagged ones are reached,
- * and from a tagged device only tagged ones.
+ * A user who is named as a destination is the only source, and from a tagged device only tagged ones are
+ * reached. Only `autogroup:member` opens the devices of others.
  */
 function pairFault(sources: readonly Placed<Alias>[], destination: Alias): Fault | undefined {
   const tagged = sources.some(
