@@ -46,6 +46,7 @@ const ANN_TO_80 = {
   app: { [ROLE]: [{ role: 'writer' }] },
 };
 const FIRST = [OWN_DEVICES, ANN_TO_80];
+const TO_81 = { src: ['ann@', 'bob@'], dst: ['tag:web'], ip: ['tcp:81'] };
 
 const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
 
@@ -131,8 +132,28 @@ for (const version of ['1.102', '1.80'] as const) {
       assert.deepEqual(CapMap, { [ROLE]: [{ role: 'writer' }] });
     });
 
+    test('hear nothing of a policy that is only looked at', async () => {
+      write({ ...POLICY, grants: [TO_81] });
+      const preview = await server.say('policy', 'preview', '--file', policyFile());
+      assert.match(preview, /\+ peers +pc$/m);
+      assert.match(preview, /\+ open +tcp:81 to /);
+      assert.match(preview, /- open +tcp:80 to /);
+      const explained = await server.say(
+        'policy',
+        'explain',
+        'pc',
+        'web:81',
+        '--file',
+        policyFile(),
+      );
+      assert.match(explained, /^pc may reach web \(TCP 81\)/);
+      assert.match(await server.say('policy', 'explain', 'pc', 'web:81'), /^pc may not reach web/);
+      assert.deepEqual(await peersOf(pc), []);
+      assert.equal(await open(laptop, web), '80');
+    });
+
     test('do as another policy says within two seconds', async (t) => {
-      await setRules({ src: ['ann@', 'bob@'], dst: ['tag:web'], ip: ['tcp:81'] });
+      await setRules(TO_81);
       const changed = performance.now();
       await Promise.all([untilOpen(laptop, web, '81'), untilOpen(pc, web, '81')]);
       t.diagnostic(`opened and closed after ${Math.round(performance.now() - changed)} ms`);
@@ -227,9 +248,16 @@ for (const version of ['1.102', '1.80'] as const) {
     }
 
     function trySet(policy: object): ReturnType<ControlServer['cli']> {
-      const file = join(server.host.dir, 'policy.hujson');
-      writeFileSync(file, JSON.stringify(policy));
-      return server.cli('policy', 'set', '--file', file);
+      write(policy);
+      return server.cli('policy', 'set', '--file', policyFile());
+    }
+
+    function write(policy: object): void {
+      writeFileSync(policyFile(), JSON.stringify(policy));
+    }
+
+    function policyFile(): string {
+      return join(server.host.dir, 'policy.hujson');
     }
   });
 }
