@@ -49,9 +49,12 @@ describe('a condition', () => {
 
   test('only NOT SET holds for an attribute that a device does not have', () => {
     for (const operator of ['==', '!=', '<', '<=', '>', '>=', 'IN', 'NOT IN', 'IS SET'] as const) {
-      assert.equal(holds({ attribute: 'custom:x', operator, values: ['a'] }, DEVICE), false);
+      assert.equal(holds({ attribute: 'custom:tier', operator, values: ['prod'] }, DEVICE), false);
     }
-    assert.equal(holds({ attribute: 'custom:x', operator: 'NOT SET', values: [] }, DEVICE), true);
+    assert.equal(
+      holds({ attribute: 'custom:tier', operator: 'NOT SET', values: [] }, DEVICE),
+      true,
+    );
   });
 });
 

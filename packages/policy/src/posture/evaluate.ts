@@ -1,12 +1,13 @@
 /**
  * Whether a device satisfies a posture. An attribute that a device does not have satisfies `NOT SET`
- * and nothing else: also `!=` and `NOT IN` say something of a value that is there.
+ * and nothing else: also `!=` and `NOT IN` say something of a value that is there, so a device without
+ * `custom:tier` does not match `custom:tier != 'prod'`.
  *
  * Order is that of versions between texts (`1.9.3` is before `1.10`), that of numbers between numbers;
  * between values of different types no comparison but `!=` and `NOT IN` holds. Equal is what is written
  * alike: `14` is not `14.0`.
  *
- * Source: Tailscale's documentation, device posture; the order of versions is that of the client's cmpver.
+ * Source: https://tailscale.com/kb/1288/device-posture §Postures; the order of versions is that of the client's cmpver.
  */
 import type { Policy, Posture, PostureCondition } from '../policy.ts';
 import type { PostureAttributes } from '../tailnet.ts';
