@@ -284,6 +284,7 @@ export class Tailnet {
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
       served: (id) => this.routes.servedBy(id),
       mayServe: (id) => this.routes.mayServe(id),
+      usesIpv4: (node) => this.access.usesIpv4(node.id),
       peerCapMap: (node) =>
         this.access.peerAttributes(
           node.id,

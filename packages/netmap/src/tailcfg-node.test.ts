@@ -10,6 +10,7 @@ import {
   encodePeer,
   encodeSelf,
   fqdn,
+  NOTHING_GRANTED,
   PatchField,
   WHOLE_NODE,
 } from './tailcfg-node.ts';
@@ -150,7 +151,12 @@ describe('a node as its peers read it', () => {
 describe('a node as it reads itself', () => {
   test('has its capabilities and is authorized', () => {
     const self = parse(
-      encodeSelf(NODE, { routes: [], capMap: { 'a.test/cap': null, limit: [5] } }, NAMING, NOW),
+      encodeSelf(
+        NODE,
+        { ...NOTHING_GRANTED, capMap: { 'a.test/cap': null, limit: [5] } },
+        NAMING,
+        NOW,
+      ),
     );
     assert.deepEqual(self['CapMap'], { 'a.test/cap': null, limit: [5] });
     assert.deepEqual(self['Hostinfo'], { OS: 'linux', Hostname: 'Laptop' });
@@ -160,7 +166,7 @@ describe('a node as it reads itself', () => {
 
 describe('a node that serves routes', () => {
   test('has them in AllowedIPs, and those that are not exit routes in PrimaryRoutes', () => {
-    const granted = { routes: ['10.0.0.0/8', '0.0.0.0/0', '::/0'], capMap: undefined };
+    const granted = { ...NOTHING_GRANTED, routes: ['10.0.0.0/8', '0.0.0.0/0', '::/0'] };
     for (const text of [
       encodePeer(NODE, ONLINE, NAMING, NOW, granted),
       encodeSelf(NODE, granted, NAMING, NOW),
@@ -169,6 +175,25 @@ describe('a node that serves routes', () => {
       assert.deepEqual(AllowedIPs, [...(Addresses as string[]), ...granted.routes]);
       assert.deepEqual(PrimaryRoutes, ['10.0.0.0/8']);
     }
+  });
+});
+
+describe('a node whose IPv4 address is not told', () => {
+  const granted = { ...NOTHING_GRANTED, ipv4: false };
+
+  test('has no other address than that of IPv6', () => {
+    for (const text of [
+      encodePeer(NODE, ONLINE, NAMING, NOW, granted),
+      encodeSelf(NODE, granted, NAMING, NOW),
+    ]) {
+      const { Addresses, AllowedIPs } = parse(text);
+      assert.deepEqual([Addresses, AllowedIPs], [[`${NODE.ipv6}/128`], [`${NODE.ipv6}/128`]]);
+    }
+  });
+
+  test('keeps it where it has no other', () => {
+    const { Addresses } = parse(encodePeer(BARE, ONLINE, NAMING, NOW, granted));
+    assert.deepEqual(Addresses, [`${NODE.ipv4}/32`]);
   });
 });
 

@@ -36,10 +36,12 @@ export interface Granted {
    */
   readonly routes: readonly string[];
   readonly capMap: CapMap | undefined;
+  /** Whether the reader is told its IPv4 address, if it has one of IPv6 as well. */
+  readonly ipv4: boolean;
 }
 
 /** Nothing: a node that serves no routes. */
-export const NOTHING_GRANTED: Granted = { routes: [], capMap: undefined };
+export const NOTHING_GRANTED: Granted = { routes: [], capMap: undefined, ipv4: true };
 
 /** The two default routes; who serves them is an exit node. */
 export const EXIT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0'];
@@ -76,9 +78,9 @@ function common(
   node: Node,
   naming: Naming,
   now: number,
-  { routes, capMap }: Granted,
+  { routes, capMap, ipv4 }: Granted,
 ): Record<string, unknown> {
-  const addresses = addressesOf(node);
+  const addresses = addressesOf(node, ipv4);
   const primary = routes.filter((route) => !EXIT_ROUTES.includes(route));
   return {
     ID: node.id,
@@ -112,9 +114,9 @@ export function fqdn(node: Node, naming: Naming): string {
   return naming.baseDomain === '' ? `${node.name}.` : `${node.name}.${naming.baseDomain}.`;
 }
 
-function addressesOf(node: Node): readonly string[] {
+function addressesOf(node: Node, ipv4: boolean): readonly string[] {
   const out: string[] = [];
-  if (node.ipv4 !== undefined) out.push(`${node.ipv4}/32`);
+  if (node.ipv4 !== undefined && (ipv4 || node.ipv6 === undefined)) out.push(`${node.ipv4}/32`);
   if (node.ipv6 !== undefined) out.push(`${node.ipv6}/128`);
   return out;
 }

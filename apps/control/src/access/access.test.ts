@@ -40,8 +40,12 @@ class Tailnet {
       users: () => this.world.state.users(),
       posture: () => undefined,
     });
-    this.world = new FanoutWorld(this.access.rules, USERS.length, nodes, (node) =>
-      this.access.attributes(node.id),
+    this.world = new FanoutWorld(
+      this.access.rules,
+      USERS.length,
+      nodes,
+      ({ id }) => this.access.attributes(id),
+      ({ id }) => this.access.usesIpv4(id),
     );
     for (const node of this.world.state.nodes()) this.#serve(node);
   }
@@ -98,15 +102,29 @@ class Tailnet {
         if (node.id === id || !engine.sees(key, engine.classOf(node.id))) continue;
         const served = (this.world.served.get(node.id) ?? []).map(prefixOf);
         const visible = engine.visibleRoutes(key, node.id, served).map(formatPrefix);
-        peers[node.id] = [`${node.ipv4}/32`, `${node.ipv6}/128`, ...visible];
+        const six = [this.world.node(id), node].some((each) => disablesIpv4(engine, each));
+        peers[node.id] = [...addressesOf(node, six), ...visible];
       }
       const believed = [...client.netmap.peers].map(([peer, { AllowedIPs }]) => [peer, AllowedIPs]);
       assert.deepEqual(Object.fromEntries(believed), peers);
       assert.deepEqual(client.netmap.packetFilters, Object.fromEntries(engine.filter(key)));
       assert.deepEqual(client.netmap.sshPolicy, engine.ssh(key));
       assert.deepEqual(client.netmap.self?.['CapMap'], engine.attributes(id));
+      const self = this.world.node(id);
+      const own = addressesOf(self, disablesIpv4(engine, self));
+      assert.deepEqual(client.netmap.self?.['Addresses'], own);
     }
   }
+}
+
+/** Without IPv6 a node keeps its IPv4 address whatever it is given. */
+function disablesIpv4(engine: PolicyEngine, { id, ipv6 }: Node): boolean {
+  return ipv6 !== undefined && Object.hasOwn(engine.attributes(id), 'disable-ipv4');
+}
+
+function addressesOf({ ipv4, ipv6 }: Node, withoutIpv4: boolean): readonly string[] {
+  if (ipv6 === undefined) return [`${ipv4}/32`];
+  return withoutIpv4 ? [`${ipv6}/128`] : [`${ipv4}/32`, `${ipv6}/128`];
 }
 
 function prefixOf(text: string): Prefix {
@@ -146,6 +164,64 @@ describe('access', () => {
     tailnet.change({ table: 'node', id: 3, before, after });
     tailnet.world.settle();
     assert.equal(tailnet.clients.get(1)?.client.messages.length, sent);
+  });
+
+  test('that takes IPv4 from a node takes it from what the node and its peers know, and gives it back', () => {
+    const tailnet = new Tailnet([{}, {}, { ipv6: undefined }]);
+    for (const id of [1, 2]) tailnet.open(id);
+    const told = (): unknown =>
+      [1, 2].map((id) => {
+        const { netmap } = tailnet.clients.get(id)?.client ?? assert.fail();
+        const peers = [...netmap.peers].toSorted(([a], [b]) => a - b);
+        return [netmap.self?.['AllowedIPs'], ...peers.map(([, { AllowedIPs }]) => AllowedIPs)];
+      });
+    const addresses = (id: number, six = false): readonly string[] =>
+      addressesOf(tailnet.world.node(id), six);
+    const three = addresses(3);
+    const steps: readonly (readonly [readonly string[] | undefined, unknown])[] = [
+      [
+        ['100.64.0.1', '100.64.0.3'],
+        [
+          [addresses(1, true), addresses(2, true), three],
+          [addresses(2), addresses(1, true), three],
+        ],
+      ],
+      [
+        ['100.64.0.2'],
+        [
+          [addresses(1), addresses(2, true), three],
+          [addresses(2, true), addresses(1, true), three],
+        ],
+      ],
+      [
+        ['100.64.0.3'],
+        [
+          [addresses(1), addresses(2), three],
+          [addresses(2), addresses(1), three],
+        ],
+      ],
+      [
+        ['*'],
+        [
+          [addresses(1, true), addresses(2, true), three],
+          [addresses(2, true), addresses(1, true), three],
+        ],
+      ],
+      [
+        undefined,
+        [
+          [addresses(1), addresses(2), three],
+          [addresses(2), addresses(1), three],
+        ],
+      ],
+    ];
+    for (const [target, wanted] of steps) {
+      const nodeAttrs = [{ target, attr: ['disable-ipv4'] }];
+      tailnet.setPolicy(target && policyOf({ nodeAttrs }));
+      tailnet.world.settle();
+      assert.deepEqual(told(), wanted);
+    }
+    assert.ok([...tailnet.clients.values()].every(({ client }) => !client.ended));
   });
 
   test('after any history of nodes, users and policies is what every client believes', () => {
@@ -232,7 +308,7 @@ function operation(): fc.Arbitrary<Operation> {
   });
   const nodeAttrs = fc.record({
     target: fc.constantFrom(['tag:a'], ['user2@'], ['*']),
-    attr: fc.constantFrom(['one'], ['two', 'three']),
+    attr: fc.constantFrom(['one'], ['two', 'three'], ['disable-ipv4']),
   });
   const policy = fc
     .record({
@@ -253,6 +329,7 @@ function operation(): fc.Arbitrary<Operation> {
     fc.subarray(ROUTES).map((approvedRoutes) => ({ approvedRoutes })),
     fc.subarray(ROUTES).map((RoutableIPs) => ({ hostinfo: { RoutableIPs } })),
     fc.constantFrom('x', 'y').map((name) => ({ name })),
+    fc.constant({ ipv6: undefined }),
     fc.constantFrom(['192.0.2.1:1'], ['192.0.2.2:2']).map((endpoints) => ({ endpoints })),
   );
   return fc.oneof(

@@ -5,6 +5,7 @@
 import type { Node, NodeId } from '@malla/netmap/node';
 import type { CapMap } from '@malla/netmap/tailcfg-node';
 import type { User } from '@malla/netmap/user';
+import { usesIpv4 } from '@malla/policy/attributes/ipv4';
 import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
@@ -15,7 +16,7 @@ import { NO_TAG_POLICY, type TagPolicy } from '../core/tags.ts';
 import type { RulesChange } from '../fanout/fanout.ts';
 import { allowAll, type Rules, sameUser } from '../fanout/rules.ts';
 import { differsForPolicy, policyNode, policyUser } from './policy-node.ts';
-import { policyRules } from './policy-rules.ts';
+import { policyRules, rulesChange } from './policy-rules.ts';
 
 /** What holds while there is no policy. */
 export type DefaultRule = 'same-user' | 'allow-all';
@@ -59,7 +60,8 @@ export class Access {
    * all rules are others now (then {@link rules} are to be taken anew).
    */
   setPolicy(policy: Policy | undefined): RulesChange | undefined {
-    if (policy !== undefined && this.#engine !== undefined) return this.#engine.setPolicy(policy);
+    if (policy !== undefined && this.#engine !== undefined)
+      return rulesChange(this.#engine.setPolicy(policy));
     this.#rules = this.#start(policy);
     return undefined;
   }
@@ -76,7 +78,7 @@ export class Access {
       }
     }
     if (users.size === 0 && nodes.size === 0) return undefined;
-    return this.#engine.update({
+    return this.#update({
       users: present(users).map(policyUser),
       removedUsers: absent(users),
       nodes: present(nodes).map((node) => this.#policyNode(node)),
@@ -86,13 +88,19 @@ export class Access {
 
   /** The answer of a node about its device has changed. */
   postureChanged(node: Node): RulesChange | undefined {
-    return this.#engine?.update({ nodes: [this.#policyNode(node)] });
+    return this.#update({ nodes: [this.#policyNode(node)] });
   }
 
   /** Capabilities that the policy gives a node; none for one that was deleted. */
   attributes(id: NodeId): CapMap {
     if (this.#engine?.node(id) === undefined) return NO_CAPABILITIES;
     return this.#engine.attributes(id);
+  }
+
+  /** Whether a node uses its IPv4 address, if it has one of IPv6 as well. */
+  usesIpv4(id: NodeId): boolean {
+    const node = this.#engine?.node(id);
+    return this.#engine === undefined || node === undefined || usesIpv4(this.#engine, node);
   }
 
   /** What its peers are told of them, and of `others`, which it has otherwise. */
@@ -126,6 +134,10 @@ export class Access {
     });
     this.#engine = engine;
     return policyRules(engine);
+  }
+
+  #update(change: Parameters<PolicyEngine['update']>[0]): RulesChange | undefined {
+    return this.#engine && rulesChange(this.#engine.update(change));
   }
 
   #policyNode(node: Node): ReturnType<typeof policyNode> {

@@ -65,12 +65,12 @@ describe('the rules of a policy', () => {
     for (const each of [laptop, other, web, router]) {
       const parts = new Map<string, unknown>(engine.filter(each));
       assert.deepEqual([...rules.filter(each).keys()], [...parts.keys()]);
-      for (const [name, text] of rules.filter(each)) {
-        assert.deepEqual(JSON.parse(text), parts.get(name));
+      for (const [name, part] of parts) {
+        assert.deepEqual(JSON.parse(rules.filter(each).get(name) ?? ''), part);
       }
       assert.deepEqual(JSON.parse(rules.ssh(each)), engine.ssh(each));
     }
-    assert.equal(rules.filter(web).size, 2);
+    assert.equal([...rules.filter(web).keys()].length, 2);
     assert.match(rules.ssh(web), /"root"/);
   });
 });
@@ -81,20 +81,39 @@ test('what a policy says is encoded once, however often it is asked for, until i
   const rules = policyRules(engine);
   const web = rules.classOf(WEB);
   const ask = (): void => {
-    rules.filter(web);
+    const filter = rules.filter(web);
+    for (const name of filter.keys()) filter.get(name);
     rules.ssh(web);
   };
   for (let i = 0; i < 3; i++) ask();
-  assert.deepEqual(encoded, { filter: 2, ssh: 1 });
+  assert.deepEqual(encoded, { sources: 2, ssh: 1 });
 
   engine.update({ nodes: [policyNode({ ...LAPTOP, ipv4: '100.64.0.9' })] });
   for (let i = 0; i < 3; i++) ask();
-  assert.deepEqual(encoded, { filter: 3, ssh: 2 }, "only one of the rules lists ann's devices");
+  assert.deepEqual(encoded, { sources: 3, ssh: 2 }, "only one of the rules lists ann's devices");
+});
+
+test('sources that rules share are encoded once', () => {
+  const engine = engineWith({
+    ...POLICY,
+    acls: [80, 443].map((port) => ({
+      action: 'accept',
+      src: ['ann@'],
+      dst: [`tag:web:${port}`, `tag:router:${port}`],
+    })),
+  });
+  const encoded = countEncodings(engine);
+  const rules = policyRules(engine);
+  for (const node of [WEB, ROUTER]) {
+    const filter = rules.filter(rules.classOf(node));
+    assert.equal([...filter.keys()].map(filter.get).length, 2);
+  }
+  assert.equal(encoded.sources, 1);
 });
 
 /** Counts how often values of an engine become JSON. */
-function countEncodings(engine: PolicyEngine): { filter: number; ssh: number } {
-  const counts = { filter: 0, ssh: 0 };
+function countEncodings(engine: PolicyEngine): { sources: number; ssh: number } {
+  const counts = { sources: 0, ssh: 0 };
   const count = (value: object, kind: keyof typeof counts): void => {
     Object.defineProperty(value, 'toJSON', {
       configurable: true,
@@ -107,7 +126,7 @@ function countEncodings(engine: PolicyEngine): { filter: number; ssh: number } {
   const [filter, ssh] = [engine.filter.bind(engine), engine.ssh.bind(engine)];
   engine.filter = (of) => {
     const parts = filter(of);
-    for (const rules of parts.values()) count(rules, 'filter');
+    for (const { SrcIPs } of [...parts.values()].flat()) count(SrcIPs, 'sources');
     return parts;
   };
   engine.ssh = (of) => {

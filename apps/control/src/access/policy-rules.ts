@@ -1,33 +1,86 @@
 /** A policy's engine as the rules that fan-out goes by, with what it says as JSON, encoded once. */
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
-import type { PolicyEngine } from '@malla/policy/engine/contract';
+import { usesIpv4 } from '@malla/policy/attributes/ipv4';
+import type { Effects, PolicyEngine } from '@malla/policy/engine/contract';
 import type { FilterRule, SshPolicy } from '@malla/policy/wire';
-import type { Rules } from '../fanout/rules.ts';
+import type { RulesChange } from '../fanout/fanout.ts';
+import type { ClassKey, Rules } from '../fanout/rules.ts';
+
+/** Before the engine's name of a class: those of its nodes that use no IPv4 address, as they see others otherwise. */
+const IPV6_ONLY = 'IPv6 only|';
 
 /** The rules of a policy. Nodes must be known to the engine before they are asked about. */
 export function policyRules(engine: PolicyEngine): Rules {
   // The engine answers with the same value until it differs, so values that nobody uses are let go.
-  const filterTexts = new WeakMap<readonly FilterRule[], string>();
+  const partTexts = new WeakMap<readonly FilterRule[], string>();
+  const sourceTexts = new WeakMap<readonly string[], string>();
   const sshTexts = new WeakMap<SshPolicy, string>();
+  // Many parts share the sources, which can be thousands of texts.
+  const partText = (rules: readonly FilterRule[]): string => {
+    const texts = rules.map(({ SrcIPs, ...rest }) => {
+      const sources = textOf(sourceTexts, SrcIPs, () => JSON.stringify(SrcIPs));
+      return `{"SrcIPs":${sources},${JSON.stringify(rest).slice(1)}`;
+    });
+    return `[${texts.join(',')}]`;
+  };
   return {
-    classOf: ({ id }) => engine.classOf(id),
-    sees: (viewer, seen) => engine.sees(viewer, seen),
-    visibleRoutes: (viewer, router, served) =>
-      engine.visibleRoutes(viewer, router, served.flatMap(prefixOf)).map(formatPrefix),
-    filter: (of) => {
-      const texts = new Map<string, string>();
-      for (const [name, rules] of engine.filter(of)) {
-        texts.set(name, textOf(filterTexts, rules));
-      }
-      return texts;
+    classOf: ({ id }) => {
+      const node = engine.node(id);
+      const key = engine.classOf(id);
+      return node === undefined || usesIpv4(engine, node) ? key : IPV6_ONLY + key;
     },
-    ssh: (of) => textOf(sshTexts, engine.ssh(of)),
+    sees: (viewer, seen) => engine.sees(engineKey(viewer), engineKey(seen)),
+    visibleRoutes: (viewer, router, served) =>
+      engine.visibleRoutes(engineKey(viewer), router, served.flatMap(prefixOf)).map(formatPrefix),
+    tellsIpv4: (viewer) => !viewer.startsWith(IPV6_ONLY),
+    filter: (of) => {
+      const parts = engine.filter(engineKey(of));
+      return {
+        keys: () => parts.keys(),
+        get: (name) => {
+          const rules = parts.get(name);
+          return rules && textOf(partTexts, rules, () => partText(rules));
+        },
+      };
+    },
+    ssh: (of) => {
+      const policy = engine.ssh(engineKey(of));
+      return textOf(sshTexts, policy, () => JSON.stringify(policy));
+    },
   };
 }
 
-function textOf<Value extends object>(texts: WeakMap<Value, string>, value: Value): string {
+/** What a change of the engine touches of its rules. */
+export function rulesChange(effects: Effects): RulesChange {
+  const { filters, ssh, reclassed, attributes, visibility } = effects;
+  return {
+    // An attribute can make a node use no IPv4 address.
+    reclassed: new Set([...reclassed, ...attributes]),
+    filters: new Map(
+      [...filters].flatMap(([key, names]) => keysOf(key).map((each) => [each, names] as const)),
+    ),
+    ssh: [...ssh].flatMap(keysOf),
+    attributes,
+    visibility,
+  };
+}
+
+/** The classes that a class of the engine is here. */
+function keysOf(key: ClassKey): readonly ClassKey[] {
+  return [key, IPV6_ONLY + key];
+}
+
+function engineKey(key: ClassKey): ClassKey {
+  return key.startsWith(IPV6_ONLY) ? key.slice(IPV6_ONLY.length) : key;
+}
+
+function textOf<Value extends object>(
+  texts: WeakMap<Value, string>,
+  value: Value,
+  encode: () => string,
+): string {
   let text = texts.get(value);
-  if (text === undefined) texts.set(value, (text = JSON.stringify(value)));
+  if (text === undefined) texts.set(value, (text = encode()));
   return text;
 }
 

@@ -27,6 +27,8 @@ export interface Facts {
   readonly served: (id: NodeId) => readonly string[];
   /** Whether a node could serve prefixes that it does not serve now: rules may send some viewers there. */
   readonly mayServe: (id: NodeId) => boolean;
+  /** Whether a node uses its IPv4 address, if it has one of IPv6 as well. */
+  readonly usesIpv4: (node: Node) => boolean;
   /** Capabilities of a node that its peers must know of. */
   readonly peerCapMap: (node: Node) => CapMap | undefined;
   readonly naming: Naming;
@@ -39,41 +41,40 @@ export interface Facts {
 
 /**
  * The JSON of nodes as peers, encoded once per version for all who see them alike: viewers differ only
- * in which routes of a router they may use.
+ * in which routes of a router they may use, and in whether they are told IPv4 addresses.
  */
 export class PeerTexts {
   readonly #facts: Facts;
-  readonly #texts = new Map<NodeId, Map<string, string>>();
+  readonly #texts = new Map<NodeId, Map<string, PeerText>>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
   }
 
-  of(id: NodeId, routes: readonly string[]): string {
+  of(id: NodeId, routes: readonly string[], ipv4: boolean): string {
     let variants = this.#texts.get(id);
     if (variants === undefined) this.#texts.set(id, (variants = new Map()));
-    const variant = routes.join();
-    let text = variants.get(variant);
+    const variant = `${ipv4 ? 4 : 6},${routes.join()}`;
+    let text = variants.get(variant)?.text;
     if (text === undefined) {
-      const { presence, naming, now, peerCapMap } = this.#facts;
+      const { presence, naming, now, peerCapMap, usesIpv4 } = this.#facts;
       const node = this.#facts.node(id);
       // Views hold only nodes that exist: gone() comes with the deletion.
       if (node === undefined) throw new Error(`node ${id} is in a view and not in the state`);
-      const granted = { routes, capMap: peerCapMap(node) };
+      const granted = { routes, capMap: peerCapMap(node), ipv4: ipv4 && usesIpv4(node) };
       text = encodePeer(node, presence(id), naming, now(), granted);
-      variants.set(variant, text);
+      variants.set(variant, { routes, ipv4, text });
     }
     return text;
   }
 
   /** Makes the texts of a node that were sent anew. Whether one of them differs now. */
   renew(id: NodeId): boolean {
-    const sent = this.#texts.get(id) ?? [];
+    const sent = this.#texts.get(id)?.values() ?? [];
     this.drop(id);
     let differs = false;
-    for (const [variant, text] of sent) {
-      const routes = variant === '' ? [] : variant.split(',');
-      differs = this.of(id, routes) !== text || differs;
+    for (const { routes, ipv4, text } of sent) {
+      differs = this.of(id, routes, ipv4) !== text || differs;
     }
     return differs;
   }
@@ -82,6 +83,13 @@ export class PeerTexts {
   drop(id: NodeId): void {
     this.#texts.delete(id);
   }
+}
+
+/** What one is made of besides the node, and the text. */
+interface PeerText {
+  readonly routes: readonly string[];
+  readonly ipv4: boolean;
+  readonly text: string;
 }
 
 /** A pending change, encoded for everyone at the same cursor who is not in it. */
@@ -121,6 +129,7 @@ export class ClassView {
   readonly peers: Peers;
   readonly #source: ViewSource;
   readonly #facts: Facts;
+  readonly #ipv4: boolean;
   readonly #deltas = new Map<number, Delta | undefined>();
   /** Which routes of each router the viewers were told that they may use. */
   readonly #routes = new Map<NodeId, readonly string[]>();
@@ -131,6 +140,7 @@ export class ClassView {
     this.key = key;
     this.#source = source;
     this.#facts = source.facts;
+    this.#ipv4 = source.rules().tellsIpv4(key);
     this.peers = new Peers((id) => this.#text(id), source.facts.compress);
   }
 
@@ -241,7 +251,7 @@ export class ClassView {
     }
     for (const id of this.peers.ids()) {
       if (id === except) continue;
-      const known = from.peers.has(id) && !merged.nodes.has(id);
+      const known = from.#ipv4 === this.#ipv4 && from.peers.has(id) && !merged.nodes.has(id);
       if (!known || !sameRoutes(from.#routes.get(id), this.#routes.get(id))) changed.push(id);
     }
     const ofChanged = changed.map((id) => this.#ownerOf(id));
@@ -257,7 +267,7 @@ export class ClassView {
   }
 
   #text(id: NodeId): string {
-    return this.#source.texts.of(id, this.#routes.get(id) ?? NO_ROUTES);
+    return this.#source.texts.of(id, this.#routes.get(id) ?? NO_ROUTES, this.#ipv4);
   }
 
   /** Takes down which routes of a node viewers may use; whether that has changed. */

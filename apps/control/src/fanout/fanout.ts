@@ -3,7 +3,8 @@
  *
  * Sans-IO: the driver passes in time, compression, sinks, and a way to be called back. The first change
  * goes out at once; what comes while it is being sent is merged, and the next flush waits half of what
- * the last one took. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
+ * the last one took. One that takes longer than {@link SLICE_MS} goes on after such a wait with the streams
+ * that have not had their turn. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
  */
 import type { Node, NodeId } from '@malla/netmap/node';
 import {
@@ -28,6 +29,8 @@ export const GATHER_MS = 15;
 const GATHER_FACTOR = 2;
 /** Longest wait between two flushes, ms. */
 export const MAX_GAP_MS = 250;
+/** After which others may use the thread while open streams are told of a change, ms. */
+export const SLICE_MS = 25;
 
 export interface FanoutOptions {
   /** Nodes are not asked for: they are those of the changes that were applied here. */
@@ -80,6 +83,8 @@ export class Fanout {
   readonly #served = new Map<NodeId, string>();
   readonly #streams = new Map<NodeId, MapStream>();
   readonly #pending = new Set<MapStream>();
+  /** Streams that have not had their turn in the flush under way, in order. */
+  readonly #due = new Set<MapStream>();
   /** Streams that wait for their first map. */
   readonly #newcomers = new Set<MapStream>();
   #gatherUntil = 0;
@@ -138,6 +143,7 @@ export class Fanout {
     if (stream === undefined || stream.ended) return;
     stream.ended = true;
     this.#pending.delete(stream);
+    this.#due.delete(stream);
     this.#newcomers.delete(stream);
     if (this.#streams.get(stream.nodeId) === stream) this.#streams.delete(stream.nodeId);
     stream.sink.end();
@@ -229,10 +235,7 @@ export class Fanout {
 
   /** A message with nothing but the node itself: for one whose key has expired. */
   selfOnly(node: Node, encoding: Encoding): Uint8Array[] {
-    const { naming, now } = this.#facts;
-    const granted = { routes: [], capMap: this.#options.capMap(node) };
-    const self = `"Node":${encodeSelf(node, granted, naming, now())}`;
-    const members = [self, ...this.#options.firstMembers()];
+    const members = [this.#encodeSelf(node, []), ...this.#options.firstMembers()];
     return frame([new Piece(`{${members.join(',')}}`, this.#facts.compress)], encoding);
   }
 
@@ -439,32 +442,44 @@ export class Fanout {
     this.#scheduledAt = at;
     this.#options.schedule(
       () => {
-        if (this.#scheduledAt === at) this.flush();
+        if (this.#scheduledAt === at) this.#flush(SLICE_MS);
       },
       Math.max(0, at - this.#options.monotonic()),
     );
   }
 
-  /** Sends everything that is pending to everyone who can take it. The schedule calls it. */
+  /** Sends everything that is pending to everyone who can take it, however long that takes. */
   flush(): void {
+    this.#flush(Infinity);
+  }
+
+  /** Serves open streams for so long, and all new ones. The schedule calls it. */
+  #flush(sliceMs: number): void {
     const began = this.#options.monotonic();
     this.counters.flushes++;
     this.#scheduledAt = Infinity;
-    const due = this.#allDirty ? [...this.#streams.values()] : [...this.#pending];
+    // Those that wait for their turn keep their place before those that have had it.
+    for (const stream of this.#allDirty ? this.#streams.values() : this.#pending) {
+      this.#due.add(stream);
+    }
     this.#allDirty = false;
     this.#pending.clear();
-    for (const stream of due)
-      if (stream.started && !stream.busy && !stream.ended) this.#serve(stream);
+    for (const stream of this.#due) {
+      this.#due.delete(stream);
+      if (!stream.started || stream.busy || stream.ended) continue;
+      this.#serve(stream);
+      if (this.#options.monotonic() - began >= sliceMs) break;
+    }
     if (began >= this.#gatherUntil) {
       for (const stream of this.#newcomers) this.#begin(stream);
       this.#newcomers.clear();
     }
-    this.#trim();
+    if (this.#due.size === 0) this.#trim();
     const ended = this.#options.monotonic();
     this.#lastFlushMs = ended - began;
     this.#notBefore = ended + Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
     if (this.#newcomers.size > 0) this.#wakeAt(this.#gatherUntil);
-    if (this.#pending.size > 0) this.#wake();
+    if (this.#pending.size + this.#due.size > 0) this.#wake();
   }
 
   /** The first map of a stream. */
@@ -538,10 +553,14 @@ export class Fanout {
   }
 
   #selfMember(node: Node): string {
-    const { naming, now, served } = this.#facts;
-    const routes = served(node.id);
+    const routes = this.#facts.served(node.id);
     this.#served.set(node.id, routes.join());
-    const granted = { routes, capMap: this.#options.capMap(node) };
+    return this.#encodeSelf(node, routes);
+  }
+
+  #encodeSelf(node: Node, routes: readonly string[]): string {
+    const { naming, now, usesIpv4 } = this.#facts;
+    const granted = { routes, capMap: this.#options.capMap(node), ipv4: usesIpv4(node) };
     return `"Node":${encodeSelf(node, granted, naming, now())}`;
   }
 

@@ -31,6 +31,10 @@ class TableRules implements Rules {
     return served.filter((route) => !this.hidden.has(`${viewer} ${route}`));
   }
 
+  tellsIpv4(): boolean {
+    return true;
+  }
+
   filter(of: ClassKey): ReadonlyMap<string, string> {
     return this.filters.get(of) ?? new Map();
   }

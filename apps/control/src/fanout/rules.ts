@@ -8,6 +8,9 @@ import type { Node, NodeId } from '@malla/netmap/node';
 /** Name of a class of nodes. */
 export type ClassKey = string;
 
+/** The JSON of a packet filter's rules by the name of the part. */
+export type FilterTexts = Pick<ReadonlyMap<string, string>, 'keys' | 'get'>;
+
 export interface Rules {
   /** The class a node belongs to, as a viewer and as one that is seen. */
   classOf(node: Node): ClassKey;
@@ -15,8 +18,10 @@ export interface Rules {
   sees(viewer: ClassKey, seen: ClassKey): boolean;
   /** Which of the prefixes that a router serves nodes of a class may use, in the order given. */
   visibleRoutes(viewer: ClassKey, router: NodeId, served: readonly string[]): readonly string[];
-  /** The packet filter of a class: the JSON of its rules by the name of the part. */
-  filter(of: ClassKey): ReadonlyMap<string, string>;
+  /** Whether nodes of a class are told IPv4 addresses of others that have one of IPv6 as well. */
+  tellsIpv4(viewer: ClassKey): boolean;
+  /** The packet filter of a class, good until the rules change. */
+  filter(of: ClassKey): FilterTexts;
   /** The JSON of the SSH policy of a class. */
   ssh(of: ClassKey): string;
 }
@@ -29,8 +34,9 @@ const ALLOW_PEERS: ReadonlyMap<string, string> = new Map([
 ]);
 const NO_SSH = '{"rules":[]}';
 
-const withoutPolicy: Pick<Rules, 'visibleRoutes' | 'filter' | 'ssh'> = {
+const withoutPolicy: Pick<Rules, 'visibleRoutes' | 'tellsIpv4' | 'filter' | 'ssh'> = {
   visibleRoutes: (_viewer, _router, served) => served,
+  tellsIpv4: () => true,
   filter: () => ALLOW_PEERS,
   ssh: () => NO_SSH,
 };

@@ -27,6 +27,7 @@ class Subject {
         commonMembers: () => [],
         served: () => [],
         mayServe: () => false,
+        usesIpv4: () => true,
         peerCapMap: () => undefined,
         compress: (text) => zlib.zstdCompressSync(text),
       },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import type { Node } from '@malla/netmap/node';
-import { type CapMap, encodePeer, type Naming } from '@malla/netmap/tailcfg-node';
+import { type CapMap, encodePeer, type Naming, NOTHING_GRANTED } from '@malla/netmap/tailcfg-node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
 import type { Change } from '../core/change.ts';
 import { State } from '../core/state.ts';
@@ -68,6 +68,7 @@ export class FanoutWorld {
     users: number,
     nodes: readonly Partial<Node>[],
     capMap: (node: Node) => CapMap = () => ({ 'cache-network-maps': null }),
+    usesIpv4: (node: Node) => boolean = () => true,
   ) {
     for (let id = 1; id <= users; id++) {
       this.state.apply({ table: 'user', id, before: undefined, after: testUser(id, `user${id}`) });
@@ -81,6 +82,7 @@ export class FanoutWorld {
       presence: (id) => ({ online: this.online.has(id), lastSeen: NOW - 1000 }),
       served: (id) => this.served.get(id) ?? [],
       mayServe: (id) => this.served.has(id),
+      usesIpv4,
       peerCapMap: () => undefined,
       naming: NAMING,
       now: () => NOW,
@@ -154,7 +156,7 @@ export function expected(world: FanoutWorld, rules: Rules, id: number): Record<s
     const routes = rules.visibleRoutes(rules.classOf(self), node.id, served);
     const presence = { online: world.online.has(node.id), lastSeen: NOW - 1000 };
     out[String(node.id)] = JSON.parse(
-      encodePeer(node, presence, NAMING, NOW, { routes, capMap: undefined }),
+      encodePeer(node, presence, NAMING, NOW, { ...NOTHING_GRANTED, routes }),
     );
   }
   return out;

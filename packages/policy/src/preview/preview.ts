@@ -6,6 +6,7 @@
  * The sources of a packet filter are spelled address by address here; what is sent says the same shorter.
  */
 import { formatPrefix, type Prefix, singlePrefix } from '@malla/ip/prefix';
+import { usesIpv4 } from '../attributes/ipv4.ts';
 import type { ClassKey, EngineOptions, PolicyEngine } from '../engine/contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import { EXIT_ROUTES, isExitRoute } from '../engine/internet.ts';
@@ -38,8 +39,6 @@ export interface PreviewedNode {
   readonly capMap: Capabilities;
 }
 
-/** Takes the IPv4 addresses of a node from it and from its peers. */
-const DISABLE_IPV4 = 'disable-ipv4';
 /** What peers are told of an exit node that they may use. */
 const SUGGESTED: Capabilities = { 'suggest-exit-node': null };
 
@@ -76,7 +75,7 @@ export function preview(
       sshPolicy: compileSshInFull(policy, engine.resolver, node, options),
       peers: peersFor(node),
       allowedIPs: [
-        ...addressesOf(node, hasIpv4(engine, id)),
+        ...addressesOf(node, usesIpv4(engine, node)),
         ...node.routes.map(formatPrefix),
         ...exitRoutesOf(node).map(formatPrefix),
       ],
@@ -94,9 +93,10 @@ function peersByClass(
   primaryOf: ReadonlyMap<string, number>,
 ): (viewer: PolicyNode) => PreviewedNode['peers'] {
   const known = new Map<string, ReadonlyMap<number, readonly [string, PreviewedPeer]>>();
-  return ({ id }) => {
+  return (viewer) => {
+    const { id } = viewer;
     const from = engine.classOf(id);
-    const ipv4 = hasIpv4(engine, id);
+    const ipv4 = usesIpv4(engine, viewer);
     const key = `${ipv4} ${from}`;
     let seen = known.get(key);
     if (seen === undefined) known.set(key, (seen = peersOf(engine, from, ipv4, nodes, primaryOf)));
@@ -112,7 +112,7 @@ function peersByClass(
 function peersOf(
   engine: PolicyEngine,
   from: ClassKey,
-  viewerHasIpv4: boolean,
+  viewerUsesIpv4: boolean,
   nodes: ReadonlyMap<string, PolicyNode>,
   primaryOf: ReadonlyMap<string, number>,
 ): ReadonlyMap<number, readonly [string, PreviewedPeer]> {
@@ -125,7 +125,7 @@ function peersOf(
     const subnets = routes.filter((route) => !isExitRoute(route)).map(formatPrefix);
     const told = {
       allowedIPs: [
-        ...addressesOf(peer, viewerHasIpv4 && hasIpv4(engine, id)),
+        ...addressesOf(peer, viewerUsesIpv4 && usesIpv4(engine, peer)),
         ...routes.map(formatPrefix),
       ],
       ...(subnets.length > 0 && { primaryRoutes: subnets }),
@@ -171,12 +171,9 @@ function electPrimaries(
   return primaries;
 }
 
-function hasIpv4(engine: PolicyEngine, id: number): boolean {
-  return !(DISABLE_IPV4 in engine.attributes(id));
-}
-
 function addressesOf(node: PolicyNode, ipv4: boolean): readonly string[] {
-  const shown = node.addresses.filter(({ family }) => ipv4 || family === 6);
+  const six = node.addresses.filter(({ family }) => family === 6);
+  const shown = ipv4 || six.length === 0 ? node.addresses : six;
   return shown.map((address) => formatPrefix(singlePrefix(address)));
 }
 
