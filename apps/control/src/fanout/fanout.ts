@@ -76,6 +76,8 @@ export class Fanout {
   readonly #nodes = new Map<NodeId, Node>();
   readonly #texts: PeerTexts;
   readonly #views = new Map<ClassKey, ClassView>();
+  /** Views of classes that are gone, as long as a stream must still be told what differs from them. */
+  readonly #leftViews = new Set<ClassView>();
   readonly #source: ViewSource;
   readonly #classOf = new Map<NodeId, ClassKey>();
   readonly #members = new Map<ClassKey, Set<NodeId>>();
@@ -173,8 +175,7 @@ export class Fanout {
   setRules(rules: Rules): void {
     // What nodes are granted may differ as well: told by the views that their viewers still know.
     for (const id of this.#nodes.keys()) {
-      if (!this.#texts.renew(id)) continue;
-      for (const view of this.#views.values()) view.changed(id, WHOLE_NODE);
+      if (this.#texts.renew(id)) this.#tellViewers(id, WHOLE_NODE);
     }
     this.#rules = rules;
     this.#move(new Map([...this.#nodes.keys()].map((id) => [id, 0])));
@@ -203,13 +204,13 @@ export class Fanout {
   /** A node came online, went offline, or its key expired by time: its row is as before. */
   presenceChanged(node: Node, whole = false): void {
     this.#texts.drop(node.id);
-    this.#tellViewers(this.#classKey(node), node.id, whole ? WHOLE_NODE : PatchField.online);
+    this.#tellViewers(node.id, whole ? WHOLE_NODE : PatchField.online);
     if (whole) this.#selfChanged(node.id);
   }
 
   /** Shared parts have changed, bits of `Common`. */
   commonChanged(parts: number): void {
-    for (const view of this.#views.values()) view.log.append({ kind: 'common', parts });
+    for (const view of this.#allViews()) view.log.append({ kind: 'common', parts });
     this.#everyone();
   }
 
@@ -257,12 +258,12 @@ export class Fanout {
     const key = this.#classKey(before);
     const fields = diffForPeers(before, after, this.#facts.now());
     if (this.#rules.classOf(after) !== key) moved.set(id, (moved.get(id) ?? 0) | fields);
-    else if (fields !== 0) this.#tellViewers(key, after.id, fields);
+    else if (fields !== 0) this.#tellViewers(after.id, fields);
     if (selfDiffers(fields)) this.#selfChanged(after.id);
   }
 
   #userChanged(id: UserId): void {
-    for (const view of this.#views.values()) view.userChanged(id);
+    for (const view of this.#allViews()) view.userChanged(id);
     for (const { nodeId, view } of this.#streams.values()) {
       if (view.unseenOwner(nodeId).includes(id)) this.#selfChanged(nodeId);
     }
@@ -279,10 +280,9 @@ export class Fanout {
       this.#views.get(key)?.log.append({ kind: 'common', parts: Common.ssh });
     }
     for (const id of change.attributes) {
-      const key = this.#classOf.get(id);
-      if (key === undefined) continue;
+      if (!this.#nodes.has(id)) continue;
       this.#texts.drop(id);
-      this.#tellViewers(key, id, WHOLE_NODE);
+      this.#tellViewers(id, WHOLE_NODE);
     }
     this.ownChanged(change.attributes);
     this.#everyone();
@@ -304,6 +304,12 @@ export class Fanout {
       else arrived.push(id);
     }
     if (arrivals.size === 0) return;
+    for (const view of this.#leftViews) {
+      for (const id of [...arrivals.values()].flat()) {
+        const fields = ids.get(id) ?? 0;
+        if (fields !== 0) view.changed(id, fields);
+      }
+    }
     for (const [viewer, view] of this.#views) {
       for (const [key, arrived] of arrivals) {
         const sees = this.#rules.sees(viewer, key);
@@ -367,7 +373,7 @@ export class Fanout {
 
   #disappear(id: NodeId): void {
     const key = this.#classOf.get(id);
-    for (const view of this.#views.values()) view.gone(id);
+    for (const view of this.#allViews()) view.gone(id);
     // What the node itself may see has ended with its class.
     this.close(this.#streams.get(id));
     if (key !== undefined) this.#leave(id, key);
@@ -381,20 +387,25 @@ export class Fanout {
     else members.add(id);
   }
 
-  /** A class without nodes is forgotten; streams that have not heard of it yet hold on to its view. */
+  /** A class without nodes is forgotten; its view stays for streams that are to be told how theirs differs from it. */
   #leave(id: NodeId, key: ClassKey): void {
     this.#classOf.delete(id);
     const members = this.#members.get(key);
     members?.delete(id);
     if (members === undefined || members.size > 0) return;
     this.#members.delete(key);
+    const view = this.#views.get(key);
+    if (view !== undefined && this.#streams.size > 0) this.#leftViews.add(view);
     this.#views.delete(key);
   }
 
-  #tellViewers(key: ClassKey, id: NodeId, fields: number): void {
-    for (const [viewer, view] of this.#views) {
-      if (this.#rules.sees(viewer, key)) view.changed(id, fields);
-    }
+  *#allViews(): IterableIterator<ClassView> {
+    yield* this.#views.values();
+    yield* this.#leftViews;
+  }
+
+  #tellViewers(id: NodeId, fields: number): void {
+    for (const view of this.#allViews()) view.changed(id, fields);
     this.#everyone();
   }
 
@@ -442,19 +453,22 @@ export class Fanout {
     this.#scheduledAt = at;
     this.#options.schedule(
       () => {
-        if (this.#scheduledAt === at) this.#flush(SLICE_MS);
+        if (this.#scheduledAt === at) this.#flush();
       },
       Math.max(0, at - this.#options.monotonic()),
     );
   }
 
-  /** Sends everything that is pending to everyone who can take it, however long that takes. */
-  flush(): void {
-    this.#flush(Infinity);
+  /** Sends these nodes what is pending for them, now. */
+  tell(ids: Iterable<NodeId>): void {
+    for (const id of ids) {
+      const stream = this.#streams.get(id);
+      if (stream !== undefined && canBeServed(stream)) this.#serve(stream);
+    }
   }
 
-  /** Serves open streams for so long, and all new ones. The schedule calls it. */
-  #flush(sliceMs: number): void {
+  /** Sends what is pending to everyone who can take it, or to as many as a slice of time allows. */
+  #flush(): void {
     const began = this.#options.monotonic();
     this.counters.flushes++;
     this.#scheduledAt = Infinity;
@@ -466,15 +480,15 @@ export class Fanout {
     this.#pending.clear();
     for (const stream of this.#due) {
       this.#due.delete(stream);
-      if (!stream.started || stream.busy || stream.ended) continue;
+      if (!canBeServed(stream)) continue;
       this.#serve(stream);
-      if (this.#options.monotonic() - began >= sliceMs) break;
+      if (this.#options.monotonic() - began >= SLICE_MS) break;
     }
     if (began >= this.#gatherUntil) {
       for (const stream of this.#newcomers) this.#begin(stream);
       this.#newcomers.clear();
     }
-    if (this.#due.size === 0) this.#trim();
+    this.#trim();
     const ended = this.#options.monotonic();
     this.#lastFlushMs = ended - began;
     this.#notBefore = ended + Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
@@ -577,13 +591,18 @@ export class Fanout {
       const view = stream.from ?? stream.view;
       slowest.set(view, Math.min(slowest.get(view) ?? Infinity, stream.cursor));
     }
-    for (const view of this.#views.values()) view.log.trim(slowest.get(view) ?? view.log.head);
+    for (const view of this.#allViews()) view.log.trim(slowest.get(view) ?? view.log.head);
+    for (const view of this.#leftViews) if (!slowest.has(view)) this.#leftViews.delete(view);
   }
 }
 
 /** With its own entry a node is told whose it is, unless it knows from its peers. */
 function ownersFor({ selfChanged, view, nodeId }: MapStream): readonly UserId[] {
   return selfChanged ? view.unseenOwner(nodeId) : [];
+}
+
+function canBeServed(stream: MapStream): boolean {
+  return stream.started && !stream.busy && !stream.ended;
 }
 
 /** Endpoints and discovery keys are the node's own news; the rest it must be told. */

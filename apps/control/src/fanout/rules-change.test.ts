@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
 import { believed, Client, expected, FanoutWorld } from '../testing/fanout-world.ts';
 import { testNode, testUser } from '../testing/tailnet.ts';
+import { Common } from './change-log.ts';
 import type { RulesChange } from './fanout.ts';
 import type { MapStream } from './map-stream.ts';
 import { allowAll, type ClassKey, type Rules, sameUser } from './rules.ts';
@@ -108,6 +109,43 @@ describe('a change of rules', () => {
       world.settle();
       assert.equal(nameOf(userId), userId === 1 ? 'renamed' : 'user2');
     }
+  });
+
+  test('tells the last node of a class also what changes while or after it leaves that class', () => {
+    const rules = new TableRules();
+    for (const [id, key] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'b'],
+    ] as const) {
+      rules.classes.set(id, key);
+    }
+    for (const pair of ['a b', 'b b', 'b c', 'c c']) rules.links.add(pair);
+    const world = new FanoutWorld(rules, 2, [{}, {}, { userId: 2 }]);
+    const client = new Client('plain');
+    world.open(1, client);
+    world.settle();
+    for (const id of [1, 3]) rules.classes.set(id, 'c');
+    const before = world.node(3);
+    const tagged: Change = { table: 'node', id: 3, before, after: { ...before, userId: 1 } };
+    world.state.apply(tagged);
+    world.fanout.apply([tagged], change({ reclassed: [1] }));
+    world.change(2, { name: 'renamed' });
+    const user: Change = {
+      table: 'user',
+      id: 1,
+      before: world.state.user(1),
+      after: testUser(1, 'ann'),
+    };
+    world.state.apply(user);
+    world.fanout.apply([user]);
+    world.fanout.commonChanged(Common.derpMap);
+    world.settle();
+    assert.ok(!client.ended);
+    assert.equal(client.messages.length, 2);
+    assert.deepEqual(believed(client), expected(world, rules, 1));
+    assert.equal(client.netmap.users.get(1)?.['LoginName'], 'ann');
+    assert.ok(client.messages[1]?.['DERPMap']);
   });
 
   test('sends only the parts of a filter that differ, and takes away those that are gone', () => {
