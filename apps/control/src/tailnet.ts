@@ -337,7 +337,7 @@ export class Tailnet {
       this.presences.end(node.id);
       this.fanout.presenceChanged(node, true);
     }
-    this.fanout.flush();
+    this.fanout.tell(nodes.map(({ id }) => id));
     for (const { id } of nodes) this.fanout.close(this.fanout.stream(id));
   }
 

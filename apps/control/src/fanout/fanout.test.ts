@@ -246,11 +246,40 @@ describe('fan-out', () => {
     world.settle();
     world.open(2, late);
     world.change(3, { endpoints: ['192.0.2.1:1'] });
-    world.fanout.flush();
+    world.tasks.pop()?.task();
     assert.deepEqual(old.netmap.peers.get(3)?.['Endpoints'], ['192.0.2.1:1']);
     assert.equal(late.netmap.messages, 0);
     world.settle();
     assert.deepEqual(late.netmap.peers.get(3)?.['Endpoints'], ['192.0.2.1:1']);
+  });
+
+  test('who is told of a change at length lets others use the thread, and is told once of two', () => {
+    const world = new FanoutWorld(
+      allowAll,
+      1,
+      Array.from({ length: 12 }, () => ({})),
+    );
+    const told: number[] = [];
+    const clients = Array.from({ length: 10 }, (_, i) => {
+      const client = new Client('plain', Infinity, () => {
+        told.push(i);
+        world.now += 10;
+      });
+      world.open(i + 1, client);
+      return client;
+    });
+    world.settle();
+    told.length = 0;
+    world.change(11, { endpoints: ['192.0.2.1:1'] });
+    world.tasks.pop()?.task();
+    assert.deepEqual(told, [0, 1, 2], 'one slice');
+    world.change(12, { endpoints: ['192.0.2.2:2'] });
+    world.settle();
+    assert.deepEqual(told, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]);
+    for (const { netmap } of clients) {
+      assert.deepEqual(netmap.peers.get(11)?.['Endpoints'], ['192.0.2.1:1']);
+      assert.deepEqual(netmap.peers.get(12)?.['Endpoints'], ['192.0.2.2:2']);
+    }
   });
 
   test('what waits for one node is bounded', () => {

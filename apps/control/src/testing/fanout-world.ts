@@ -27,8 +27,10 @@ export class Client {
   stalled = false;
   readonly #reader: MapMessageReader;
   readonly #fullAfter: number;
+  readonly #onWrite: () => void;
 
-  constructor(encoding: Encoding, fullAfter = Infinity) {
+  constructor(encoding: Encoding, fullAfter = Infinity, onWrite: () => void = () => {}) {
+    this.#onWrite = onWrite;
     this.#reader = new MapMessageReader(
       encoding === 'zstd' ? (bytes) => zlib.zstdDecompressSync(bytes) : (bytes) => bytes,
     );
@@ -45,6 +47,7 @@ export class Client {
       }
     }
     this.sizes.push(size);
+    this.#onWrite();
     return !this.stalled && this.sizes.length < this.#fullAfter;
   }
 
