@@ -4,7 +4,8 @@
  * whoever may be sent to from there, and by the other routers that serve it.
  *
  * A rule with `via` steers: of the prefixes that it overlaps, its sources see only those of a router that
- * it names, as long as there is one.
+ * it names, as long as there is one. Whoever may send there by any router, by another rule, is not steered:
+ * no rule takes away what another gives.
  *
  * Observed: the hosted service, April and May 2026.
  */
@@ -36,7 +37,10 @@ export class Reach {
   /** By a source selector, the destinations that rules give it; and the other way round. */
   readonly #targetsOf: (Bits | undefined)[] = [];
   readonly #sourcesOf: (Bits | undefined)[] = [];
+  /** By a source selector, the destinations to which rules let it send by any router. */
+  readonly #openOf: (Bits | undefined)[] = [];
   readonly #selfSources: Bits;
+  readonly #open = new WeakMap<NodeClass, Bits>();
   readonly #reached = new WeakMap<NodeClass, Bits>();
   readonly #reaching = new WeakMap<NodeClass, Bits>();
   readonly #covers = new Map<string, Cover>();
@@ -50,10 +54,12 @@ export class Reach {
     for (const rule of plan.rules.values()) {
       if (!rule.reaches) continue;
       if (rule.self.length > 0) addBits(this.#selfSources, rule.sourceBits);
-      for (const { index } of rule.targets) {
+      for (const { index, admissions } of rule.targets) {
+        const open = admissions.length > 0 && plan.selectors[index]?.via.length === 0;
         addBits((this.#sourcesOf[index] ??= emptyBits(size)), rule.sourceBits);
         for (const source of rule.sources) {
           setBit((this.#targetsOf[source] ??= emptyBits(size)), index);
+          if (open) setBit((this.#openOf[source] ??= emptyBits(size)), index);
         }
       }
     }
@@ -87,7 +93,7 @@ export class Reach {
       // Whoever uses an exit node chooses one: several may be offered.
       return intersects(reached, cover.targets) || steered.some((each) => mayForward(each, router));
     }
-    if (steered.length > 0) {
+    if (steered.length > 0 && !intersects(this.#openTo(viewer), cover.targets)) {
       const among = this.#population
         .servers(formatPrefix(route))
         .filter((node) => steered.some((each) => mayForward(each, node)))
@@ -108,6 +114,11 @@ export class Reach {
   /** The destinations that rules let a class reach. */
   #reachedBy(nodeClass: NodeClass): Bits {
     return this.#joined(nodeClass, nodeClass.sources, this.#targetsOf, this.#reached);
+  }
+
+  /** The destinations to which rules let a class send by any router. */
+  #openTo(nodeClass: NodeClass): Bits {
+    return this.#joined(nodeClass, nodeClass.sources, this.#openOf, this.#open);
   }
 
   /** The sources that rules let reach a class. */

@@ -99,7 +99,8 @@ export class PlainPolicy {
       const steered = this.#rules().filter(
         (rule) => rule.via.length > 0 && this.#steers(rule, viewer, route),
       );
-      const among = serving.filter((node) => steered.some((rule) => isVia(rule, node)));
+      const open = this.#rules().some((rule) => this.#sends(rule, viewer, route, true));
+      const among = open ? [] : serving.filter((node) => steered.some((rule) => isVia(rule, node)));
       if (among.length > 0) {
         if (primary(route, among)?.id === router.id) visible.add(formatPrefix(route));
         continue;
@@ -222,11 +223,12 @@ export class PlainPolicy {
     );
   }
 
-  #sends(rule: Rule, viewer: PolicyNode, route: Prefix): boolean {
+  #sends(rule: Rule, viewer: PolicyNode, route: Prefix, packets = false): boolean {
     if (steers(rule) || !this.#isSource(rule, viewer)) return false;
     return rule.destinations.some(
-      ({ alias }) =>
-        alias.kind === 'any' || this.#prefixes(alias).some((prefix) => overlaps(prefix, route)),
+      ({ alias, admissions }) =>
+        (!packets || admissions.length > 0) &&
+        (alias.kind === 'any' || this.#prefixes(alias).some((prefix) => overlaps(prefix, route))),
     );
   }
 
