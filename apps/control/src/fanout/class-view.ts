@@ -144,6 +144,12 @@ export class ClassView {
     this.peers = new Peers((id) => this.#text(id), source.facts.compress);
   }
 
+  /** Holds a node from the beginning: nobody has been told anything yet. */
+  hold(id: NodeId): void {
+    this.#noteRoutes(id);
+    this.peers.add(id);
+  }
+
   /** A node comes to be seen, and with it its owner: a stream that came later may not know who that is. */
   appeared(id: NodeId, owner: UserId): void {
     this.log.append({ kind: 'user', id: owner });

@@ -304,11 +304,9 @@ export class Fanout {
       else arrived.push(id);
     }
     if (arrivals.size === 0) return;
+    const changed = [...arrivals.values()].flat().filter((id) => ids.get(id) !== 0);
     for (const view of this.#leftViews) {
-      for (const id of [...arrivals.values()].flat()) {
-        const fields = ids.get(id) ?? 0;
-        if (fields !== 0) view.changed(id, fields);
-      }
+      for (const id of changed) view.changed(id, ids.get(id) ?? 0);
     }
     for (const [viewer, view] of this.#views) {
       for (const [key, arrived] of arrivals) {
@@ -428,9 +426,7 @@ export class Fanout {
       this.#views.set(key, view);
       for (const [seen, members] of this.#members) {
         if (!this.#rules.sees(key, seen)) continue;
-        for (const id of members) {
-          view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
-        }
+        for (const id of members) view.hold(id);
       }
     }
     return view;
