@@ -43,6 +43,7 @@ export class Filters {
   readonly #filters = new WeakMap<NodeClass, Map<FilterName, readonly FilterRule[]>>();
   /** The parts of a filter that are to be made again. */
   readonly #stale = new WeakMap<NodeClass, Set<FilterName>>();
+  readonly #ownPlaces = new WeakMap<PolicyNode, Omit<Place, 'gift'>>();
 
   constructor(plan: Plan, sources: RuleSources) {
     this.#plan = plan;
@@ -168,9 +169,20 @@ export class Filters {
     if (owner === undefined || !givesSelf(rule, nodeClass)) return [];
     const places = rule.self.map((gift): Place => {
       if (node === undefined) return { gift, addresses: OWN_ADDRESSES, prefixes: OWN_PREFIXES };
-      return { gift, ...ownPlace(node) };
+      return { gift, ...this.#ownPlace(node) };
     });
     return assemble(this.#sources.ofOwner(rule, owner, form), places, rule.app);
+  }
+
+  #ownPlace(node: PolicyNode): Omit<Place, 'gift'> {
+    const known = this.#ownPlaces.get(node);
+    if (known !== undefined) return known;
+    const place = {
+      addresses: node.addresses.map(formatAddress),
+      prefixes: node.addresses.map((address) => formatPrefix(singlePrefix(address))),
+    };
+    this.#ownPlaces.set(node, place);
+    return place;
   }
 
   /** Where a target is, for any node that it means and that announces nothing. */
@@ -190,12 +202,12 @@ export class Filters {
   #placeAt(target: Target, node: PolicyNode): Place {
     const selector = this.#plan.selectors[target.index];
     if (selector === undefined) return { gift: target, addresses: [], prefixes: [] };
-    if (target.index === ANY) return { gift: target, ...ownPlace(node), addresses: ['*'] };
+    if (target.index === ANY) return { gift: target, ...this.#ownPlace(node), addresses: ['*'] };
     if (selector.via.length > 0) return { gift: target, ...forwardedPlace(selector, node) };
     if (isAutogroup(selector.alias, 'internet')) {
       return { gift: target, ...forwardedPlace(selector, node) };
     }
-    if (!isAddresses(selector.alias)) return { gift: target, ...ownPlace(node) };
+    if (!isAddresses(selector.alias)) return { gift: target, ...this.#ownPlace(node) };
     const prefixes = selector.prefixes.filter(
       (prefix) => holdsAddressOf(prefix, node) || isForwarded(prefix, node),
     );
@@ -212,13 +224,6 @@ export class Filters {
 export function givesSelf({ self, selfAt }: CompiledRule, { owner, targets }: NodeClass): boolean {
   if (self.length === 0 || owner === undefined) return false;
   return selfAt === undefined || selfAt.some((index) => hasBit(targets, index));
-}
-
-function ownPlace(node: PolicyNode): Omit<Place, 'gift'> {
-  return {
-    addresses: node.addresses.map(formatAddress),
-    prefixes: node.addresses.map((address) => formatPrefix(singlePrefix(address))),
-  };
 }
 
 /** What a router or an exit node forwards to under a selector; capabilities are not given there. */
