@@ -241,30 +241,25 @@ export class ClassView {
   }
 
   /**
-   * What a node must be told that belonged to the class of another view until now: `merged` is what it
-   * had not been told there yet. With the profiles of `owners`.
+   * What a node must be told that belonged to the class of another view until now, with whose it is:
+   * `merged` is what it had not been told there yet.
    */
-  membersAfter(
-    from: ClassView,
-    merged: Merged,
-    except: NodeId,
-    owners: readonly UserId[],
-  ): string[] {
+  membersAfter(from: ClassView, merged: Merged, self: NodeId): string[] {
     const removed: NodeId[] = [];
     const changed: NodeId[] = [];
     for (const id of new Set([...from.peers.ids(), ...merged.nodes.keys()])) {
-      if (id !== except && !this.peers.has(id)) removed.push(id);
+      if (id !== self && !this.peers.has(id)) removed.push(id);
     }
     for (const id of this.peers.ids()) {
-      if (id === except) continue;
+      if (id === self) continue;
       const known = from.#ipv4 === this.#ipv4 && from.peers.has(id) && !merged.nodes.has(id);
       if (!known || !sameRoutes(from.#routes.get(id), this.#routes.get(id))) changed.push(id);
     }
-    const ofChanged = changed.map((id) => this.#ownerOf(id));
-    const users = new Set([...merged.users, ...owners, ...ofChanged]);
+    const owners = [self, ...changed].map((id) => this.#ownerOf(id));
+    const users = new Set([...merged.users, ...owners]);
     const out = this.#shared(merged.common | Common.ssh);
     out.push(this.#filterMember(undefined, [NO_FILTERS]));
-    if (users.size > 0) out.push(this.#profiles(users));
+    out.push(this.#profiles(users));
     if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
     if (changed.length > 0) {
       out.push(`"PeersChanged":[${changed.map((id) => this.#text(id)).join(',')}]`);

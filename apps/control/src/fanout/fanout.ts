@@ -167,8 +167,8 @@ export class Fanout {
       if (change.table === 'node') this.#nodeChanged(change.id, change.after, moved);
       else if (change.table === 'user' && change.after !== undefined) this.#userChanged(change.id);
     }
-    this.#move(moved);
-    if (rules !== undefined) this.#rulesChanged(rules);
+    const made = this.#move(moved);
+    if (rules !== undefined) this.#rulesChanged(rules, made);
   }
 
   /** Other rules hold from now on, that name their classes otherwise. */
@@ -270,15 +270,18 @@ export class Fanout {
     this.#everyone();
   }
 
-  #rulesChanged(change: RulesChange): void {
-    if (change.visibility) this.#visibilityChanged();
+  /** Views that were `made` under the changed rules are as these say, and nobody has been told otherwise. */
+  #rulesChanged(change: RulesChange, made: ReadonlySet<ClassView>): void {
+    const known = (key: ClassKey): ClassView | undefined => {
+      const view = this.#views.get(key);
+      return view === undefined || made.has(view) ? undefined : view;
+    };
+    if (change.visibility) this.#visibilityChanged(made);
     for (const [key, names] of change.filters) {
-      const log = this.#views.get(key)?.log;
-      for (const name of names) log?.append({ kind: 'filter', name });
+      const log = known(key)?.log;
+      if (log !== undefined) for (const name of names) log.append({ kind: 'filter', name });
     }
-    for (const key of change.ssh) {
-      this.#views.get(key)?.log.append({ kind: 'common', parts: Common.ssh });
-    }
+    for (const key of change.ssh) known(key)?.log.append({ kind: 'common', parts: Common.ssh });
     for (const id of change.attributes) {
       if (!this.#nodes.has(id)) continue;
       this.#texts.drop(id);
@@ -288,8 +291,9 @@ export class Fanout {
     this.#everyone();
   }
 
-  /** Nodes that belong to another class now: who sees them, and what they see, is another. */
-  #move(ids: Moved): void {
+  /** Nodes that belong to another class now: who sees them, and what they see, is another. Returns the views of new classes. */
+  #move(ids: Moved): ReadonlySet<ClassView> {
+    const made = new Set<ClassView>();
     const arrivals = new Map<ClassKey, NodeId[]>();
     for (const id of ids.keys()) {
       const node = this.#nodes.get(id);
@@ -303,7 +307,7 @@ export class Fanout {
       if (arrived === undefined) arrivals.set(to, [id]);
       else arrived.push(id);
     }
-    if (arrivals.size === 0) return;
+    if (arrivals.size === 0) return made;
     const changed = [...arrivals.values()].flat().filter((id) => ids.get(id) !== 0);
     for (const view of this.#leftViews) {
       for (const id of changed) view.changed(id, ids.get(id) ?? 0);
@@ -315,16 +319,20 @@ export class Fanout {
       }
     }
     for (const [key, arrived] of arrivals) {
+      const isKnown = this.#views.has(key);
       const view = this.#viewOf(key);
+      if (!isKnown) made.add(view);
       for (const id of arrived) this.#streams.get(id)?.moveTo(view);
     }
     this.#everyone();
+    return made;
   }
 
-  /** Who sees whom may have changed, for all classes. Nodes of a class are seen alike, so one stands for all. */
-  #visibilityChanged(): void {
+  /** Who sees whom may have changed, for all classes but those `made` just now. Nodes of a class are seen alike, so one stands for all. */
+  #visibilityChanged(made: ReadonlySet<ClassView>): void {
     const routers = [...this.#nodes.keys()].filter((id) => this.#facts.mayServe(id));
     for (const [viewer, view] of this.#views) {
+      if (made.has(view)) continue;
       for (const [key, members] of this.#members) {
         const [first] = members;
         const sees = this.#rules.sees(viewer, key);
@@ -528,9 +536,8 @@ export class Fanout {
     if (merged === undefined) return this.close(stream);
     stream.from = undefined;
     stream.cursor = stream.view.log.head;
-    const owners = ownersFor(stream);
     const own = this.#ownOf(stream, node);
-    this.#say(stream, [...stream.view.membersAfter(from, merged, node.id, owners), ...own]);
+    this.#say(stream, [...stream.view.membersAfter(from, merged, node.id), ...own]);
   }
 
   #say(stream: MapStream, members: readonly string[]): void {

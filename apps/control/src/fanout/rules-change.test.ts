@@ -85,8 +85,9 @@ describe('a change of rules', () => {
     assert.equal(last?.['PeersRemoved'], undefined);
   });
 
-  test('does not keep from a node whose it is, where nodes of its class do not see each other', () => {
+  test('does not keep from a node whose it is, whether or not nodes of its class see each other', () => {
     const rules = new TableRules();
+    rules.links.add('c c');
     const world = new FanoutWorld(rules, 2, [{ userId: 1 }, { userId: 2 }]);
     const client = new Client('zstd');
     world.open(1, client, 'zstd');
@@ -102,6 +103,7 @@ describe('a change of rules', () => {
     for (const [userId, to] of [
       [2, 'a'],
       [1, 'b'],
+      [2, 'c'],
     ] as const) {
       client.netmap.users.clear();
       rules.classes.set(1, to);
