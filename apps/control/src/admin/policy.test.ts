@@ -49,6 +49,17 @@ describe('the policy over the API', () => {
     });
   });
 
+  test('that is set while another is being set is answered with itself', async () => {
+    const texts = [NOTHING, EVERYTHING, '{}'];
+    const set = texts.map((policy) => admin.client.setPolicy({ policy }));
+    const answers = await Promise.all(set);
+    assert.deepEqual(
+      answers.map(({ policy }) => policy),
+      texts,
+    );
+    assert.equal((await admin.client.getPolicy()).policy, '{}');
+  });
+
   test('has as its author whoever set it', async () => {
     await admin.client.setPolicy({ policy: NOTHING });
     const authorization = `Bearer ${await admin.apiKey()}`;

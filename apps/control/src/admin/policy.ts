@@ -31,8 +31,7 @@ export function policyHandlers({
     },
 
     async setPolicy({ policy }, caller) {
-      await holder.set(policy, caller);
-      return policyView(holder);
+      return policyView({ inForce: await holder.set(policy, caller) });
     },
 
     async checkPolicy({ policy }) {
@@ -84,8 +83,7 @@ export function policyHandlers({
     },
 
     async rollbackPolicy({ id }, caller) {
-      await holder.rollback(idOf(id), caller);
-      return policyView(holder);
+      return policyView({ inForce: await holder.rollback(idOf(id), caller) });
     },
   };
 

@@ -7,7 +7,7 @@ import type { PolicyHead } from '../store/store.ts';
 import type { PolicyHolder } from './holder.ts';
 
 /** What is in force. Throws MallaError `policy.not-found`. */
-export function policyView({ inForce }: PolicyHolder): AnswerOf<'getPolicy'> {
+export function policyView({ inForce }: Pick<PolicyHolder, 'inForce'>): AnswerOf<'getPolicy'> {
   if (inForce === undefined) {
     throw new MallaError('policy.not-found', 'acl policy not found: none is set');
   }
