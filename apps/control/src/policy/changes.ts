@@ -113,6 +113,7 @@ class Comparison {
 
   /** Undefined: nothing. */
   changeFor(group: Group): PolicyChange | undefined {
+    this.pairs += this.#routers.length;
     const routes = deltaOf(
       this.#routesOf(this.#before, group.before, group),
       this.#routesOf(this.#after, group.after, group),
