@@ -19,6 +19,17 @@ export function setBit(bits: Bits, index: number): void {
   bits[index >>> 5] = (bits[index >>> 5] ?? 0) | (1 << (index & 31));
 }
 
+/** Adds a number, and makes room for it. */
+export function growBit(bits: Bits, index: number): void {
+  while (bits.length <= index >>> 5) bits.push(0);
+  setBit(bits, index);
+}
+
+/** Takes a number out of the set, in which it is. */
+export function dropBit(bits: Bits, index: number): void {
+  bits[index >>> 5] = (bits[index >>> 5] ?? 0) & ~(1 << (index & 31));
+}
+
 /** Whether a number is in the set. */
 export function hasBit(bits: Bits, index: number): boolean {
   return (((bits[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;

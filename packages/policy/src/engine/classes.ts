@@ -7,7 +7,18 @@ import { hash } from 'node:crypto';
 import { formatAddress } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
 import type { PolicyNode } from '../tailnet.ts';
-import { type Bits, bitsText, commonBits, eachBit, joinBits, setBit } from './bits.ts';
+import {
+  addBits,
+  type Bits,
+  bitsText,
+  commonBits,
+  dropBit,
+  eachBit,
+  emptyBits,
+  growBit,
+  joinBits,
+  setBit,
+} from './bits.ts';
 import type { ClassKey } from './contract.ts';
 import { alwaysBits } from './matcher.ts';
 import type { Plan } from './plan.ts';
@@ -15,6 +26,8 @@ import { meansForwardedBy, meansSubnetOf } from './selector.ts';
 
 export interface NodeClass {
   readonly key: ClassKey;
+  /** Its place among the classes there are; another class may have it later. */
+  readonly ordinal: number;
   /** The selectors that mean its nodes themselves. */
   readonly own: Bits;
   /** Those that mean them as sources: also what is behind a router. */
@@ -36,6 +49,11 @@ export class ClassTable {
   /** By the bits and the owner: cheaper than the key. Of the classes that announce nothing. */
   readonly #byBits = new Map<string, NodeClass>();
   readonly #byTarget: (Set<NodeClass> | undefined)[] = [];
+  readonly #byOrdinal: (NodeClass | undefined)[] = [];
+  readonly #freeOrdinals: number[] = [];
+  /** By selector, the ordinals of the classes that it means. */
+  readonly #asSource: (Bits | undefined)[] = [];
+  readonly #asTarget: (Bits | undefined)[] = [];
   readonly #byOwner = new Map<number, Set<NodeClass>>();
 
   get(key: ClassKey): NodeClass | undefined {
@@ -49,6 +67,24 @@ export class ClassTable {
   /** The classes that a selector means as a destination; `*` means all. */
   withTarget(index: number): ReadonlySet<NodeClass> {
     return this.#byTarget[index] ?? NONE;
+  }
+
+  /** The ordinals of the classes that any of some selectors means as destinations, or any of others as sources. */
+  meant(targets: Bits, sources: Bits): Bits {
+    const meant = emptyBits(this.#byOrdinal.length);
+    eachBit(targets, (index) => addBits(meant, this.#asTarget[index] ?? []));
+    eachBit(sources, (index) => addBits(meant, this.#asSource[index] ?? []));
+    return meant;
+  }
+
+  /** The classes with these ordinals. */
+  withOrdinals(ordinals: Bits): readonly NodeClass[] {
+    const found: NodeClass[] = [];
+    eachBit(ordinals, (ordinal) => {
+      const each = this.#byOrdinal[ordinal];
+      if (each !== undefined) found.push(each);
+    });
+    return found;
   }
 
   /** The classes of an owner's untagged nodes; none when owners do not matter. */
@@ -74,6 +110,11 @@ export class ClassTable {
     this.#byKey.delete(from.key);
     if (from.router === undefined) this.#byBits.delete(bitsKey(from.own, from.owner));
     eachBit(from.targets, (index) => this.#byTarget[index]?.delete(from));
+    const { ordinal } = from;
+    eachBit(from.targets, (index) => dropBit(this.#asTarget[index] ?? [], ordinal));
+    eachBit(from.sources, (index) => dropBit(this.#asSource[index] ?? [], ordinal));
+    this.#byOrdinal[ordinal] = undefined;
+    this.#freeOrdinals.push(ordinal);
     if (from.owner === undefined) return;
     const siblings = this.#byOwner.get(from.owner);
     siblings?.delete(from);
@@ -99,8 +140,13 @@ export class ClassTable {
         if (meansForwardedBy(selector, node)) setBit(targets, selector.index);
       }
     }
+    const key = keyOf(telling, sources, targets, owner, router ? node : undefined, plan);
+    const same = this.#byKey.get(key);
+    if (same !== undefined && router) return same;
+    const ordinal = this.#freeOrdinals.pop() ?? this.#byOrdinal.length;
     const made: NodeClass = {
-      key: keyOf(telling, sources, targets, owner, router ? node : undefined, plan),
+      key,
+      ordinal,
       own: telling,
       sources,
       targets,
@@ -108,9 +154,10 @@ export class ClassTable {
       router: router ? node : undefined,
       nodes: new Set(),
     };
-    const same = this.#byKey.get(made.key);
-    if (same !== undefined && router) return same;
-    this.#byKey.set(made.key, made);
+    this.#byKey.set(key, made);
+    this.#byOrdinal[ordinal] = made;
+    eachBit(sources, (index) => growBit((this.#asSource[index] ??= []), ordinal));
+    eachBit(targets, (index) => growBit((this.#asTarget[index] ??= []), ordinal));
     if (!router) this.#byBits.set(lookup, made);
     eachBit(targets, (index) => (this.#byTarget[index] ??= new Set()).add(made));
     if (owner !== undefined) {

@@ -60,6 +60,8 @@ export interface PolicyEngine {
   classOf(id: number): ClassKey;
   /** Whether nodes of one class have those of another as peers: if either may reach the other, or a route of it, in any way. Symmetric; false for a class without nodes. */
   sees(viewer: ClassKey, seen: ClassKey): boolean;
+  /** All the classes of which {@link sees} is true. Costs less than asking of each. */
+  seenBy(viewer: ClassKey): readonly ClassKey[];
   /**
    * Which of the prefixes that `router` serves now (`served`: it is primary for them; exit routes as
    * 0.0.0.0/0 and ::/0) nodes of a class may use, in the order given: what AllowedIPs holds beside the

@@ -162,6 +162,11 @@ class Engine implements PolicyEngine {
     return a !== undefined && b !== undefined && this.#reach.sees(a, b);
   }
 
+  seenBy(viewer: ClassKey): readonly ClassKey[] {
+    const from = this.#classes.get(viewer);
+    return from === undefined ? [] : this.#reach.seenBy(from, this.#classes).map(({ key }) => key);
+  }
+
   visibleRoutes(viewer: ClassKey, router: number, served: readonly Prefix[]): readonly Prefix[] {
     const from = this.#classes.get(viewer);
     const node = this.node(router);

@@ -118,6 +118,8 @@ function photograph(engine: PolicyEngine): Photograph {
   const visible = new Map<string, string>();
   for (const a of keys) {
     for (const b of keys) visible.set(`${a} ${b}`, String(engine.sees(a, b)));
+    const seen = keys.filter((b) => engine.sees(a, b));
+    assert.deepEqual(engine.seenBy(a).toSorted(), seen);
     for (const router of nodes) {
       const served = [...router.routes, ...(router.exitNode ? EXIT_ROUTES : [])];
       const told = engine.visibleRoutes(a, router.id, served).map(formatPrefix).join();

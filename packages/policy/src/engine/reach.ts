@@ -12,7 +12,7 @@
 import { formatPrefix, overlaps, type Prefix } from '@malla/ip/prefix';
 import type { PolicyNode } from '../tailnet.ts';
 import { addBits, type Bits, eachBit, emptyBits, hasBit, intersects, setBit } from './bits.ts';
-import type { NodeClass } from './classes.ts';
+import type { ClassTable, NodeClass } from './classes.ts';
 import type { EngineOptions } from './contract.ts';
 import { isExitRoute, overlapsInternet } from './internet.ts';
 import type { Plan } from './plan.ts';
@@ -70,6 +70,14 @@ export class Reach {
     if (intersects(this.#reachedBy(b), a.targets)) return true;
     if (a.owner === undefined || a.owner !== b.owner) return false;
     return intersects(a.sources, this.#selfSources) || intersects(b.sources, this.#selfSources);
+  }
+
+  /** All whom a class sees, itself where its nodes see each other. */
+  seenBy(viewer: NodeClass, classes: ClassTable): readonly NodeClass[] {
+    const seen = classes.meant(this.#reachedBy(viewer), this.#reachingTo(viewer));
+    const siblings = viewer.owner === undefined ? [] : classes.ofOwner(viewer.owner);
+    for (const each of siblings) if (this.sees(viewer, each)) setBit(seen, each.ordinal);
+    return classes.withOrdinals(seen);
   }
 
   visibleRoutes(
