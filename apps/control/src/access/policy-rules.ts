@@ -29,7 +29,7 @@ export function policyRules(engine: PolicyEngine): Rules {
       const key = engine.classOf(id);
       return node === undefined || usesIpv4(engine, node) ? key : IPV6_ONLY + key;
     },
-    sees: (viewer, seen) => engine.sees(engineKey(viewer), engineKey(seen)),
+    seenBy: (viewer) => engine.seenBy(engineKey(viewer)).flatMap(keysOf),
     visibleRoutes: (viewer, router, served) =>
       engine.visibleRoutes(engineKey(viewer), router, served.flatMap(prefixOf)).map(formatPrefix),
     tellsIpv4: (viewer) => !viewer.startsWith(IPV6_ONLY),

@@ -312,9 +312,10 @@ export class Fanout {
     for (const view of this.#leftViews) {
       for (const id of changed) view.changed(id, ids.get(id) ?? 0);
     }
-    for (const [viewer, view] of this.#views) {
-      for (const [key, arrived] of arrivals) {
-        const sees = this.#rules.sees(viewer, key);
+    for (const [key, arrived] of arrivals) {
+      const viewers = new Set(this.#rules.seenBy(key));
+      for (const [viewer, view] of this.#views) {
+        const sees = viewers.has(viewer);
         for (const id of arrived) this.#reconcile(view, id, sees, ids.get(id) ?? 0);
       }
     }
@@ -331,11 +332,15 @@ export class Fanout {
   /** Who sees whom may have changed, for all classes but those `made` just now. Nodes of a class are seen alike, so one stands for all. */
   #visibilityChanged(made: ReadonlySet<ClassView>): void {
     const routers = [...this.#nodes.keys()].filter((id) => this.#facts.mayServe(id));
+    const classes = [...this.#members].map(([key, members]) => {
+      const [first] = members;
+      return { key, first, members };
+    });
     for (const [viewer, view] of this.#views) {
       if (made.has(view)) continue;
-      for (const [key, members] of this.#members) {
-        const [first] = members;
-        const sees = this.#rules.sees(viewer, key);
+      const seen = new Set(this.#rules.seenBy(viewer));
+      for (const { key, first, members } of classes) {
+        const sees = seen.has(key);
         if (first === undefined || view.peers.has(first) === sees) continue;
         for (const id of members) this.#reconcile(view, id, sees, 0);
       }
@@ -371,8 +376,8 @@ export class Fanout {
     this.#join(node.id, key);
     this.#viewOf(key);
     const owner = node.userId ?? TAGGED_DEVICES.id;
-    for (const [viewer, view] of this.#views) {
-      if (this.#rules.sees(viewer, key)) view.appeared(node.id, owner);
+    for (const viewer of this.#rules.seenBy(key)) {
+      this.#views.get(viewer)?.appeared(node.id, owner);
     }
     this.#everyone();
   }
@@ -432,9 +437,8 @@ export class Fanout {
     if (view === undefined) {
       view = new ClassView(key, this.#source);
       this.#views.set(key, view);
-      for (const [seen, members] of this.#members) {
-        if (!this.#rules.sees(key, seen)) continue;
-        for (const id of members) view.hold(id);
+      for (const seen of this.#rules.seenBy(key)) {
+        for (const id of this.#members.get(seen) ?? []) view.hold(id);
       }
     }
     return view;

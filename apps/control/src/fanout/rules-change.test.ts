@@ -24,8 +24,8 @@ class TableRules implements Rules {
     return this.classes.get(id) ?? 'a';
   }
 
-  sees(viewer: ClassKey, seen: ClassKey): boolean {
-    return this.links.has(link(viewer, seen));
+  seenBy(viewer: ClassKey): readonly ClassKey[] {
+    return CLASSES.filter((seen) => this.links.has(link(viewer, seen)));
   }
 
   visibleRoutes(viewer: ClassKey, _router: number, served: readonly string[]): readonly string[] {

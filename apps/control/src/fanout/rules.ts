@@ -14,8 +14,8 @@ export type FilterTexts = Pick<ReadonlyMap<string, string>, 'keys' | 'get'>;
 export interface Rules {
   /** The class a node belongs to, as a viewer and as one that is seen. */
   classOf(node: Node): ClassKey;
-  /** Whether nodes of one class see those of another. Symmetric; false for a class without nodes. */
-  sees(viewer: ClassKey, seen: ClassKey): boolean;
+  /** The classes whose nodes those of a class see, and that see it: symmetric. Names of classes without nodes may be among them. */
+  seenBy(viewer: ClassKey): Iterable<ClassKey>;
   /** Which of the prefixes that a router serves nodes of a class may use, in the order given. */
   visibleRoutes(viewer: ClassKey, router: NodeId, served: readonly string[]): readonly string[];
   /** Whether nodes of a class are told IPv4 addresses of others that have one of IPv6 as well. */
@@ -45,12 +45,12 @@ const withoutPolicy: Pick<Rules, 'visibleRoutes' | 'tellsIpv4' | 'filter' | 'ssh
 export const sameUser: Rules = {
   ...withoutPolicy,
   classOf: (node) => `same-user:${node.userId ?? 'tagged'}`,
-  sees: (viewer, seen) => viewer === seen,
+  seenBy: (viewer) => [viewer],
 };
 
 /** Everybody sees everybody: what headscale does without a policy. */
 export const allowAll: Rules = {
   ...withoutPolicy,
   classOf: () => 'allow-all:',
-  sees: () => true,
+  seenBy: (viewer) => [viewer],
 };

@@ -154,7 +154,7 @@ export function expected(world: FanoutWorld, rules: Rules, id: number): Record<s
   const out: Record<string, unknown> = {};
   for (const node of world.state.nodes()) {
     if (node.id === id) continue;
-    if (!rules.sees(rules.classOf(self), rules.classOf(node))) continue;
+    if (![...rules.seenBy(rules.classOf(self))].includes(rules.classOf(node))) continue;
     const served = world.served.get(node.id) ?? [];
     const routes = rules.visibleRoutes(rules.classOf(self), node.id, served);
     const presence = { online: world.online.has(node.id), lastSeen: NOW - 1000 };
