@@ -3,8 +3,8 @@
  *
  * Sans-IO: the driver passes in time, compression, sinks, and a way to be called back. The first change
  * goes out at once; what comes while it is being sent is merged, and the next flush waits half of what
- * the last one took. One that takes longer than {@link SLICE_MS} goes on after such a wait with the streams
- * that have not had their turn. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
+ * the last one took. One that takes longer than {@link SLICE_MS} lets others use the thread, and goes on with the
+ * streams that have not had their turn. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
  */
 import type { Node, NodeId } from '@malla/netmap/node';
 import {
@@ -499,7 +499,9 @@ export class Fanout {
     this.#trim();
     const ended = this.#options.monotonic();
     this.#lastFlushMs = ended - began;
-    this.#notBefore = ended + Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
+    // Others have the thread between two slices as well; waiting is for what comes meanwhile.
+    const gap = this.#due.size > 0 ? 0 : Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
+    this.#notBefore = ended + gap;
     if (this.#newcomers.size > 0) this.#wakeAt(this.#gatherUntil);
     if (this.#pending.size + this.#due.size > 0) this.#wake();
   }
