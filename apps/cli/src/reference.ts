@@ -58,6 +58,7 @@ function commandSection(entry: CommandEntry): string {
   const examples = entry.description.match(/(?:^ {2}.*$\n?)+/m)?.[0] ?? '';
   const sentences = entry.description
     .replace(examples, '')
+    .replaceAll(/\n{3,}/g, '\n\n')
     .trim()
     .replace(/([^.])$/, '$1.');
   const text =
