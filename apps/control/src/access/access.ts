@@ -13,7 +13,7 @@ import type { PostureAttributes } from '@malla/policy/tailnet';
 import type { AddressPools } from '../core/addresses.ts';
 import type { Change } from '../core/change.ts';
 import { NO_TAG_POLICY, type TagPolicy } from '../core/tags.ts';
-import type { RulesChange } from '../fanout/fanout.ts';
+import type { RulesChange } from '../fanout/views.ts';
 import { allowAll, type Rules, sameUser } from '../fanout/rules.ts';
 import { differsForPolicy, policyNode, policyUser } from './policy-node.ts';
 import { policyRules, rulesChange } from './policy-rules.ts';

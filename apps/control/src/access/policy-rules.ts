@@ -3,7 +3,7 @@ import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { usesIpv4 } from '@malla/policy/attributes/ipv4';
 import type { Effects, PolicyEngine } from '@malla/policy/engine/contract';
 import type { FilterRule, SshPolicy } from '@malla/policy/wire';
-import type { RulesChange } from '../fanout/fanout.ts';
+import type { RulesChange } from '../fanout/views.ts';
 import type { ClassKey, Rules } from '../fanout/rules.ts';
 
 /** Before the engine's name of a class: those of its nodes that use no IPv4 address, as they see others otherwise. */

@@ -7,21 +7,15 @@
  * streams that have not had their turn. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
  */
 import type { Node, NodeId } from '@malla/netmap/node';
-import {
-  type CapMap,
-  diffForPeers,
-  encodeSelf,
-  PatchField,
-  WHOLE_NODE,
-} from '@malla/netmap/tailcfg-node';
-import { TAGGED_DEVICES, type UserId } from '@malla/netmap/user';
+import { type CapMap, encodeSelf, PatchField, WHOLE_NODE } from '@malla/netmap/tailcfg-node';
+import type { UserId } from '@malla/netmap/user';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import type { Change } from '../core/change.ts';
-import { Common } from './change-log.ts';
-import { ClassView, type Facts, PeerTexts, type ViewSource } from './class-view.ts';
+import type { ClassView, Facts } from './class-view.ts';
 import { type Encoding, frame, Message, Piece } from './message.ts';
 import { MapStream, type StreamSink } from './map-stream.ts';
-import type { ClassKey, Rules } from './rules.ts';
+import type { Rules } from './rules.ts';
+import { type Moved, type Moves, type RulesChange, Views } from './views.ts';
 
 /** How long new streams are gathered, ms. */
 export const GATHER_MS = 15;
@@ -48,39 +42,10 @@ export interface FanoutOptions {
   readonly monotonic: () => number;
 }
 
-/** What a change of rules, or of what they look at, has touched; a policy engine's effects. */
-export interface RulesChange {
-  /** Nodes that belong to another class now. */
-  readonly reclassed: Iterable<NodeId>;
-  /** Parts of packet filters that differ, by class. */
-  readonly filters: ReadonlyMap<ClassKey, ReadonlySet<string>>;
-  /** Classes whose SSH policy differs. */
-  readonly ssh: Iterable<ClassKey>;
-  /** Nodes that have other capabilities. */
-  readonly attributes: Iterable<NodeId>;
-  /** Whether classes that existed before may see others, or other routes, now. */
-  readonly visibility: boolean;
-}
-
-/** Nodes whose class is another one, and what else has changed of them, as in the log. */
-type Moved = Map<NodeId, number>;
-
 export class Fanout {
-  #rules: Rules;
   readonly #options: FanoutOptions;
-  readonly #facts: Facts;
-  /**
-   * As the changes told here left them. The state is ahead of that while a change is being stored, and
-   * nobody may be told what a failing disk would take back.
-   */
-  readonly #nodes = new Map<NodeId, Node>();
-  readonly #texts: PeerTexts;
-  readonly #views = new Map<ClassKey, ClassView>();
-  /** Views of classes that are gone, as long as a stream must still be told what differs from them. */
-  readonly #leftViews = new Set<ClassView>();
-  readonly #source: ViewSource;
-  readonly #classOf = new Map<NodeId, ClassKey>();
-  readonly #members = new Map<ClassKey, Set<NodeId>>();
+  readonly #facts: Omit<Facts, 'node'>;
+  readonly #views: Views;
   /** The routes that nodes were last told that they serve. */
   readonly #served = new Map<NodeId, string>();
   readonly #streams = new Map<NodeId, MapStream>();
@@ -101,12 +66,17 @@ export class Fanout {
 
   constructor(options: FanoutOptions, nodes: Iterable<Node>) {
     this.#options = options;
-    this.#rules = options.rules;
-    this.#facts = { ...options.facts, node: (id) => this.#nodes.get(id) };
-    this.#texts = new PeerTexts(this.#facts);
-    this.#source = { facts: this.#facts, texts: this.#texts, rules: () => this.#rules };
+    this.#facts = options.facts;
+    this.#views = new Views(
+      {
+        facts: options.facts,
+        rules: options.rules,
+        isRead: () => this.#streams.size > 0,
+        onNoted: () => this.#everyone(),
+      },
+      nodes,
+    );
     this.#keepAlive = new Message('{"KeepAlive":true}', options.facts.compress);
-    for (const node of nodes) this.#appear(node);
   }
 
   get streamCount(): number {
@@ -123,13 +93,13 @@ export class Fanout {
 
   /** Every node as the changes that were applied here left it. */
   nodes(): IterableIterator<Node> {
-    return this.#nodes.values();
+    return this.#views.nodes();
   }
 
   /** Opens a stream. An older one of the same node is ended: the client has left it behind. */
   open(node: Node, encoding: Encoding, sink: StreamSink): MapStream {
     this.close(this.#streams.get(node.id));
-    const stream = new MapStream(node.id, encoding, sink, this.#viewOf(this.#classKey(node)));
+    const stream = new MapStream(node.id, encoding, sink, this.#views.of(node));
     this.#streams.set(node.id, stream);
     if (this.#newcomers.size === 0) {
       const gather = Math.min(GATHER_MS + this.#lastFlushMs * GATHER_FACTOR, MAX_GAP_MS);
@@ -167,28 +137,25 @@ export class Fanout {
       if (change.table === 'node') this.#nodeChanged(change.id, change.after, moved);
       else if (change.table === 'user' && change.after !== undefined) this.#userChanged(change.id);
     }
-    const made = this.#move(moved);
-    if (rules !== undefined) this.#rulesChanged(rules, made);
+    const { made } = this.#moveStreams(this.#views.move(moved));
+    if (rules !== undefined) {
+      this.#views.rulesChanged(rules, made);
+      this.ownChanged(rules.attributes);
+    }
   }
 
   /** Other rules hold from now on, that name their classes otherwise. */
   setRules(rules: Rules): void {
-    // What nodes are granted may differ as well: told by the views that their viewers still know.
-    for (const id of this.#nodes.keys()) {
-      if (this.#texts.renew(id)) this.#tellViewers(id, WHOLE_NODE);
-    }
-    this.#rules = rules;
-    this.#move(new Map([...this.#nodes.keys()].map((id) => [id, 0])));
-    this.ownChanged(this.#nodes.keys());
+    this.#moveStreams(this.#views.setRules(rules));
+    this.ownChanged([...this.#streams.keys()]);
   }
 
   /** Nodes serve other routes than before, or are used for them by other viewers. */
   servedChanged(ids: Iterable<NodeId>): void {
     for (const id of ids) {
-      for (const view of this.#views.values()) view.routesMayDiffer(id);
+      this.#views.routesMayDiffer(id);
       if (this.#facts.served(id).join() !== this.#served.get(id)) this.#selfChanged(id);
     }
-    this.#everyone();
   }
 
   /** What nodes are granted, or are sent for themselves alone, has changed. */
@@ -203,15 +170,13 @@ export class Fanout {
 
   /** A node came online, went offline, or its key expired by time: its row is as before. */
   presenceChanged(node: Node, whole = false): void {
-    this.#texts.drop(node.id);
-    this.#tellViewers(node.id, whole ? WHOLE_NODE : PatchField.online);
+    this.#views.changed(node.id, whole ? WHOLE_NODE : PatchField.online);
     if (whole) this.#selfChanged(node.id);
   }
 
   /** Shared parts have changed, bits of `Common`. */
   commonChanged(parts: number): void {
-    for (const view of this.#allViews()) view.log.append({ kind: 'common', parts });
-    this.#everyone();
+    this.#views.commonChanged(parts);
   }
 
   /** Sends a member (`"PingRequest":…`) to one node. False: no stream, or too much waits already. */
@@ -231,7 +196,7 @@ export class Fanout {
 
   /** The one message for a request that does not stay: the whole map for a node. */
   once(node: Node, encoding: Encoding): Uint8Array[] {
-    return frame(this.#whole(this.#viewOf(this.#classKey(node)), node), encoding);
+    return frame(this.#whole(this.#views.of(node), node), encoding);
   }
 
   /** A message with nothing but the node itself: for one whose key has expired. */
@@ -241,121 +206,29 @@ export class Fanout {
   }
 
   #nodeChanged(id: NodeId, after: Node | undefined, moved: Moved): void {
-    const before = this.#nodes.get(id);
-    this.#texts.drop(id);
+    const before = this.#views.node(id);
     if (after === undefined) {
       moved.delete(id);
       if (before !== undefined) this.#deleted(before);
       return;
     }
-    this.#nodes.set(id, after);
-    if (before === undefined) {
-      this.#appear(after);
-      return;
-    }
+    if (before === undefined) return this.#views.add(after);
     // A new node key is a new client process; the stream of the old one has nobody at its end.
     if (before.nodeKey !== after.nodeKey) this.close(this.#streams.get(after.id));
-    const key = this.#classKey(before);
-    const fields = diffForPeers(before, after, this.#facts.now());
-    if (this.#rules.classOf(after) !== key) moved.set(id, (moved.get(id) ?? 0) | fields);
-    else if (fields !== 0) this.#tellViewers(after.id, fields);
-    if (selfDiffers(fields)) this.#selfChanged(after.id);
+    if (selfDiffers(this.#views.replace(before, after, moved))) this.#selfChanged(after.id);
   }
 
   #userChanged(id: UserId): void {
-    for (const view of this.#allViews()) view.userChanged(id);
+    this.#views.userChanged(id);
     for (const { nodeId, view } of this.#streams.values()) {
       if (view.unseenOwner(nodeId).includes(id)) this.#selfChanged(nodeId);
     }
-    this.#everyone();
   }
 
-  /** Views that were `made` under the changed rules are as these say, and nobody has been told otherwise. */
-  #rulesChanged(change: RulesChange, made: ReadonlySet<ClassView>): void {
-    const known = (key: ClassKey): ClassView | undefined => {
-      const view = this.#views.get(key);
-      return view === undefined || made.has(view) ? undefined : view;
-    };
-    if (change.visibility) this.#visibilityChanged(made);
-    for (const [key, names] of change.filters) {
-      const log = known(key)?.log;
-      if (log !== undefined) for (const name of names) log.append({ kind: 'filter', name });
-    }
-    for (const key of change.ssh) known(key)?.log.append({ kind: 'common', parts: Common.ssh });
-    for (const id of change.attributes) {
-      if (!this.#nodes.has(id)) continue;
-      this.#texts.drop(id);
-      this.#tellViewers(id, WHOLE_NODE);
-    }
-    this.ownChanged(change.attributes);
-    this.#everyone();
-  }
-
-  /** Nodes that belong to another class now: who sees them, and what they see, is another. Returns the views of new classes. */
-  #move(ids: Moved): ReadonlySet<ClassView> {
-    const made = new Set<ClassView>();
-    const arrivals = new Map<ClassKey, NodeId[]>();
-    for (const id of ids.keys()) {
-      const node = this.#nodes.get(id);
-      const from = this.#classOf.get(id);
-      if (node === undefined || from === undefined) continue;
-      const to = this.#rules.classOf(node);
-      if (to === from) continue;
-      this.#leave(id, from);
-      this.#join(id, to);
-      const arrived = arrivals.get(to);
-      if (arrived === undefined) arrivals.set(to, [id]);
-      else arrived.push(id);
-    }
-    if (arrivals.size === 0) return made;
-    const changed = [...arrivals.values()].flat().filter((id) => ids.get(id) !== 0);
-    for (const view of this.#leftViews) {
-      for (const id of changed) view.changed(id, ids.get(id) ?? 0);
-    }
-    for (const [key, arrived] of arrivals) {
-      const viewers = new Set(this.#rules.seenBy(key));
-      for (const [viewer, view] of this.#views) {
-        const sees = viewers.has(viewer);
-        for (const id of arrived) this.#reconcile(view, id, sees, ids.get(id) ?? 0);
-      }
-    }
-    for (const [key, arrived] of arrivals) {
-      const isKnown = this.#views.has(key);
-      const view = this.#viewOf(key);
-      if (!isKnown) made.add(view);
-      for (const id of arrived) this.#streams.get(id)?.moveTo(view);
-    }
-    this.#everyone();
-    return made;
-  }
-
-  /** Who sees whom may have changed, for all classes but those `made` just now. Nodes of a class are seen alike, so one stands for all. */
-  #visibilityChanged(made: ReadonlySet<ClassView>): void {
-    const routers = [...this.#nodes.keys()].filter((id) => this.#facts.mayServe(id));
-    const classes = [...this.#members].map(([key, members]) => {
-      const [first] = members;
-      return { key, first, members };
-    });
-    for (const [viewer, view] of this.#views) {
-      if (made.has(view)) continue;
-      const seen = new Set(this.#rules.seenBy(viewer));
-      for (const { key, first, members } of classes) {
-        const sees = seen.has(key);
-        if (first === undefined || view.peers.has(first) === sees) continue;
-        for (const id of members) this.#reconcile(view, id, sees, 0);
-      }
-      for (const id of routers) view.routesMayDiffer(id);
-    }
-    this.#everyone();
-  }
-
-  /** Makes a view hold a node or not, and tells it what has changed of one that it goes on to hold. */
-  #reconcile(view: ClassView, id: NodeId, sees: boolean, fields: number): void {
-    if (!sees) view.gone(id);
-    else if (!view.peers.has(id)) {
-      view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
-    } else if (fields === 0) view.routesMayDiffer(id);
-    else view.changed(id, fields);
+  /** Streams whose nodes belong to other classes now are told how the views differ. */
+  #moveStreams(moves: Moves): Moves {
+    for (const [id, view] of moves.views) this.#streams.get(id)?.moveTo(view);
+    return moves;
   }
 
   /** A client that is told its key has expired asks for a login; one that is told nothing tries for ever. */
@@ -365,59 +238,10 @@ export class Fanout {
       const gone = { ...node, expiry: this.#facts.now() };
       this.#write(stream, this.selfOnly(gone, stream.encoding));
     }
-    this.#nodes.delete(node.id);
     this.#served.delete(node.id);
-    this.#disappear(node.id);
-  }
-
-  #appear(node: Node): void {
-    const key = this.#rules.classOf(node);
-    this.#nodes.set(node.id, node);
-    this.#join(node.id, key);
-    this.#viewOf(key);
-    const owner = node.userId ?? TAGGED_DEVICES.id;
-    for (const viewer of this.#rules.seenBy(key)) {
-      this.#views.get(viewer)?.appeared(node.id, owner);
-    }
-    this.#everyone();
-  }
-
-  #disappear(id: NodeId): void {
-    const key = this.#classOf.get(id);
-    for (const view of this.#allViews()) view.gone(id);
+    this.#views.remove(node.id);
     // What the node itself may see has ended with its class.
-    this.close(this.#streams.get(id));
-    if (key !== undefined) this.#leave(id, key);
-    this.#everyone();
-  }
-
-  #join(id: NodeId, key: ClassKey): void {
-    this.#classOf.set(id, key);
-    const members = this.#members.get(key);
-    if (members === undefined) this.#members.set(key, new Set([id]));
-    else members.add(id);
-  }
-
-  /** A class without nodes is forgotten; its view stays for streams that are to be told how theirs differs from it. */
-  #leave(id: NodeId, key: ClassKey): void {
-    this.#classOf.delete(id);
-    const members = this.#members.get(key);
-    members?.delete(id);
-    if (members === undefined || members.size > 0) return;
-    this.#members.delete(key);
-    const view = this.#views.get(key);
-    if (view !== undefined && this.#streams.size > 0) this.#leftViews.add(view);
-    this.#views.delete(key);
-  }
-
-  *#allViews(): IterableIterator<ClassView> {
-    yield* this.#views.values();
-    yield* this.#leftViews;
-  }
-
-  #tellViewers(id: NodeId, fields: number): void {
-    for (const view of this.#allViews()) view.changed(id, fields);
-    this.#everyone();
+    this.close(stream);
   }
 
   #selfChanged(id: NodeId): void {
@@ -426,22 +250,6 @@ export class Fanout {
     stream.selfChanged = true;
     this.#pending.add(stream);
     this.#wake();
-  }
-
-  #classKey(node: Node): ClassKey {
-    return this.#classOf.get(node.id) ?? this.#rules.classOf(node);
-  }
-
-  #viewOf(key: ClassKey): ClassView {
-    let view = this.#views.get(key);
-    if (view === undefined) {
-      view = new ClassView(key, this.#source);
-      this.#views.set(key, view);
-      for (const seen of this.#rules.seenBy(key)) {
-        for (const id of this.#members.get(seen) ?? []) view.hold(id);
-      }
-    }
-    return view;
   }
 
   #everyone(): void {
@@ -508,7 +316,7 @@ export class Fanout {
 
   /** The first map of a stream. */
   #begin(stream: MapStream): void {
-    const node = this.#nodes.get(stream.nodeId);
+    const node = this.#views.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
     stream.started = true;
     stream.cursor = stream.view.log.head;
@@ -519,7 +327,7 @@ export class Fanout {
   }
 
   #serve(stream: MapStream): void {
-    const node = this.#nodes.get(stream.nodeId);
+    const node = this.#views.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
     const { from } = stream;
     if (from !== undefined) return this.#serveMoved(stream, node, from);
@@ -600,8 +408,7 @@ export class Fanout {
       const view = stream.from ?? stream.view;
       slowest.set(view, Math.min(slowest.get(view) ?? Infinity, stream.cursor));
     }
-    for (const view of this.#allViews()) view.log.trim(slowest.get(view) ?? view.log.head);
-    for (const view of this.#leftViews) if (!slowest.has(view)) this.#leftViews.delete(view);
+    this.#views.trim(slowest);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Change } from '../core/change.ts';
 import { believed, Client, expected, FanoutWorld } from '../testing/fanout-world.ts';
 import { testNode, testUser } from '../testing/tailnet.ts';
 import { Common } from './change-log.ts';
-import type { RulesChange } from './fanout.ts';
+import type { RulesChange } from './views.ts';
 import type { MapStream } from './map-stream.ts';
 import { allowAll, type ClassKey, type Rules, sameUser } from './rules.ts';
 

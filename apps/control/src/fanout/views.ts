@@ -1,0 +1,281 @@
+/**
+ * The nodes of a tailnet by class, and what each class of viewers knows of them. Takes changes of nodes
+ * and of rules, and notes in every view that they touch what its viewers must be told. Knows no streams.
+ */
+import type { Node, NodeId } from '@malla/netmap/node';
+import { diffForPeers, WHOLE_NODE } from '@malla/netmap/tailcfg-node';
+import { TAGGED_DEVICES, type UserId } from '@malla/netmap/user';
+import { Common } from './change-log.ts';
+import { ClassView, type Facts, PeerTexts, type ViewSource } from './class-view.ts';
+import type { ClassKey, Rules } from './rules.ts';
+
+/** What a change of rules, or of what they look at, has touched; a policy engine's effects. */
+export interface RulesChange {
+  /** Nodes that belong to another class now. */
+  readonly reclassed: Iterable<NodeId>;
+  /** Parts of packet filters that differ, by class. */
+  readonly filters: ReadonlyMap<ClassKey, ReadonlySet<string>>;
+  /** Classes whose SSH policy differs. */
+  readonly ssh: Iterable<ClassKey>;
+  /** Nodes that have other capabilities. */
+  readonly attributes: Iterable<NodeId>;
+  /** Whether classes that existed before may see others, or other routes, now. */
+  readonly visibility: boolean;
+}
+
+/** Nodes whose class may be another one, and what else has changed of them, as in the log. */
+export type Moved = Map<NodeId, number>;
+
+/** What a move did. */
+export interface Moves {
+  /** The views that nodes which changed class have now. */
+  readonly views: ReadonlyMap<NodeId, ClassView>;
+  /** Views of classes that did not exist before: they are as the rules say, and nobody was told otherwise. */
+  readonly made: ReadonlySet<ClassView>;
+}
+
+export interface ViewsOptions {
+  /** Nodes are not asked for: they are those of the changes that were told here. */
+  readonly facts: Omit<Facts, 'node'>;
+  readonly rules: Rules;
+  /** Whether anybody reads a view. */
+  readonly isRead: () => boolean;
+  /** Something was noted that readers must be told. */
+  readonly onNoted: () => void;
+}
+
+export class Views {
+  #rules: Rules;
+  readonly #options: ViewsOptions;
+  readonly #facts: Facts;
+  /**
+   * As the changes told here left them. The state is ahead of that while a change is being stored, and
+   * nobody may be told what a failing disk would take back.
+   */
+  readonly #nodes = new Map<NodeId, Node>();
+  readonly #texts: PeerTexts;
+  readonly #views = new Map<ClassKey, ClassView>();
+  /** Views of classes that are gone, as long as a stream must still be told what differs from them. */
+  readonly #left = new Set<ClassView>();
+  readonly #source: ViewSource;
+  readonly #classOf = new Map<NodeId, ClassKey>();
+  readonly #members = new Map<ClassKey, Set<NodeId>>();
+
+  constructor(options: ViewsOptions, nodes: Iterable<Node>) {
+    this.#options = options;
+    this.#rules = options.rules;
+    this.#facts = { ...options.facts, node: (id) => this.#nodes.get(id) };
+    this.#texts = new PeerTexts(this.#facts);
+    this.#source = { facts: this.#facts, texts: this.#texts, rules: () => this.#rules };
+    for (const node of nodes) this.add(node);
+  }
+
+  node(id: NodeId): Node | undefined {
+    return this.#nodes.get(id);
+  }
+
+  nodes(): IterableIterator<Node> {
+    return this.#nodes.values();
+  }
+
+  /** The view of a node's class. */
+  of(node: Node): ClassView {
+    return this.#viewOf(this.#classOf.get(node.id) ?? this.#rules.classOf(node));
+  }
+
+  /** A node is there that was not. */
+  add(node: Node): void {
+    const key = this.#rules.classOf(node);
+    this.#nodes.set(node.id, node);
+    this.#join(node.id, key);
+    this.#viewOf(key);
+    const owner = node.userId ?? TAGGED_DEVICES.id;
+    for (const viewer of this.#rules.seenBy(key)) {
+      this.#views.get(viewer)?.appeared(node.id, owner);
+    }
+    this.#options.onNoted();
+  }
+
+  /**
+   * A node has another row. Says which fields differ, as in the log; its viewers are told of them, unless
+   * its class differs too: then it is in `moved`, for {@link move}.
+   */
+  replace(before: Node, after: Node, moved: Moved): number {
+    this.#texts.drop(after.id);
+    this.#nodes.set(after.id, after);
+    const fields = diffForPeers(before, after, this.#facts.now());
+    if (this.#rules.classOf(after) !== this.#classOf.get(after.id)) {
+      moved.set(after.id, (moved.get(after.id) ?? 0) | fields);
+    } else if (fields !== 0) this.#tell(after.id, fields);
+    return fields;
+  }
+
+  remove(id: NodeId): void {
+    this.#texts.drop(id);
+    this.#nodes.delete(id);
+    const key = this.#classOf.get(id);
+    for (const view of this.#all()) view.gone(id);
+    if (key !== undefined) this.#leave(id, key);
+    this.#options.onNoted();
+  }
+
+  /** Tells all viewers of a node what has changed of it that is not in its row. */
+  changed(id: NodeId, fields: number): void {
+    this.#texts.drop(id);
+    this.#tell(id, fields);
+  }
+
+  #tell(id: NodeId, fields: number): void {
+    for (const view of this.#all()) view.changed(id, fields);
+    this.#options.onNoted();
+  }
+
+  /** What viewers may use of a node's routes has perhaps changed. */
+  routesMayDiffer(id: NodeId): void {
+    for (const view of this.#views.values()) view.routesMayDiffer(id);
+    this.#options.onNoted();
+  }
+
+  userChanged(id: UserId): void {
+    for (const view of this.#all()) view.userChanged(id);
+    this.#options.onNoted();
+  }
+
+  /** Shared parts have changed, bits of `Common`. */
+  commonChanged(parts: number): void {
+    for (const view of this.#all()) view.log.append({ kind: 'common', parts });
+    this.#options.onNoted();
+  }
+
+  /** Other rules hold from now on, that name their classes otherwise. */
+  setRules(rules: Rules): Moves {
+    // What nodes are granted may differ as well: told by the views that their viewers still know.
+    for (const id of this.#nodes.keys()) if (this.#texts.renew(id)) this.#tell(id, WHOLE_NODE);
+    this.#rules = rules;
+    return this.move(new Map([...this.#nodes.keys()].map((id) => [id, 0])));
+  }
+
+  /** Nodes that belong to another class now: who sees them, and what they see, is another. */
+  move(ids: Moved): Moves {
+    const made = new Set<ClassView>();
+    const views = new Map<NodeId, ClassView>();
+    const arrivals = new Map<ClassKey, NodeId[]>();
+    for (const id of ids.keys()) {
+      const node = this.#nodes.get(id);
+      const from = this.#classOf.get(id);
+      if (node === undefined || from === undefined) continue;
+      const to = this.#rules.classOf(node);
+      if (to === from) continue;
+      this.#leave(id, from);
+      this.#join(id, to);
+      const arrived = arrivals.get(to);
+      if (arrived === undefined) arrivals.set(to, [id]);
+      else arrived.push(id);
+    }
+    if (arrivals.size === 0) return { views, made };
+    const changed = [...arrivals.values()].flat().filter((id) => ids.get(id) !== 0);
+    for (const view of this.#left) for (const id of changed) view.changed(id, ids.get(id) ?? 0);
+    for (const [key, arrived] of arrivals) {
+      const viewers = new Set(this.#rules.seenBy(key));
+      for (const [viewer, view] of this.#views) {
+        const sees = viewers.has(viewer);
+        for (const id of arrived) this.#reconcile(view, id, sees, ids.get(id) ?? 0);
+      }
+    }
+    for (const [key, arrived] of arrivals) {
+      const isKnown = this.#views.has(key);
+      const view = this.#viewOf(key);
+      if (!isKnown) made.add(view);
+      for (const id of arrived) views.set(id, view);
+    }
+    this.#options.onNoted();
+    return { views, made };
+  }
+
+  /** Rules say other things than before; nodes were moved already, which made the views `made`. */
+  rulesChanged(change: RulesChange, made: ReadonlySet<ClassView>): void {
+    const known = (key: ClassKey): ClassView | undefined => {
+      const view = this.#views.get(key);
+      return view === undefined || made.has(view) ? undefined : view;
+    };
+    if (change.visibility) this.#visibilityChanged(made);
+    for (const [key, names] of change.filters) {
+      const log = known(key)?.log;
+      if (log !== undefined) for (const name of names) log.append({ kind: 'filter', name });
+    }
+    for (const key of change.ssh) known(key)?.log.append({ kind: 'common', parts: Common.ssh });
+    for (const id of change.attributes) if (this.#nodes.has(id)) this.changed(id, WHOLE_NODE);
+    this.#options.onNoted();
+  }
+
+  /** Forgets what everyone was told: `slowest` are the least cursors of streams, by view. */
+  trim(slowest: ReadonlyMap<ClassView, number>): void {
+    for (const view of this.#all()) view.log.trim(slowest.get(view) ?? view.log.head);
+    for (const view of this.#left) if (!slowest.has(view)) this.#left.delete(view);
+  }
+
+  /** @yields Every view, those of classes that are gone too. */
+  *#all(): IterableIterator<ClassView> {
+    yield* this.#views.values();
+    yield* this.#left;
+  }
+
+  /** Who sees whom may have changed, for all classes but those `made` just now. Nodes of a class are seen alike, so one stands for all. */
+  #visibilityChanged(made: ReadonlySet<ClassView>): void {
+    const routers = [...this.#nodes.keys()].filter((id) => this.#facts.mayServe(id));
+    const classes = [...this.#members].map(([key, members]) => {
+      const [first] = members;
+      return { key, first, members };
+    });
+    for (const [viewer, view] of this.#views) {
+      if (made.has(view)) continue;
+      const seen = new Set(this.#rules.seenBy(viewer));
+      for (const { key, first, members } of classes) {
+        const sees = seen.has(key);
+        if (first === undefined || view.peers.has(first) === sees) continue;
+        for (const id of members) this.#reconcile(view, id, sees, 0);
+      }
+      for (const id of routers) view.routesMayDiffer(id);
+    }
+  }
+
+  /** Makes a view hold a node or not, and tells it what has changed of one that it goes on to hold. */
+  #reconcile(view: ClassView, id: NodeId, sees: boolean, fields: number): void {
+    if (!sees) view.gone(id);
+    else if (!view.peers.has(id)) {
+      view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
+    } else if (fields === 0) view.routesMayDiffer(id);
+    else view.changed(id, fields);
+  }
+
+  #join(id: NodeId, key: ClassKey): void {
+    this.#classOf.set(id, key);
+    const members = this.#members.get(key);
+    if (members === undefined) this.#members.set(key, new Set([id]));
+    else members.add(id);
+  }
+
+  /** A class without nodes is forgotten; its view stays for streams that are to be told how theirs differs from it. */
+  #leave(id: NodeId, key: ClassKey): void {
+    this.#classOf.delete(id);
+    const members = this.#members.get(key);
+    members?.delete(id);
+    if (members === undefined || members.size > 0) return;
+    this.#members.delete(key);
+    const view = this.#views.get(key);
+    if (view !== undefined && this.#options.isRead()) this.#left.add(view);
+    this.#views.delete(key);
+  }
+
+  #viewOf(key: ClassKey): ClassView {
+    let view = this.#views.get(key);
+    if (view === undefined) {
+      view = new ClassView(key, this.#source);
+      this.#views.set(key, view);
+      for (const seen of this.#rules.seenBy(key)) {
+        for (const id of this.#members.get(seen) ?? []) view.hold(id);
+      }
+    }
+    return view;
+  }
+}
