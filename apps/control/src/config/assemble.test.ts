@@ -183,7 +183,8 @@ describe('checks across keys', () => {
 
 describe('where the policy is kept', () => {
   test('is a file, the database, or nowhere', () => {
-    assert.equal(configOf('').policy.source, undefined);
+    assert.equal(configOf('').policy.source, 'database');
+    assert.equal(configOf('policy.mode: file\n').policy.source, undefined);
     const file = 'policy.path: /etc/acl.hujson\n';
     assert.deepEqual(configOf(file).policy.source, { file: '/etc/acl.hujson' });
     assert.equal(configOf('policy.mode: database\n').policy.source, 'database');

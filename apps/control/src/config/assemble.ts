@@ -70,7 +70,9 @@ function assemblePolicy(settings: Settings): Config['policy'] {
     );
   }
   const file = settings.path('policy.path');
-  const inDatabase = settings.get('policy.mode') === 'database';
+  // Who says nothing has no file: then a policy can be set without another word.
+  const mode = settings.get('policy.mode') ?? (file === undefined ? 'database' : 'file');
+  const inDatabase = mode === 'database';
   if (inDatabase && file !== undefined) {
     settings.note('policy.path', 'has no effect: policy.mode is database');
   }

@@ -43,9 +43,9 @@ export const ACCESS_KEYS = {
     "Who sees whom while no policy is set. same-user: the devices of one user see each other and nobody else's. allow-all: everybody sees everybody, as in headscale.",
     { own: true, example: 'same-user' },
   ),
-  'policy.mode': setting(
+  'policy.mode': optional(
     kind.oneOf('file', 'database'),
-    'file',
+    'file where policy.path is set, else database',
     'Where the policy is kept. file: in the file at policy.path, read at the start, when it changes and on SIGHUP. database: in the database, set with `malla policy set`.',
   ),
   'policy.path': optional(
