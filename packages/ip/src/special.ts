@@ -19,6 +19,14 @@ export const SERVICE_RANGE: Prefix = prefix('100.100.0.0/24');
 /** IPv4 sites behind a subnet router, by site id (4via6). */
 export const FOUR_VIA_SIX_RANGE: Prefix = prefix('fd7a:115c:a1e0:b1a::/64');
 
+/** What an exit node announces, is approved for, and serves: both or none. */
+export const EXIT_ROUTES: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('::/0')];
+
+/** Whether a prefix is one of {@link EXIT_ROUTES}. */
+export function isExitRoute({ bits }: Prefix): boolean {
+  return bits === 0;
+}
+
 /** MagicDNS as a client offers it to its own machine. */
 export const SERVICE_IPV4: Address = address('100.100.100.100');
 /** MagicDNS over IPv6. */

@@ -8,6 +8,8 @@
  *
  * Source: docs/protocol/control.md §Nodes. Observed: clients 1.80 to 1.102.
  */
+import { formatPrefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES as EXIT_PREFIXES } from '@malla/ip/special';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import { isExpired, type Node } from './node.ts';
 import { TAGGED_DEVICES } from './user.ts';
@@ -43,8 +45,8 @@ export interface Granted {
 /** Nothing: a node that serves no routes. */
 export const NOTHING_GRANTED: Granted = { routes: [], capMap: undefined, ipv4: true };
 
-/** The two default routes; who serves them is an exit node. */
-export const EXIT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0'];
+/** The two default routes as text; who serves them is an exit node. */
+export const EXIT_ROUTES: readonly string[] = EXIT_PREFIXES.map(formatPrefix);
 
 /** The JSON of a node for its peers. `now` decides whether its key has expired. */
 export function encodePeer(

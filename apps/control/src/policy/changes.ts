@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Access, Login, Names, PolicyChange } from '@malla/api/policy-schemas';
 import { ADDRESS_BITS } from '@malla/ip/address';
 import { formatPrefix, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES } from '@malla/ip/special';
 import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/engine/contract';
 import type { PolicyNode } from '@malla/policy/tailnet';
 import type { FilterRule } from '@malla/policy/wire';
@@ -307,12 +308,6 @@ function admission(
 function servedBy({ routes, exitNode }: PolicyNode): readonly Prefix[] {
   return exitNode ? [...routes, ...EXIT_ROUTES] : routes;
 }
-
-const EXIT_ROUTES: readonly Prefix[] = (['0.0.0.0/0', '::/0'] as const).map((text) => {
-  const parsed = parsePrefixOrAddress(text);
-  if (!parsed.ok) throw new RangeError(text);
-  return parsed.value;
-});
 
 function isSingle({ network, bits }: Prefix): boolean {
   return bits === ADDRESS_BITS[network.family];

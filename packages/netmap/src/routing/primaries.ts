@@ -14,13 +14,8 @@
  * Pure and incremental: each event says whose prefixes it has changed, and costs what it touches.
  */
 import { comparePrefixes, formatPrefix, type Prefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES } from '@malla/ip/special';
 import type { NodeId } from '../node.ts';
-
-/** 0.0.0.0/0 and ::/0: an exit node announces, is approved for, and serves both or none. */
-export const EXIT_PREFIXES: readonly Prefix[] = [
-  { network: { family: 4, value: 0n }, bits: 0 },
-  { network: { family: 6, value: 0n }, bits: 0 },
-];
 
 /** What an event has changed. */
 export interface Changed {
@@ -119,7 +114,7 @@ export class Routing {
   /** What a node serves: what it is primary for, in order, then the exit routes. */
   servedBy(id: NodeId): readonly Prefix[] {
     const primary = this.primaryRoutesOf(id);
-    return this.isExitNode(id) ? [...primary, ...EXIT_PREFIXES] : primary;
+    return this.isExitNode(id) ? [...primary, ...EXIT_ROUTES] : primary;
   }
 
   /** What a node is primary for, in order. */
@@ -249,7 +244,7 @@ function shake({ candidates }: Contest, { rivals }: Changes): void {
   if (candidates.size > 1) for (const id of candidates) rivals.add(id);
 }
 
-const EXIT_TEXTS = EXIT_PREFIXES.map(formatPrefix);
+const EXIT_TEXTS = EXIT_ROUTES.map(formatPrefix);
 
 /** What is both announced and approved, by canonical text. */
 function usable(announced: readonly Prefix[], approved: readonly Prefix[]): Map<string, Prefix> {

@@ -3,9 +3,9 @@
  * tags that their owners give to devices.
  */
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
+import { isExitRoute } from '@malla/ip/special';
 import type { Alias, Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
-import { isExitRoute } from './internet.ts';
 import type { EngineResolver } from './resolver.ts';
 
 /**

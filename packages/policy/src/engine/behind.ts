@@ -7,8 +7,9 @@
  */
 import { contains, type Prefix } from '@malla/ip/prefix';
 import { CGNAT, TAILNET_ULA } from '@malla/ip/special';
+import { EXIT_ROUTES } from '@malla/ip/special';
 import type { Alias, Policy } from '../policy.ts';
-import { EXIT_ROUTES, without } from './internet.ts';
+import { without } from './internet.ts';
 import type { Population } from './population.ts';
 import {
   aliasText,

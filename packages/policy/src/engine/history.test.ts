@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatPrefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES } from '@malla/ip/special';
 import fc from 'fast-check';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import { MORE, USERS, type World, worlds } from '../testing/world.ts';
 import type { Effects, PolicyEngine } from './contract.ts';
 import { createEngine } from './engine.ts';
-import { EXIT_ROUTES } from './internet.ts';
 
 const RUNS = { numRuns: Number(process.env['RUNS'] ?? 60) };
 const OPTIONS = { sshActionUrl: 'https://example.com' };

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress } from '@malla/ip/address';
 import { contains, formatPrefix, overlaps, parsePrefix } from '@malla/ip/prefix';
-import { INTERNET, isExitRoute, overlapsInternet } from './internet.ts';
+import { isExitRoute } from '@malla/ip/special';
+import { INTERNET, overlapsInternet } from './internet.ts';
 
 test('the internet holds public addresses and no private, link-local or tailnet ones', () => {
   const cases = {

@@ -7,9 +7,6 @@
 import { ADDRESS_BITS } from '@malla/ip/address';
 import { containsPrefix, overlaps, parsePrefix, type Prefix } from '@malla/ip/prefix';
 
-/** What an exit node announces. */
-export const EXIT_ROUTES: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('::/0')];
-
 /** Global unicast without the ranges below, as the fewest prefixes, in order. */
 export const INTERNET: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('2000::/3')].flatMap(
   (whole) =>
@@ -20,11 +17,6 @@ export const INTERNET: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('2000::/
       ),
     ),
 );
-
-/** Whether a prefix is one of {@link EXIT_ROUTES}. */
-export function isExitRoute({ bits }: Prefix): boolean {
-  return bits === 0;
-}
 
 /** Whether any address of a prefix is reached through an exit node. */
 export function overlapsInternet(wanted: Prefix): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Address, parseAddress } from '@malla/ip/address';
 import { contains, formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES } from '@malla/ip/special';
 import fc from 'fast-check';
 import type { PolicyNode } from '../tailnet.ts';
 import { clientAdmits } from '../testing/client-filter.ts';
@@ -11,7 +12,7 @@ import { MORE, type World, worlds } from '../testing/world.ts';
 import type { FilterRule } from '../wire.ts';
 import type { PolicyEngine } from './contract.ts';
 import { createEngine } from './engine.ts';
-import { EXIT_ROUTES, INTERNET } from './internet.ts';
+import { INTERNET } from './internet.ts';
 
 const RUNS = { numRuns: Number(process.env['RUNS'] ?? 100) };
 /** Protocol and port: what the rules of these worlds name, and what they do not. */

@@ -10,11 +10,12 @@
  * Observed: the hosted service, April and May 2026.
  */
 import { formatPrefix, overlaps, type Prefix } from '@malla/ip/prefix';
+import { isExitRoute } from '@malla/ip/special';
 import type { PolicyNode } from '../tailnet.ts';
 import { addBits, type Bits, eachBit, emptyBits, hasBit, intersects, setBit } from './bits.ts';
 import type { ClassTable, NodeClass } from './classes.ts';
 import type { EngineOptions } from './contract.ts';
-import { isExitRoute, overlapsInternet } from './internet.ts';
+import { overlapsInternet } from './internet.ts';
 import type { Plan } from './plan.ts';
 import type { Population } from './population.ts';
 import { ANY, DANGER_ALL, isAutogroup, mayForward, type Selector } from './selector.ts';

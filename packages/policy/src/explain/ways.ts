@@ -3,8 +3,8 @@
  * them a source may take.
  */
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES } from '@malla/ip/special';
 import type { PolicyEngine } from '../engine/contract.ts';
-import { EXIT_ROUTES } from '../engine/internet.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import { type End, isPresent } from './ends.ts';
 

@@ -6,10 +6,10 @@
  * The sources of a packet filter are spelled address by address here; what is sent says the same shorter.
  */
 import { formatPrefix, type Prefix, singlePrefix } from '@malla/ip/prefix';
+import { EXIT_ROUTES, isExitRoute } from '@malla/ip/special';
 import { usesIpv4 } from '../attributes/ipv4.ts';
 import type { ClassKey, EngineOptions, PolicyEngine } from '../engine/contract.ts';
 import { createEngine } from '../engine/engine.ts';
-import { EXIT_ROUTES, isExitRoute } from '../engine/internet.ts';
 import type { Policy } from '../policy.ts';
 import { compileSshInFull } from '../ssh/compile.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
