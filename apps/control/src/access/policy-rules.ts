@@ -15,10 +15,12 @@ export function policyRules(engine: PolicyEngine): Rules {
   const partTexts = new WeakMap<readonly FilterRule[], string>();
   const sourceTexts = new WeakMap<readonly string[], string>();
   const sshTexts = new WeakMap<SshPolicy, string>();
+  // Every view asks about the same list of what a router serves.
+  const servedPrefixes = new WeakMap<readonly string[], readonly Prefix[]>();
   // Many parts share the sources, which can be thousands of texts.
   const partText = (rules: readonly FilterRule[]): string => {
     const texts = rules.map(({ SrcIPs, ...rest }) => {
-      const sources = textOf(sourceTexts, SrcIPs, () => JSON.stringify(SrcIPs));
+      const sources = cached(sourceTexts, SrcIPs, () => JSON.stringify(SrcIPs));
       return `{"SrcIPs":${sources},${JSON.stringify(rest).slice(1)}`;
     });
     return `[${texts.join(',')}]`;
@@ -31,7 +33,13 @@ export function policyRules(engine: PolicyEngine): Rules {
     },
     seenBy: (viewer) => engine.seenBy(engineKey(viewer)).flatMap(keysOf),
     visibleRoutes: (viewer, router, served) =>
-      engine.visibleRoutes(engineKey(viewer), router, served.flatMap(prefixOf)).map(formatPrefix),
+      engine
+        .visibleRoutes(
+          engineKey(viewer),
+          router,
+          cached(servedPrefixes, served, () => served.flatMap(prefixOf)),
+        )
+        .map(formatPrefix),
     tellsIpv4: (viewer) => !viewer.startsWith(IPV6_ONLY),
     filter: (of) => {
       const parts = engine.filter(engineKey(of));
@@ -39,13 +47,13 @@ export function policyRules(engine: PolicyEngine): Rules {
         keys: () => parts.keys(),
         get: (name) => {
           const rules = parts.get(name);
-          return rules && textOf(partTexts, rules, () => partText(rules));
+          return rules && cached(partTexts, rules, () => partText(rules));
         },
       };
     },
     ssh: (of) => {
       const policy = engine.ssh(engineKey(of));
-      return textOf(sshTexts, policy, () => JSON.stringify(policy));
+      return cached(sshTexts, policy, () => JSON.stringify(policy));
     },
   };
 }
@@ -74,14 +82,14 @@ function engineKey(key: ClassKey): ClassKey {
   return key.startsWith(IPV6_ONLY) ? key.slice(IPV6_ONLY.length) : key;
 }
 
-function textOf<Value extends object>(
-  texts: WeakMap<Value, string>,
-  value: Value,
-  encode: () => string,
-): string {
-  let text = texts.get(value);
-  if (text === undefined) texts.set(value, (text = encode()));
-  return text;
+function cached<Key extends object, Value extends object | string>(
+  values: WeakMap<Key, Value>,
+  key: Key,
+  make: () => Value,
+): Value {
+  let value = values.get(key);
+  if (value === undefined) values.set(key, (value = make()));
+  return value;
 }
 
 function prefixOf(text: string): readonly Prefix[] {
