@@ -96,6 +96,9 @@ export interface Rule {
   readonly postures: readonly Placed<string>[];
 }
 
+/** `checkPeriod` of a check rule that names none, ms: 12 h. */
+export const DEFAULT_CHECK_PERIOD_MS = 12 * 3_600_000;
+
 export interface SshRule {
   readonly place: Place;
   readonly action: 'accept' | 'check';

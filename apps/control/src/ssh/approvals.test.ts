@@ -3,10 +3,11 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Node } from '@malla/netmap/node';
 import { testNode } from '../testing/tailnet.ts';
-import { DEFAULT_PERIOD_MS, loginOf, SshApprovals } from './approvals.ts';
+import { DEFAULT_CHECK_PERIOD_MS } from '@malla/policy/policy';
+import { loginOf, SshApprovals } from './approvals.ts';
 
 const HOUR_MS = 3_600_000;
-const PERIODS = [0, HOUR_MS, DEFAULT_PERIOD_MS, 48 * HOUR_MS];
+const PERIODS = [0, HOUR_MS, DEFAULT_CHECK_PERIOD_MS, 48 * HOUR_MS];
 
 describe('approvals', () => {
   test('cover exactly what somebody vouched for, within the period that is asked for', () => {
@@ -16,7 +17,7 @@ describe('approvals', () => {
       source: node,
       destination: node,
       periodMs: fc.constantFrom(...PERIODS),
-      waitMs: fc.integer({ min: 0, max: DEFAULT_PERIOD_MS }),
+      waitMs: fc.integer({ min: 0, max: DEFAULT_CHECK_PERIOD_MS }),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -43,7 +44,7 @@ describe('approvals', () => {
                 one.periodMs !== 0 &&
                 now - one.at < asked &&
                 (one.destination === to ||
-                  (one.periodMs === DEFAULT_PERIOD_MS && asked === DEFAULT_PERIOD_MS)),
+                  (one.periodMs === DEFAULT_CHECK_PERIOD_MS && asked === DEFAULT_CHECK_PERIOD_MS)),
             );
             assert.equal(approvals.covers(at(from), to, asked, now), isVouched);
           }

@@ -7,9 +7,7 @@
  * (docs/decisions/0005-ssh-checks.md).
  */
 import type { Node, NodeId } from '@malla/netmap/node';
-
-/** The period of a check rule that names none. */
-export const DEFAULT_PERIOD_MS = 12 * 3_600_000;
+import { DEFAULT_CHECK_PERIOD_MS } from '@malla/policy/policy';
 
 /** Approvals that are remembered; past this the oldest device is asked again. */
 const MAX_APPROVALS = 16_384;
@@ -35,7 +33,7 @@ export class SshApprovals {
     if (periodMs === 0) return;
     const approval = { source: source.id, login: loginOf(source), at: now };
     this.#set(keyOf(source.id, destination), approval);
-    if (periodMs === DEFAULT_PERIOD_MS) this.#set(keyOf(source.id), approval);
+    if (periodMs === DEFAULT_CHECK_PERIOD_MS) this.#set(keyOf(source.id), approval);
   }
 
   /** Whether an approval allows a connection now, under a rule with this period. */
@@ -47,7 +45,7 @@ export class SshApprovals {
       return age >= 0 && age < periodMs;
     };
     if (holds(keyOf(source.id, destination))) return true;
-    return periodMs === DEFAULT_PERIOD_MS && holds(keyOf(source.id));
+    return periodMs === DEFAULT_CHECK_PERIOD_MS && holds(keyOf(source.id));
   }
 
   /** Forgets the approvals of devices that `isLoggedIn` knows no longer under the same login. */

@@ -5,8 +5,8 @@
 import type { PolicyEngine } from '@malla/policy/engine/contract';
 import type { End } from '@malla/policy/explain/ends';
 import { SshTable } from '@malla/policy/explain/ssh-table';
+import { DEFAULT_CHECK_PERIOD_MS } from '@malla/policy/policy';
 import type { PolicyNode } from '@malla/policy/tailnet';
-import { DEFAULT_PERIOD_MS } from './approvals.ts';
 import type { SshConnection, SshVerdict } from './checks.ts';
 
 /** The verdict of the first rule that fits, in the order in which clients take them. */
@@ -23,7 +23,7 @@ export function sshVerdict(
     case 'accept':
       return { kind: 'accept' };
     case 'check':
-      return { kind: 'check', periodMs: said.by.rule.checkPeriodMs ?? DEFAULT_PERIOD_MS };
+      return { kind: 'check', periodMs: said.by.rule.checkPeriodMs ?? DEFAULT_CHECK_PERIOD_MS };
     case 'denied':
       return { kind: 'refuse' };
   }

@@ -3,7 +3,7 @@
  *
  * Source: Tailscale's policy file syntax §Tailscale SSH. Observed: the hosted service, May 2026.
  */
-import type { Alias, Placed, SshRule } from '../policy.ts';
+import { type Alias, DEFAULT_CHECK_PERIOD_MS, type Placed, type SshRule } from '../policy.ts';
 import type { Fault } from './alias.ts';
 import { formatGoDuration, parseGoDuration } from './go-duration.ts';
 import { quote } from './problem.ts';
@@ -18,8 +18,6 @@ import {
 } from './read.ts';
 import { readAliases, readPostures, type Scope, SSH_DESTINATION, SSH_SOURCE } from './selectors.ts';
 
-/** How long a check holds if the rule does not say. */
-export const DEFAULT_CHECK_PERIOD_MS = 12 * 3_600_000;
 /** A week. */
 export const MAX_CHECK_PERIOD_MS = 168 * 3_600_000;
 
