@@ -42,3 +42,15 @@ export interface PolicyNode {
   readonly exitNode: boolean;
   readonly posture: PostureAttributes;
 }
+
+/** A node of which nothing is known, neither an id nor addresses: to stand in for one that is to come. */
+export const UNKNOWN_NODE: PolicyNode = {
+  id: -1,
+  userId: undefined,
+  tags: [],
+  addresses: [],
+  announced: [],
+  routes: [],
+  exitNode: false,
+  posture: new Map(),
+};

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/problem.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../tailnet.ts';
 import type { PolicyEngine } from './contract.ts';
 import { createEngine } from './engine.ts';
 
@@ -104,17 +104,7 @@ function engineOf(policy: object): PolicyEngine {
 }
 
 function nodeOf(of: Partial<PolicyNode>): PolicyNode {
-  return {
-    id: 1,
-    userId: undefined,
-    tags: [],
-    addresses: [],
-    announced: [],
-    routes: [],
-    exitNode: false,
-    posture: new Map(),
-    ...of,
-  };
+  return { ...UNKNOWN_NODE, id: 1, ...of };
 }
 
 function prefix(text: string): Prefix {

@@ -4,7 +4,7 @@
  */
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import { type PolicyNode, UNKNOWN_NODE } from '../tailnet.ts';
 import type { Resolver } from './contract.ts';
 
 /** What is known of a node that joins. */
@@ -12,7 +12,7 @@ export type Newcomer = Pick<PolicyNode, 'userId' | 'tags'>;
 
 /** The pool of the first entry that means a node and has one; empty: none has. */
 export function poolFor(policy: Policy, resolver: Resolver, of: Newcomer): readonly Prefix[] {
-  const node = { ...UNKNOWN, ...of };
+  const node = { ...UNKNOWN_NODE, ...of };
   const entry = policy.nodeAttributes.find(
     ({ pool, targets }) =>
       pool.length > 0 && targets.some(({ value }) => resolver.matches(value, node)),
@@ -25,15 +25,3 @@ export function allPools(policy: Policy): readonly Prefix[] {
   const prefixes = policy.nodeAttributes.flatMap(({ pool }) => pool.map(({ value }) => value));
   return [...new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix])).values()];
 }
-
-/** A node of which nothing is known, neither an id nor addresses. */
-const UNKNOWN: PolicyNode = {
-  id: -1,
-  userId: undefined,
-  tags: [],
-  addresses: [],
-  announced: [],
-  routes: [],
-  exitNode: false,
-  posture: new Map(),
-};

@@ -13,7 +13,7 @@ import type { PolicyEngine } from '../engine/contract.ts';
 import { INTERNET } from '../engine/internet.ts';
 import type { Alias, Policy } from '../policy.ts';
 import { sharesOwner } from '../ssh/compile.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../tailnet.ts';
 import type { EndReference, Subject } from './explanation.ts';
 import { formatRange } from './words.ts';
 
@@ -40,7 +40,7 @@ export const byAddress: NodeName = (node) => {
 };
 
 /** Id of a device that is not there. */
-const STAND_IN_ID = -1;
+const STAND_IN_ID = UNKNOWN_NODE.id;
 
 /** Whether a prefix is part of the internet. */
 export function isInternet(prefix: Prefix): boolean {
@@ -218,18 +218,7 @@ export function belongTogether(source: End, destination: End): boolean {
 }
 
 function standIn(of: Partial<PolicyNode>, name: string): End {
-  const node: PolicyNode = {
-    id: STAND_IN_ID,
-    userId: undefined,
-    tags: [],
-    addresses: [],
-    announced: [],
-    routes: [],
-    exitNode: false,
-    posture: new Map(),
-    ...of,
-  };
-  return { node, addresses: [], internet: false, name };
+  return { node: { ...UNKNOWN_NODE, ...of }, addresses: [], internet: false, name };
 }
 
 /** For a user, or a group of users, of whom none has come yet. */

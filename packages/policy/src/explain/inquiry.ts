@@ -23,6 +23,7 @@ import {
   formatPlace,
   formatRange,
   formatService,
+  linesOf,
   refer,
 } from './words.ts';
 
@@ -253,15 +254,11 @@ function nobody(reason: Reason): Direction {
 
 function summary(findings: readonly Finding[], unexamined: number): Direction {
   const allowed = findings.filter((finding) => finding.allowed).length;
-  const lines = findings.map(({ text, flows }) =>
-    flows > 1 ? `${text} (and ${flows - 1} more alike)` : text,
-  );
-  if (unexamined > 0) lines.push(`${unexamined} more pairs were not looked at`);
   return {
     outcome: allowed === findings.length ? 'allowed' : allowed === 0 ? 'denied' : 'mixed',
     findings,
     unexamined,
-    text: lines.join('\n'),
+    text: linesOf(findings, unexamined),
   };
 }
 

@@ -17,7 +17,7 @@ import { Inquiry, OWN } from './inquiry.ts';
 import { merged, pairs, representatives } from './pairs.ts';
 import { because, list } from './reasons.ts';
 import { type SshCandidate, type SshSource, SshTable } from './ssh-table.ts';
-import { formatAlias, formatPlace, Protocol, refer } from './words.ts';
+import { formatAlias, formatPlace, linesOf, Protocol, refer } from './words.ts';
 
 const SSH = { protocol: Protocol.tcp, port: 22 };
 const MAX_REASONS = 5;
@@ -192,15 +192,11 @@ function nobody(reason: Reason): SshExplanation {
 function summary(findings: readonly SshFinding[], unexamined: number): SshExplanation {
   const outcomes = new Set<SshOutcome>(findings.map(({ outcome }) => outcome));
   const [only] = outcomes;
-  const lines = findings.map(({ text, flows }) =>
-    flows > 1 ? `${text} (and ${flows - 1} more alike)` : text,
-  );
-  if (unexamined > 0) lines.push(`${unexamined} more pairs were not looked at`);
   return {
     outcome: outcomes.size === 1 && only !== undefined ? only : 'mixed',
     findings,
     unexamined,
-    text: lines.join('\n'),
+    text: linesOf(findings, unexamined),
   };
 }
 

@@ -17,6 +17,18 @@ const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
   [Protocol.sctp, 'SCTP'],
 ]);
 
+/** What was found, a line each; `unexamined` pairs were not looked at. */
+export function linesOf(
+  findings: readonly { readonly text: string; readonly flows: number }[],
+  unexamined: number,
+): string {
+  const lines = findings.map(({ text, flows }) =>
+    flows > 1 ? `${text} (and ${flows - 1} more alike)` : text,
+  );
+  if (unexamined > 0) lines.push(`${unexamined} more pairs were not looked at`);
+  return lines.join('\n');
+}
+
 /** An alias as one writes it in a policy. */
 export function formatAlias(alias: Alias): string {
   switch (alias.kind) {

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parsePolicy } from '../document/parse.ts';
-import { formatProblems } from '../document/problem.ts';
-import { type GoldenAnswer, goldenCases, goldenTailnet, goldenText } from '../testing/golden.ts';
+import { type GoldenAnswer, goldenCases, goldenPolicy, goldenTailnet } from '../testing/golden.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
 import type { SshPolicy } from '../wire.ts';
 import { compileSshInFull } from './compile.ts';
@@ -26,19 +24,14 @@ describe(
   () => {
     for (const golden of cases ?? []) {
       test(golden.id, { skip: HOSTED_ONLY[golden.id] ?? false }, () => {
-        const parsed = parsePolicy(goldenText(golden));
-        if (golden.error !== null) {
-          assert.ok(!parsed.ok);
-          assert.ok(formatProblems(parsed.error).includes(golden.error.message));
-          return;
-        }
-        assert.ok(parsed.ok);
+        const policy = goldenPolicy(golden);
+        if (policy === undefined) return;
         const { users, nodes } = goldenTailnet(golden);
-        const resolver = createSlowResolver(parsed.value, users, [...nodes.values()]);
+        const resolver = createSlowResolver(policy, users, [...nodes.values()]);
         for (const [name, answer] of Object.entries(golden.nodes)) {
           const node = nodes.get(name);
           assert.ok(node !== undefined);
-          const ours = compileSshInFull(parsed.value, resolver, node, {
+          const ours = compileSshInFull(policy, resolver, node, {
             sshActionUrl: URL_OF_RECORDINGS,
           });
           assert.deepEqual(comparable(ours), comparable(recorded(answer)), name);

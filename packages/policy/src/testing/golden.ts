@@ -2,9 +2,13 @@
  * Recorded answers of the hosted service (../shared/golden/policy), read in place: what it said to a
  * policy, and what it sent every node of a known tailnet. For tests.
  */
+import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { parseAddress } from '@malla/ip/address';
 import { contains, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { parsePolicy } from '../document/parse.ts';
+import { formatProblems } from '../document/problem.ts';
+import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import type { FilterRule, SshPolicy } from '../wire.ts';
 
@@ -55,6 +59,19 @@ export function goldenCases(category: string): readonly GoldenCase[] | undefined
 /** The policy of a case as text. */
 export function goldenText(golden: GoldenCase): string {
   return typeof golden.policy === 'string' ? golden.policy : JSON.stringify(golden.policy);
+}
+
+/** The policy of a case; undefined where it is refused, as the service did, in the service's words. */
+export function goldenPolicy(golden: GoldenCase): Policy | undefined {
+  const parsed = parsePolicy(goldenText(golden));
+  // The tests of a policy are run later.
+  if (golden.error !== null && golden.error.message !== 'test(s) failed') {
+    assert.ok(!parsed.ok);
+    assert.ok(formatProblems(parsed.error).includes(golden.error.message));
+    return undefined;
+  }
+  assert.ok(parsed.ok);
+  return parsed.value;
 }
 
 /** The tailnet of a case. Ids of nodes count from 1 in the order of the file. */
