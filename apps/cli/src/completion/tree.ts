@@ -52,11 +52,6 @@ export function flatten(entry: CommandEntry): CommandEntry[] {
   return [entry, ...entry.children.flatMap(flatten)];
 }
 
-/** The flags of the command and those of its ancestors, which it takes as well. */
-export function flagsOf(root: CommandEntry, entry: CommandEntry): readonly FlagEntry[] {
-  return entry === root ? root.flags : [...entry.flags, ...root.flags];
-}
-
 function readFlag(option: Option): FlagEntry {
   const value = /<([^>]+)>/.exec(option.flags)?.[1];
   return {
