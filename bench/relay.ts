@@ -18,12 +18,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@malla/base/logger';
 import { clamp, importPrivate } from '@malla/keys/x25519';
-import { systemClock } from '@malla/relay/clock';
-import { http, https } from '@malla/relay/http/builtin';
+import { systemClock } from '@malla/platform/clock';
+import { http, https } from '@malla/platform/http/builtin';
 import { DerpUpgrade } from '@malla/relay/http/upgrade';
-import { directReadsWork } from '@malla/relay/link/direct-read';
+import { directReadsWork } from '@malla/platform/link/direct-read';
 import { RelayServer } from '@malla/relay/server';
-import { createSelfSigned } from '@malla/relay/tls/self-signed';
+import { createSelfSigned } from '@malla/platform/tls/self-signed';
 
 const DERPBENCH = join(import.meta.dirname, '..', '..', 'shared', 'tools', 'derpbench');
 const DERPER_VERSION = 'v1.102.3';
@@ -68,7 +68,7 @@ async function serve(tls: boolean, certFile: string): Promise<void> {
     server = https.createServer({ ...pair, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] });
   }
   const upgrade = new DerpUpgrade({ relay, directReads: await directReadsWork() });
-  server.on('upgrade', (request, socket, head) => upgrade.handle(request, socket, head));
+  server.on('upgrade', (request, socket, head) => upgrade.onUpgrade(request, socket, head));
   server.listen(0, '127.0.0.1', () => {
     console.log((server.address() as AddressInfo).port);
   });

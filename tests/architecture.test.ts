@@ -19,9 +19,22 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   wire: ['base', 'ip', 'keys'],
   noise: ['base', 'keys'],
   netmap: ['base', 'ip', 'keys', 'wire'],
-  relay: ['base', 'ip', 'keys', 'wire'],
-  control: ['base', 'ip', 'keys', 'api', 'http2', 'policy', 'wire', 'noise', 'netmap', 'relay'],
-  cli: ['base', 'ip', 'keys', 'api', 'relay', 'control'],
+  platform: ['base', 'ip', 'keys'],
+  relay: ['base', 'ip', 'keys', 'wire', 'platform'],
+  control: [
+    'base',
+    'ip',
+    'keys',
+    'api',
+    'http2',
+    'policy',
+    'wire',
+    'noise',
+    'netmap',
+    'platform',
+    'relay',
+  ],
+  cli: ['base', 'ip', 'keys', 'api', 'platform', 'relay', 'control'],
 };
 /** For tests only, so it may import any package, and any test may import it. */
 const TESTKIT = 'testkit';
@@ -97,7 +110,7 @@ describe('every module', () => {
     assert.deepEqual(without, []);
   });
 
-  test('of an app has node:http from relay/src/http/builtin.ts: an import of it loads fetch', () => {
+  test('of an app has node:http from platform/src/http/builtin.ts: an import of it loads fetch', () => {
     const importing = modules.filter(
       (path) =>
         path.startsWith('apps/') &&

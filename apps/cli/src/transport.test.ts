@@ -11,7 +11,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { createSelfSigned } from '@malla/relay/tls/self-signed';
+import { createSelfSigned } from '@malla/platform/tls/self-signed';
 import { remoteTransport, socketTransport } from './transport.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'malla-transport-'));

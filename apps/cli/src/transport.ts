@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiRequest, ApiResponse, Transport } from '@malla/api/client';
 import { messageOf } from '@malla/base/error';
 import { formatDuration } from '@malla/base/duration';
-import { http, https } from '@malla/relay/http/builtin';
+import { http, https } from '@malla/platform/http/builtin';
 import { CommandError } from './failure.ts';
 
 /** Waits between attempts to reach the socket of a server that is starting, ms; the last repeats. */

@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { silentLogger } from '@malla/base/logger';
 import { TestClient, testKey } from '@malla/relay/testing/test-client';
-import { certificatePin } from '@malla/relay/tls/pin';
+import { certificatePin } from '@malla/platform/tls/pin';
 import { EmbeddedRelay } from './embedded-relay.ts';
 
 describe('an embedded relay with a listener of its own', () => {

@@ -8,18 +8,19 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
-import { systemClock } from '@malla/relay/clock';
+import { systemClock } from '@malla/platform/clock';
 import { BootstrapDns, systemResolve } from '@malla/relay/http/bootstrap-dns';
-import type { HttpServer } from '@malla/relay/http/http-server';
-import { listenRelay } from '@malla/relay/http/listener';
-import { derpRoutes, type Route, standAloneRoutes } from '@malla/relay/http/routes';
+import type { HttpServer } from '@malla/platform/http/http-server';
+import { listenSmall, type Route } from '@malla/platform/http/listener';
+import { derpRoutes, standAloneRoutes } from '@malla/relay/http/routes';
 import { DerpUpgrade } from '@malla/relay/http/upgrade';
 import type { Admit } from '@malla/relay/hub';
-import { loadOrCreateKey } from '@malla/relay/key-file';
-import { directReadsWork } from '@malla/relay/link/direct-read';
+import { loadOrCreateKey } from '@malla/platform/key-file';
+import { directReadsWork } from '@malla/platform/link/direct-read';
 import { RelayServer } from '@malla/relay/server';
 import { type StunCounters, StunServer } from '@malla/relay/stun/server';
-import { ServerCertificate } from '@malla/relay/tls/server-certificate';
+import { metaCertificate } from '@malla/relay/tls/meta-certificate';
+import { ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { DerpMap, DerpMapLayer, DerpNode } from '@malla/wire/tailcfg/derp-map';
 import type { EmbeddedRelayConfig } from './config/config.ts';
 
@@ -88,7 +89,7 @@ export class EmbeddedRelay {
       (await ServerCertificate.open({
         files: config.own,
         hostname: config.hostname,
-        derpKey: key.publicBytes,
+        follower: metaCertificate(key.publicBytes),
         log: deps.log,
       }));
     const server = new RelayServer({
@@ -126,7 +127,7 @@ export class EmbeddedRelay {
   async listen(): Promise<void> {
     const { own, stun, maxClients } = this.#config;
     if (own !== undefined && this.#certificate !== undefined) {
-      this.#listener = await listenRelay({
+      this.#listener = await listenSmall({
         ...own.address,
         tls: this.#certificate.chain,
         maxConnections: maxClients + SPARE_CONNECTIONS,
@@ -140,7 +141,7 @@ export class EmbeddedRelay {
 
   /** Takes over the socket of an upgrade request to DERP's path on control's own listener. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#upgrade.handle(request, socket, head);
+    this.#upgrade.onUpgrade(request, socket, head);
   }
 
   /** Answers plain requests to a relay's paths on control's own listener. */

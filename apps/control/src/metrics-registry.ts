@@ -3,7 +3,7 @@
  * count in plain fields, which are read when asked.
  */
 import type { Logger } from '@malla/base/logger';
-import { instruments } from '@malla/relay/instruments';
+import { instruments } from '@malla/platform/instruments';
 import { registerRelayMetrics } from '@malla/relay/metrics';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { EmbeddedRelay } from './embedded-relay.ts';

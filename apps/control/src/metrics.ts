@@ -1,6 +1,6 @@
 /** The control server's metrics, on a listener of their own. */
 import { messageOf } from '@malla/base/error';
-import { listenMetrics as listen } from '@malla/relay/metrics-listener';
+import { listenMetrics as listen } from '@malla/platform/metrics-listener';
 import type { Registry } from 'prom-client';
 import type { ListenAddress } from './config/config.ts';
 import type { MetricsSources } from './metrics-registry.ts';

@@ -7,7 +7,7 @@ import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
 import { verifyByUrl } from './admission.ts';
 import type { Admit } from './hub.ts';
-import { HandClock } from './testing/hand-clock.ts';
+import { HandClock } from '@malla/platform/testing/hand-clock';
 import { portOf } from './testing/test-client.ts';
 
 const NODE = formatKey('nodekey', new Uint8Array(32).fill(7));

@@ -9,7 +9,7 @@
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { NodePublic } from '@malla/keys/key';
-import type { Clock } from './clock.ts';
+import type { Clock } from '@malla/platform/clock';
 import type { Admit } from './hub.ts';
 
 const TIMEOUT_MS = 5_000;

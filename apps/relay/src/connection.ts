@@ -14,7 +14,7 @@ import type { CloseReason } from './counters.ts';
 import { Outbox } from './forward/outbox.ts';
 import { admitGreeted, type Greeted, MAX_GREETING_BYTES, readGreeting } from './greeting.ts';
 import type { Hub, Source } from './hub.ts';
-import type { Link } from './link/link.ts';
+import type { Link } from '@malla/platform/link/link';
 import { bodyLimit, Session } from './session.ts';
 
 /** From the first byte to being admitted. */

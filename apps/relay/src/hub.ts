@@ -3,7 +3,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { NodePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
-import type { Clock } from './clock.ts';
+import type { Clock } from '@malla/platform/clock';
 import type { Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { BufferPool } from './forward/buffer-pool.ts';

@@ -1,6 +1,6 @@
 /** What the relay and STUN count, for Prometheus: `malla_relay_*` and `malla_stun_*`. */
 import type { Registry } from 'prom-client';
-import { instruments } from './instruments.ts';
+import { instruments } from '@malla/platform/instruments';
 import type { RelayServer } from './server.ts';
 import type { StunCounters } from './stun/server.ts';
 

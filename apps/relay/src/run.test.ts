@@ -13,8 +13,8 @@ import { decodeDerpMap } from '@malla/wire/tailcfg/derp-map';
 import { parse } from 'yaml';
 import { runRelay, type RunningRelay, type RunRelayOptions } from './run.ts';
 import { portOf, TestClient, testKey } from './testing/test-client.ts';
-import { certificatePin } from './tls/pin.ts';
-import { createSelfSigned } from './tls/self-signed.ts';
+import { certificatePin } from '@malla/platform/tls/pin';
+import { createSelfSigned } from '@malla/platform/tls/self-signed';
 
 const [A, B] = [testKey(1), testKey(2)];
 

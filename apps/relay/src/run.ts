@@ -13,22 +13,23 @@ import type { DerpNode } from '@malla/wire/tailcfg/derp-map';
 import type { Registry } from 'prom-client';
 import { stringify } from 'yaml';
 import { verifyByUrl } from './admission.ts';
-import { systemClock } from './clock.ts';
+import { systemClock } from '@malla/platform/clock';
 import { type Rate, TokenBucket } from './forward/token-bucket.ts';
 import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
-import type { HttpServer } from './http/http-server.ts';
-import { listenRelay } from './http/listener.ts';
+import type { HttpServer } from '@malla/platform/http/http-server';
+import { listenSmall } from '@malla/platform/http/listener';
 import { generate204, standAloneRoutes } from './http/routes.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
 import type { Admit } from './hub.ts';
-import { loadOrCreateKey } from './key-file.ts';
-import { directReadsWork } from './link/direct-read.ts';
+import { loadOrCreateKey } from '@malla/platform/key-file';
+import { directReadsWork } from '@malla/platform/link/direct-read';
 import { MeshClient, type MeshServer } from './mesh/mesh-client.ts';
-import { listenMetrics } from './metrics-listener.ts';
+import { listenMetrics } from '@malla/platform/metrics-listener';
 import { RelayServer } from './server.ts';
 import { StunServer } from './stun/server.ts';
-import type { CertificatePaths } from './tls/self-signed.ts';
-import { ServerCertificate } from './tls/server-certificate.ts';
+import type { CertificatePaths } from '@malla/platform/tls/self-signed';
+import { metaCertificate } from './tls/meta-certificate.ts';
+import { ServerCertificate } from '@malla/platform/tls/server-certificate';
 
 export interface ListenAddress {
   /** Name or IP literal; absent: all addresses of both families. */
@@ -113,7 +114,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
       selfMade: options.certificate === undefined,
     },
     hostname,
-    derpKey: key.publicBytes,
+    follower: metaCertificate(key.publicBytes),
     log,
   });
   const directReads = await directReadsWork();
@@ -146,7 +147,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
       log,
     };
     const derp = started(
-      await listenRelay({
+      await listenSmall({
         ...common,
         port: listen.port,
         tls: certificate.chain,
@@ -158,7 +159,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     const http =
       httpPort === undefined
         ? undefined
-        : started(await listenRelay({ ...common, port: httpPort, route: plainRoute }));
+        : started(await listenSmall({ ...common, port: httpPort, route: plainRoute }));
     const stun =
       stunPort === undefined
         ? undefined

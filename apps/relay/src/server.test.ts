@@ -20,7 +20,7 @@ import {
 import { encodeForwardPacket, encodeSendPacket } from '@malla/wire/derp/packet';
 import { DerpUpgrade } from './http/upgrade.ts';
 import { MIN_BURST_BYTES, type RelayOptions, RelayServer } from './server.ts';
-import { HandClock } from './testing/hand-clock.ts';
+import { HandClock } from '@malla/platform/testing/hand-clock';
 import { portOf, TestClient, testKey } from './testing/test-client.ts';
 
 const MESH_KEY = new Uint8Array(32).fill(0x77);
@@ -62,7 +62,7 @@ describe('relay server', () => {
       ...options,
     });
     const upgrade = new DerpUpgrade({ relay, directReads: true });
-    http.on('upgrade', (request, socket, head) => upgrade.handle(request, socket, head));
+    http.on('upgrade', (request, socket, head) => upgrade.onUpgrade(request, socket, head));
   }
 
   async function join(...args: [key: typeof A, info?: object]): Promise<TestClient> {

@@ -20,14 +20,14 @@ import {
   encodeRestarting,
   GoneReason,
 } from '@malla/wire/derp/notice';
-import type { Clock } from './clock.ts';
+import type { Clock } from '@malla/platform/clock';
 import { Connection } from './connection.ts';
 import { type CloseReason, type Counters, newCounters } from './counters.ts';
 import { BufferPool } from './forward/buffer-pool.ts';
 import { block, GATHER_MS, Pacer } from './forward/pacer.ts';
 import type { Rate } from './forward/token-bucket.ts';
 import type { Admit, Hub, Source } from './hub.ts';
-import type { Link } from './link/link.ts';
+import type { Link } from '@malla/platform/link/link';
 import { MeshWatchers } from './mesh/watchers.ts';
 import { type Forwarder, Remotes } from './mesh/remotes.ts';
 import { type Presence, PresenceTable } from './presence.ts';

@@ -5,7 +5,7 @@
 import type { RequestListener } from 'node:http';
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
-import { type FetchHandler, fetchListener } from '@malla/relay/http/fetch-adapter';
+import { type FetchHandler, fetchListener } from '@malla/platform/http/fetch-adapter';
 
 const MAX_BODY_BYTES = 4 << 20;
 

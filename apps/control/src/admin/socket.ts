@@ -8,8 +8,8 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
-import { http } from '@malla/relay/http/builtin';
-import { makeFolder } from '@malla/relay/make-folder';
+import { http } from '@malla/platform/http/builtin';
+import { makeFolder } from '@malla/platform/make-folder';
 import { apiListener } from './listener.ts';
 
 export interface SocketAddress {

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { isIPv6 } from 'node:net';
 import { formatPrefix } from '@malla/ip/prefix';
-import type { CertificateFiles } from '@malla/relay/tls/server-certificate';
+import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
 import { formatListenAddress, isLoopback, isPrivateToClients, isWildcard } from './address.ts';
 import type { ListenAddress, ListenConfig } from './config.ts';
 import type { KeyName } from './keys/table.ts';

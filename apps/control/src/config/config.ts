@@ -3,7 +3,7 @@
  * units (ms, bytes, octal mode as a number), paths absolute, prefixes in canonical text. How it is
  * written in YAML and in the environment is `keys.ts`' business; `loadConfig` makes it.
  */
-import type { CertificateFiles } from '@malla/relay/tls/server-certificate';
+import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
 
 import type { DnsRecord } from '@malla/netmap/dns-record';
 

@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '@malla/base/logger';
-import { type FetchHandler, fetchListener } from '@malla/relay/http/fetch-adapter';
-import { type HttpServerOptions, pathOf } from '@malla/relay/http/http-server';
+import { type FetchHandler, fetchListener } from '@malla/platform/http/fetch-adapter';
+import { type HttpServerOptions, pathOf } from '@malla/platform/http/http-server';
 import { DERP_PATH } from '@malla/relay/http/upgrade';
 import { apiListener } from '../admin/listener.ts';
 import type { EmbeddedRelay } from '../embedded-relay.ts';

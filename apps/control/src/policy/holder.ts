@@ -16,7 +16,7 @@ import type { PolicyVersion } from '../core/change.ts';
 import { appendPolicy } from '../core/policy.ts';
 import type { Ledger } from '../ledger.ts';
 import { MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store/store.ts';
-import { WatchedFile } from '../watched-file.ts';
+import { WatchedFile } from '@malla/platform/watched-file';
 import type { Members } from './engine-for.ts';
 import {
   judge,

@@ -1,6 +1,6 @@
 /** A policy file, looked at without a server: for `malla configtest`. */
 import { MallaError } from '@malla/base/error';
-import { WatchedFile } from '../watched-file.ts';
+import { WatchedFile } from '@malla/platform/watched-file';
 import { MAX_POLICY_LENGTH, readPolicy, refusalError } from './judge.ts';
 
 /** Reads it, without its tests: they need a tailnet. Throws MallaError `config.invalid`, `policy.invalid`. */

@@ -10,7 +10,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
-import { makeFolder } from '@malla/relay/make-folder';
+import { makeFolder } from '@malla/platform/make-folder';
 import type { AuditEntry, Change, PolicyVersion, TableName } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
 import { DatabaseLock } from './lock.ts';

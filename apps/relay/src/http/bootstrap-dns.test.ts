@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { HandClock } from '../testing/hand-clock.ts';
+import { HandClock } from '@malla/platform/testing/hand-clock';
 import { BootstrapDns, MAX_NAMES } from './bootstrap-dns.ts';
 
 /** A resolver that answers from a table and keeps what it was asked. */

@@ -9,7 +9,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '@malla/platform/clock';
 
 /** Names that are answered; more are ignored. */
 export const MAX_NAMES = 256;

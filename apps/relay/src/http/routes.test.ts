@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { HandClock } from '../testing/hand-clock.ts';
+import { HandClock } from '@malla/platform/testing/hand-clock';
 import { BootstrapDns } from './bootstrap-dns.ts';
 import { derpRoutes, standAloneRoutes } from './routes.ts';
 

@@ -4,11 +4,9 @@
  *
  * Source: docs/protocol/derp.md §1 and §7.
  */
+import type { Route } from '@malla/platform/http/listener';
 import type { BootstrapDns } from './bootstrap-dns.ts';
 import { DERP_PATH, UPGRADE_REQUIRED } from './upgrade.ts';
-
-/** The answer to a request; undefined: not a path of the relay's. */
-export type Route = (request: Request) => Promise<Response | undefined>;
 
 const CHALLENGE = /^[A-Za-z0-9._:-]{1,64}$/;
 const PAGE =

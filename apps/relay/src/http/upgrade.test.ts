@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { FrameType } from '@malla/wire/derp/frame';
 import { createWebSocketStream, WebSocket } from 'ws';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '@malla/platform/clock';
 import { RelayServer } from '../server.ts';
 import { portOf, TestClient, testKey } from '../testing/test-client.ts';
 import { DerpUpgrade } from './upgrade.ts';
@@ -34,7 +34,7 @@ describe('DERP upgrade', () => {
     });
     const upgrade = new DerpUpgrade({ relay, directReads: true, sourceOf });
     http = createServer().on('upgrade', (request, socket, head) => {
-      upgrade.handle(request, socket, head);
+      upgrade.onUpgrade(request, socket, head);
     });
     http.listen(0, '127.0.0.1');
     await once(http, 'listening');

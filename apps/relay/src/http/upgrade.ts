@@ -9,11 +9,12 @@ import { utf8 } from '@malla/base/bytes';
 import { DERP_VERSION } from '@malla/wire/derp/frame';
 import type { WebSocketServer } from 'ws';
 import type { Source } from '../hub.ts';
-import { StreamLink } from '../link/stream-link.ts';
-import { WebSocketLink } from '../link/websocket-link.ts';
+import { StreamLink } from '@malla/platform/link/stream-link';
+import { WebSocketLink } from '@malla/platform/link/websocket-link';
 import type { RelayServer } from '../server.ts';
-import { refuse } from './refuse.ts';
-import { webSockets } from './web-sockets.ts';
+import { pathOf } from '@malla/platform/http/http-server';
+import { refuse } from '@malla/platform/http/refuse';
+import { webSockets } from '@malla/platform/http/web-sockets';
 
 export const DERP_PATH = '/derp';
 /** What `GET /derp` without an upgrade is answered, with status 426. */
@@ -47,8 +48,13 @@ export class DerpUpgrade {
     );
   }
 
+  /** Whether an upgrade request is for DERP. */
+  takesUpgrade(request: IncomingMessage): boolean {
+    return pathOf(request) === DERP_PATH;
+  }
+
   /** Takes over the socket of an upgrade request to {@link DERP_PATH}. */
-  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { relay, directReads } = this.#options;
     const source = this.#sourceOf(request);
     const upgrade = request.headers.upgrade?.toLowerCase();

@@ -23,13 +23,13 @@ import {
 } from '@malla/wire/derp/notice';
 import { encodeForwardPacket } from '@malla/wire/derp/packet';
 import { FrameSplitter } from '@malla/wire/derp/splitter';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '@malla/platform/clock';
 import type { BufferPool } from '../forward/buffer-pool.ts';
 import { Outbox } from '../forward/outbox.ts';
-import { https } from '../http/builtin.ts';
+import { https } from '@malla/platform/http/builtin';
 import { DERP_PATH } from '../http/upgrade.ts';
-import { StreamLink } from '../link/stream-link.ts';
-import { certificatePin } from '../tls/pin.ts';
+import { StreamLink } from '@malla/platform/link/stream-link';
+import { certificatePin } from '@malla/platform/tls/pin';
 import type { Forwarder, Remotes } from './remotes.ts';
 
 /** Another server of the region. */

@@ -4,17 +4,17 @@ import { afterEach, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { type Logger, silentLogger } from '@malla/base/logger';
 import { FrameType } from '@malla/wire/derp/frame';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '@malla/platform/clock';
 import { BootstrapDns } from '../http/bootstrap-dns.ts';
-import type { HttpServer } from '../http/http-server.ts';
-import { listenRelay } from '../http/listener.ts';
+import type { HttpServer } from '@malla/platform/http/http-server';
+import { listenSmall } from '@malla/platform/http/listener';
 import { standAloneRoutes } from '../http/routes.ts';
 import { DerpUpgrade } from '../http/upgrade.ts';
 import { RelayServer } from '../server.ts';
-import { HandClock } from '../testing/hand-clock.ts';
+import { HandClock } from '@malla/platform/testing/hand-clock';
 import { TestClient, testKey } from '../testing/test-client.ts';
-import { certificatePin } from '../tls/pin.ts';
-import { createSelfSigned } from '../tls/self-signed.ts';
+import { certificatePin } from '@malla/platform/tls/pin';
+import { createSelfSigned } from '@malla/platform/tls/self-signed';
 import { MeshClient } from './mesh-client.ts';
 
 const MESH_KEY = new Uint8Array(32).fill(0x77);
@@ -56,7 +56,7 @@ describe('mesh', () => {
       () => Promise.resolve([]),
       systemClock,
     );
-    const listener = await listenRelay({
+    const listener = await listenSmall({
       host: '127.0.0.1',
       port: 0,
       tls: pair,

@@ -9,7 +9,7 @@ import {
   decodeBindingResponse,
   encodeBindingRequest,
 } from '@malla/wire/stun/binding';
-import { HandClock } from '../testing/hand-clock.ts';
+import { HandClock } from '@malla/platform/testing/hand-clock';
 import { MAX_PER_SECOND } from './source-limit.ts';
 import { StunServer } from './server.ts';
 

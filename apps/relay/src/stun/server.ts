@@ -10,7 +10,7 @@ import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { parseAddress } from '@malla/ip/address';
 import { decodeBindingRequest, encodeBindingResponse } from '@malla/wire/stun/binding';
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '@malla/platform/clock';
 import { SourceLimit } from './source-limit.ts';
 
 export interface StunAddress {

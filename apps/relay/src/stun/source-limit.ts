@@ -1,5 +1,5 @@
 /** How often one address may ask in a second. Bounded: a flood of addresses begins the second anew. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '@malla/platform/clock';
 
 /** A node asks some ten times when its network changes; a whole office may share an address. */
 export const MAX_PER_SECOND = 200;

@@ -8,7 +8,8 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { DERP_VERSION } from '@malla/wire/derp/frame';
-import { basicConstraints, createCertificate } from './certificate.ts';
+import { basicConstraints, createCertificate } from '@malla/platform/tls/certificate';
+import type { ChainFollower } from '@malla/platform/tls/server-certificate';
 
 const makeKeys = promisify(generateKeyPair);
 
@@ -17,17 +18,18 @@ const VALID_MS = 30 * 86_400_000;
 /** How old one may become. */
 export const META_RENEW_MS = 86_400_000;
 
-/** A new one, PEM, to be appended to the relay's chain. `now` is Unix ms. */
-export async function createMetaCertificate(
-  serverPublic: Uint8Array,
-  now: number,
-): Promise<string> {
-  return createCertificate({
-    serialNumber: Uint8Array.of(DERP_VERSION),
-    commonName: `derpkey${serverPublic.toHex()}`,
-    notBefore: new Date(now - VALID_MS),
-    notAfter: new Date(now + VALID_MS),
-    extensions: [basicConstraints(false)],
-    keys: await makeKeys('ed25519'),
-  });
+/** What follows the certificate of the relay with this public key. */
+export function metaCertificate(serverPublic: Uint8Array): ChainFollower {
+  return {
+    renewMs: META_RENEW_MS,
+    create: async (now) =>
+      createCertificate({
+        serialNumber: Uint8Array.of(DERP_VERSION),
+        commonName: `derpkey${serverPublic.toHex()}`,
+        notBefore: new Date(now - VALID_MS),
+        notAfter: new Date(now + VALID_MS),
+        extensions: [basicConstraints(false)],
+        keys: await makeKeys('ed25519'),
+      }),
+  };
 }

@@ -13,7 +13,6 @@ import {
   serverUsage,
   subjectAltName,
 } from './certificate.ts';
-import { createMetaCertificate } from './meta-certificate.ts';
 import { certificatePin } from './pin.ts';
 import { createSelfSigned, ensureSelfSigned } from './self-signed.ts';
 
@@ -123,19 +122,5 @@ describe('self-signed certificate', () => {
     const { cert } = await createSelfSigned('a.example.org');
     const hash = new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase();
     assert.equal(certificatePin(cert), `sha256-raw:${hash}`);
-  });
-});
-
-describe('meta certificate', () => {
-  test('it carries key and version, and is valid for 30 days to both sides', async () => {
-    const now = Date.parse('2026-11-21T12:00:00Z');
-    const pem = await createMetaCertificate(new Uint8Array(32).fill(0xab), now);
-    const meta = new X509Certificate(pem);
-    assert.equal(meta.subject, `CN=derpkey${'ab'.repeat(32)}`);
-    assert.equal(meta.serialNumber, '02');
-    assert.equal(Date.parse(meta.validFrom), Date.parse('2026-10-22T12:00:00Z'));
-    assert.equal(Date.parse(meta.validTo), Date.parse('2026-12-21T12:00:00Z'));
-    assert.equal(meta.publicKey.asymmetricKeyType, 'ed25519');
-    assert.equal(meta.verify(meta.publicKey), true);
   });
 });

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
-import { META_RENEW_MS } from './meta-certificate.ts';
 import { certificatePin } from './pin.ts';
 import { createSelfSigned } from './self-signed.ts';
 import {
@@ -74,23 +72,17 @@ describe('a certificate from files', () => {
     assert.match(cert, /^-----BEGIN CERTIFICATE-----/);
   });
 
-  test('of a relay is followed by a meta certificate, which is made anew every day', async () => {
+  test('is followed by what a program appends, which is made anew when it is old', async () => {
     const own = await createSelfSigned('a.test');
     await write(own);
     let now = Date.UTC(2026, 0, 1);
-    const derpKey = new Uint8Array(32).fill(7);
-    const certificate = await open(files, { derpKey, wallClock: () => now });
-    const meta = (): X509Certificate => {
-      const { cert } = certificate.chain;
-      assert.ok(cert.startsWith(own.cert));
-      return new X509Certificate(cert.slice(own.cert.length));
-    };
-    const first = meta();
-    assert.equal(first.subject, `CN=derpkey${'07'.repeat(32)}`);
+    const follower = { renewMs: 1_000, create: (at: number) => Promise.resolve(`made at ${at}`) };
+    const certificate = await open(files, { follower, wallClock: () => now });
+    assert.equal(certificate.chain.cert, `${own.cert}\nmade at ${now}`);
     assert.equal(await certificate.refresh(), false);
-    now += META_RENEW_MS;
+    now += 1_000;
     assert.equal(await certificate.refresh(), true);
-    assert.equal(meta().validToDate.getTime() - first.validToDate.getTime(), META_RENEW_MS);
+    assert.equal(certificate.chain.cert, `${own.cert}\nmade at ${now}`);
   });
 });
 

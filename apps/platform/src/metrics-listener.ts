@@ -5,7 +5,7 @@
 import type { Logger } from '@malla/base/logger';
 import type { Registry } from 'prom-client';
 import type { HttpServer } from './http/http-server.ts';
-import { listenRelay } from './http/listener.ts';
+import { listenSmall } from './http/listener.ts';
 
 /** Scrapers at once. */
 const MAX_CONNECTIONS = 100;
@@ -17,7 +17,7 @@ export function listenMetrics(
   log: Logger,
 ): Promise<HttpServer> {
   let loading: Promise<Registry> | undefined;
-  return listenRelay({
+  return listenSmall({
     host: at.host,
     port: at.port,
     maxConnections: MAX_CONNECTIONS,

@@ -1,14 +1,13 @@
 /**
  * The certificate that a listener shows, from PEM files: an operator's, or of our own making. Files that
  * were replaced, as tools that renew certificates do, are read again; a pair that does not fit together,
- * or cannot be read, keeps the one in use. A relay's is followed by the meta certificate that lets
- * clients start fast.
+ * or cannot be read, keeps the one in use. What must follow it in the chain is an argument: a relay tells
+ * clients its key there.
  */
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
-import { createMetaCertificate, META_RENEW_MS } from './meta-certificate.ts';
 import { certificatePin } from './pin.ts';
 import { type CertificatePaths, ensureSelfSigned } from './self-signed.ts';
 
@@ -18,11 +17,19 @@ export interface CertificateFiles extends CertificatePaths {
   readonly selfMade: boolean;
 }
 
+/** A certificate of a program's own that follows the files' in the chain. */
+export interface ChainFollower {
+  /** A new one, PEM. `now` is Unix ms. */
+  readonly create: (now: number) => Promise<string>;
+  /** How old one may become. */
+  readonly renewMs: number;
+}
+
 export interface ServerCertificateOptions {
   readonly files: CertificateFiles;
   readonly hostname: string;
-  /** The relay's public DERP key. Absent: no meta certificate. */
-  readonly derpKey?: Uint8Array;
+  /** Absent: nothing follows the certificates of the file. */
+  readonly follower?: ChainFollower;
   readonly log: Logger;
   /** Unix ms; default the system's clock. */
   readonly wallClock?: () => number;
@@ -37,8 +44,8 @@ export interface CertificateChain {
 export class ServerCertificate {
   readonly #options: ServerCertificateOptions;
   #own: CertificateChain = { cert: '', key: '' };
-  #meta = '';
-  #metaMadeAt = -Infinity;
+  #following = '';
+  #followerMadeAt = -Infinity;
 
   private constructor(options: ServerCertificateOptions) {
     this.#options = options;
@@ -57,13 +64,13 @@ export class ServerCertificate {
         { cause: error },
       );
     }
-    await certificate.#renewMeta();
+    await certificate.#renewFollower();
     return certificate;
   }
 
   /** What the listener shows. */
   get chain(): CertificateChain {
-    return { cert: this.#own.cert + this.#meta, key: this.#own.key };
+    return { cert: this.#own.cert + this.#following, key: this.#own.key };
   }
 
   /** How clients recognise the certificate (`CertName` in the DERP map). */
@@ -78,7 +85,7 @@ export class ServerCertificate {
     try {
       const isNew = await this.#readFiles();
       if (isNew) log.info({ file }, 'certificate reloaded');
-      return (await this.#renewMeta()) || isNew;
+      return (await this.#renewFollower()) || isNew;
     } catch (error) {
       log.error({ file, err: messageOf(error) }, 'certificate not reloaded');
       return false;
@@ -98,12 +105,12 @@ export class ServerCertificate {
     return true;
   }
 
-  async #renewMeta(): Promise<boolean> {
-    const { derpKey, wallClock = Date.now } = this.#options;
+  async #renewFollower(): Promise<boolean> {
+    const { follower, wallClock = Date.now } = this.#options;
     const now = wallClock();
-    if (derpKey === undefined || now - this.#metaMadeAt < META_RENEW_MS) return false;
-    this.#meta = `\n${await createMetaCertificate(derpKey, now)}`;
-    this.#metaMadeAt = now;
+    if (follower === undefined || now - this.#followerMadeAt < follower.renewMs) return false;
+    this.#following = `\n${await follower.create(now)}`;
+    this.#followerMadeAt = now;
     return true;
   }
 }

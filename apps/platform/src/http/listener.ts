@@ -1,21 +1,19 @@
-/**
- * A listener of the relay's own: requests for DERP keep their socket, all others are answered by a
- * {@link Route}.
- */
+/** A small listener: what it is asked is answered by a {@link Route}, upgrades by whoever takes them. */
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { fetchListener } from './fetch-adapter.ts';
-import { type HttpServer, type HttpServerOptions, listenHttp, pathOf } from './http-server.ts';
-import type { Route } from './routes.ts';
-import { DERP_PATH, type DerpUpgrade } from './upgrade.ts';
+import { type HttpServer, type HttpServerOptions, listenHttp } from './http-server.ts';
+
+/** Answers a request, or leaves it: 404. */
+export type Route = (request: Request) => Promise<Response | undefined>;
 
 export interface ListenerOptions extends Pick<
   HttpServerOptions,
   'host' | 'port' | 'tls' | 'maxConnections' | 'accepts'
 > {
   readonly route: Route;
-  /** Absent: this listener has no DERP. */
-  readonly upgrade?: DerpUpgrade;
+  /** Absent: this listener upgrades nothing. */
+  readonly upgrade?: Pick<HttpServerOptions, 'takesUpgrade' | 'onUpgrade'>;
   readonly log: Logger;
 }
 
@@ -23,7 +21,7 @@ export interface ListenerOptions extends Pick<
 const KEEP_ALIVE_MS = 10_000;
 
 /** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
-export function listenRelay(options: ListenerOptions): Promise<HttpServer> {
+export function listenSmall(options: ListenerOptions): Promise<HttpServer> {
   const { route, upgrade, log } = options;
   return listenHttp({
     ...options,
@@ -33,7 +31,7 @@ export function listenRelay(options: ListenerOptions): Promise<HttpServer> {
       { maxBodyBytes: 0, onError: (error) => log.error({ err: error }, 'request failed') },
     ),
     onError: (error) => log.warn({ err: messageOf(error) }, 'connection not accepted'),
-    takesUpgrade: (request) => upgrade !== undefined && pathOf(request) === DERP_PATH,
-    onUpgrade: (request, socket, head) => upgrade?.handle(request, socket, head),
+    takesUpgrade: (request) => upgrade?.takesUpgrade(request) === true,
+    onUpgrade: (request, socket, head) => upgrade?.onUpgrade(request, socket, head),
   });
 }
