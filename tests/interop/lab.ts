@@ -1,9 +1,9 @@
 /**
  * A little internet in network namespaces, for tests with real daemons: one Ethernet segment that plays
  * the internet (198.51.100.0/24, TEST-NET-2), hosts with a public address on it, NATs, and hosts behind
- * them. Nothing leaves the namespaces and nothing outside changes: each host sees its own `/etc` (a copy,
- * so that MagicDNS may rewrite `resolv.conf`) and its own empty `/run` (so that no daemon finds the
- * machine's D-Bus).
+ * them. Nothing leaves the namespaces and nothing outside changes: each host sees its own `/etc` (made up,
+ * `host-etc.ts`, so that MagicDNS may rewrite `resolv.conf`) and its own empty `/run` (so that no daemon
+ * finds the machine's D-Bus).
  *
  * Names carry the process id. A lab is torn down by `close`, at the end of the process at the latest; what
  * a killed run left behind goes when the next lab is made. Needs root, `iproute2` and `iptables`.
@@ -17,10 +17,10 @@ import {
   openSync,
   readdirSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeEtc } from './host-etc.ts';
 
 const PREFIX = 'malla-lab-';
 /** Longest that one command in a host may take before it is ended, ms. */
@@ -217,10 +217,7 @@ export class Lab {
   #host(name: string, address: string): Host {
     const dir = join(this.#dir, name);
     mkdirSync(join(dir, 'run'), { recursive: true });
-    command('cp', '-a', '/etc', join(dir, 'etc'));
-    const resolvConf = join(dir, 'etc', 'resolv.conf');
-    rmSync(resolvConf, { force: true });
-    writeFileSync(resolvConf, '# the lab has no resolver of its own\n');
+    makeEtc(join(dir, 'etc'));
     return new Host(name, address, this.#prefix + name, dir);
   }
 

@@ -125,14 +125,13 @@ describe('official clients behind NATs', { skip: skipWithout(...LAB_TOOLS, 'go')
     assert.match(status.stdout, /nodo2 .* active; direct 198\.51\.100\.22:\d+, tx \d+ rx \d+/);
   });
 
-  test('a peer is reached by name and over IPv6, and the machine keeps its own resolver', async () => {
+  test('a peer is reached by name and over IPv6', async () => {
     const { host } = client('nodo1');
     for (const name of ['nodo2', 'nodo2.tailnet.example.org', 'fd7a:115c:a1e0::2']) {
       await host.output(['ping', '-c', '1', '-W', '2', name]);
     }
     const hosts = await host.output(['getent', 'ahostsv4', 'nodo2']);
     assert.match(hosts, /^100\.64\.0\.2 /);
-    assert.doesNotMatch(readFileSync('/etc/resolv.conf', 'utf8'), /100\.100\.100\.100/);
   });
 
   test('a transfer through the tunnel arrives whole', async () => {
