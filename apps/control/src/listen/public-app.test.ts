@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { formatKey } from '@malla/keys/key';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { State } from '../core/state.ts';
 import { TestSsh } from '../testing/ssh.ts';
 import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
+import { APPLE_VARIANTS, CLIENT_PAGES } from './pages/clients.ts';
+import { qrCode } from './pages/qr-code.ts';
 import { type PublicDeps, publicApp } from './public-app.ts';
 
 const NOISE_KEY = formatKey('mkey', new Uint8Array(32).fill(7));
@@ -74,14 +77,13 @@ describe('every answer', () => {
   test('has the headers that keep browsers from harm, also when there is nothing', async () => {
     const subject = new Subject({ healthy: () => Promise.resolve(false) });
     const id = subject.wait('x');
-    for (const path of ['/', '/key?v=1', '/key', '/health', '/apple', '/apple/ios', '/nothing']) {
-      for (const at of [path, `/register/${id}`, '/register/x', '/ts2021']) {
-        const { headers } = await subject.get(at);
-        assert.equal(headers.get('x-frame-options'), 'DENY', at);
-        assert.equal(headers.get('x-content-type-options'), 'nosniff');
-        assert.equal(headers.get('referrer-policy'), 'no-referrer');
-        assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/);
-      }
+    const pages = [...Object.keys(CLIENT_PAGES), '/apple/ios', `/register/${id}`, '/register/x'];
+    for (const path of [...pages, '/key?v=1', '/key', '/health', '/ts2021', '/nothing']) {
+      const { headers } = await subject.get(path);
+      assert.equal(headers.get('x-frame-options'), 'DENY', path);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+      assert.equal(headers.get('referrer-policy'), 'no-referrer');
+      assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/);
     }
   });
 });
@@ -177,9 +179,9 @@ describe('the page of a login', () => {
     const id = subject.wait('laptop');
     subject.now += 900_000;
     assert.equal((await subject.get(`/register/${id}`)).status, 404);
-    const none = await subject.get('/register/%3Cscript%3E');
+    const none = await subject.get('/register/%3Cimg%3E');
     assert.equal(none.status, 400);
-    assert.ok(!(await none.text()).includes('<script>'));
+    assert.ok(!(await none.text()).includes('<img>'));
   });
 
   test('shows what a device calls itself as text', async () => {
@@ -230,6 +232,48 @@ describe('the pages for clients', () => {
     assert.match(await page('/'), /tailscale up --login-server https:\/\/a\.test/);
     assert.match(await page('/windows'), /LoginURL/);
     assert.match(await page('/apple'), /href="\/apple\/macos-standalone"/);
+    assert.match(await page('/linux'), /sudo tailscale up --login-server https:\/\/a\.test/);
+    assert.match(await page('/android'), /alternate server/);
+  });
+
+  test('lead to pages that are there, and load nothing from anywhere', async () => {
+    const subject = new Subject();
+    const seen = new Set<string>();
+    const visit = async (path: string): Promise<void> => {
+      if (seen.has(path)) return;
+      seen.add(path);
+      const answer = await subject.get(path);
+      assert.equal(answer.status, 200, path);
+      const text = await answer.text();
+      assert.doesNotMatch(text, /\bsrc=|<link|@import|url\(/, path);
+      for (const [, next = ''] of text.matchAll(/href="(\/[^"]*)"/g)) await visit(next);
+    };
+    await visit('/');
+    assert.deepEqual(
+      seen,
+      new Set([
+        ...Object.keys(CLIENT_PAGES),
+        ...Object.keys(APPLE_VARIANTS).map((variant) => `/apple/${variant}`),
+      ]),
+    );
+  });
+
+  test('show a phone the address, as a code that its camera reads', async () => {
+    const subject = new Subject();
+    for (const path of ['/', '/android', '/apple']) {
+      const text = await (await subject.get(path)).text();
+      assert.ok(text.includes(await qrCode('https://a.test', 'QR code of https://a.test')), path);
+    }
+  });
+
+  test('may run the one script that they bring, and no other', async () => {
+    const answer = await new Subject().get('/linux');
+    const [, script = ''] = /<script>(.*?)<\/script>/s.exec(await answer.text()) ?? [];
+    const hash = createHash('sha256').update(script).digest('base64');
+    assert.deepEqual(
+      /script-src ([^;]*)/.exec(answer.headers.get('content-security-policy') ?? '')?.[1],
+      `'sha256-${hash}'`,
+    );
   });
 
   test('offer a profile for each Apple client', async () => {
@@ -249,7 +293,7 @@ describe('the pages for clients', () => {
 
   test('show the server’s URL as text', async () => {
     const subject = new Subject({ serverUrl: URL_WITH_MARKUP });
-    for (const path of ['/', '/windows', '/apple', '/apple/ios']) {
+    for (const path of [...Object.keys(CLIENT_PAGES), '/apple/ios']) {
       const text = await (await subject.get(path)).text();
       assert.ok(!text.includes('/<b>'), path);
       assert.ok(text.includes('https://a.test/&#60;b&#62;&#38;&#34;&#39;'), path);

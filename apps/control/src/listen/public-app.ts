@@ -12,14 +12,8 @@ import { Hono } from 'hono';
 import type { State } from '../core/state.ts';
 import type { AuthRequestCache } from '../machine/auth-requests.ts';
 import type { SshChecks } from '../ssh/checks.ts';
-import {
-  APPLE_VARIANTS,
-  type AppleVariant,
-  applePage,
-  appleProfile,
-  startPage,
-  windowsPage,
-} from './pages/clients.ts';
+import { APPLE_VARIANTS, type AppleVariant, appleProfile, CLIENT_PAGES } from './pages/clients.ts';
+import { CONTENT_SECURITY_POLICY } from './pages/page.ts';
 import { noSuchLoginPage, registerPage } from './pages/register.ts';
 import { sshCheckPage } from './pages/ssh-check.ts';
 
@@ -41,8 +35,7 @@ export interface PublicDeps {
 const MAX_VERIFY_BYTES = 4096;
 const HEADERS = {
   'X-Frame-Options': 'DENY',
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
 } as const;
@@ -74,9 +67,11 @@ export function publicApp(deps: PublicDeps): Hono {
   app.get('/version', (context) => context.json({ version: deps.version }));
   app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'));
   app.get('/favicon.ico', (context) => context.body(null, 204));
-  app.get('/', (context) => context.html(startPage(deps.serverUrl)));
-  app.get('/windows', (context) => context.html(windowsPage(deps.serverUrl)));
-  app.get('/apple', (context) => context.html(applePage(deps.serverUrl)));
+  for (const [path, make] of Object.entries(CLIENT_PAGES)) {
+    // Made once, since a QR code takes milliseconds, and when first asked for, since most servers never are.
+    let made: string | Promise<string> | undefined;
+    app.get(path, async (context) => context.html(await (made ??= make(deps.serverUrl))));
+  }
   app.get('/apple/:variant', (context) => {
     const variant = context.req.param('variant');
     if (!isAppleVariant(variant)) return context.notFound();
