@@ -9,6 +9,7 @@
 import type { NodeId } from '@malla/netmap/node';
 import type { Policy } from '@malla/policy/policy';
 import type { PostureAttributes } from '@malla/policy/tailnet';
+import { type JsonObject, parseObjectText } from '@malla/wire/tailcfg/json';
 import { decodeHttpResponse } from '../admin/http-response.ts';
 
 /** Clients that are asked at the same time. */
@@ -33,7 +34,7 @@ export interface PostureOptions {
   readonly now: () => number;
 }
 
-type Reader = (answer: Record<string, unknown>) => string | boolean | undefined;
+type Reader = (answer: JsonObject) => string | boolean | undefined;
 
 /** What to ask for each attribute, and how to read the answer. */
 const QUESTIONS: Readonly<Record<string, { readonly path: string; readonly read: Reader }>> = {
@@ -114,7 +115,7 @@ export class PostureCollector {
 
   async #ask(node: NodeId): Promise<void> {
     const attributes = new Map<string, string | boolean>();
-    const texts = new Map<string, Record<string, unknown>>();
+    const texts = new Map<string, JsonObject>();
     for (const name of this.#wanted) {
       const question = QUESTIONS[name];
       if (question === undefined) continue;
@@ -135,12 +136,12 @@ export class PostureCollector {
   }
 
   /** The JSON object that a client answers; empty where it answers anything else. */
-  async #get(node: NodeId, path: string): Promise<Record<string, unknown>> {
+  async #get(node: NodeId, path: string): Promise<JsonObject> {
     try {
       const response = decodeHttpResponse(await this.#options.request(node, 'GET', path, ''));
       if (!response.ok || response.value.status !== 200) return {};
-      const body: unknown = JSON.parse(response.value.body);
-      return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+      const body = parseObjectText(response.value.body);
+      return body.ok ? body.value : {};
     } catch {
       return {};
     }

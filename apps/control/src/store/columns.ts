@@ -5,6 +5,7 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import { type KeyPrefix, parseKey } from '@malla/keys/key';
 import { decodeHostinfo, type Hostinfo } from '@malla/wire/tailcfg/hostinfo';
+import { parseObjectText } from '@malla/wire/tailcfg/json';
 
 export type SqlValue = null | number | string;
 
@@ -43,10 +44,16 @@ export const texts: Column<readonly string[]> = {
   },
 };
 
+/**
+ * What a client says of its machine. Earlier versions kept whatever it said; of that the known part is
+ * read, and nothing where there is too much of it: the client says it again when it connects.
+ */
 export const hostinfo: Column<Hostinfo> = {
   encode: (value) => JSON.stringify(value),
   decode: (stored) => {
-    const decoded = decodeHostinfo(parseJson(stored));
+    const parsed = parseObjectText(typeof stored === 'string' ? stored : '');
+    if (!parsed.ok && parsed.error === 'too-many-values') return ok({});
+    const decoded = parsed.ok ? decodeHostinfo(parsed.value) : undefined;
     return decoded === undefined ? fail('the JSON of a Hostinfo') : ok(decoded);
   },
 };

@@ -8,12 +8,13 @@
  *
  * Source: docs/protocol/derp.md §3. Unknown JSON fields are ignored.
  */
-import { fromUtf8, utf8 } from '@malla/base/bytes';
+import { utf8 } from '@malla/base/bytes';
 import { fromHex, toHex } from '@malla/base/hex';
 import { fail, ok, type Result } from '@malla/base/result';
 import { KEY_BYTES } from '@malla/keys/key';
 import { boxOpen, boxSeal } from '@malla/keys/nacl-box';
 import type { X25519Private } from '@malla/keys/x25519';
+import { lineOf, parseObject } from '../tailcfg/json.ts';
 import { encodeFrame, FrameType, MAX_CLIENT_INFO_BYTES } from './frame.ts';
 
 /** `DERP` and U+1F511 in UTF-8. */
@@ -90,17 +91,17 @@ export function decodeClientInfo(
   const opened = boxOpen(server, publicKey, body.subarray(KEY_BYTES));
   if (!opened.ok) return opened;
   const json = parseObject(opened.value);
-  if (json === undefined) return fail('bad-json');
-  const { version, meshKey, AppName: appName } = json;
+  if (!json.ok) return fail('bad-json');
+  const { version, meshKey, AppName, CanAckPings, IsProber } = json.value;
+  const appName = lineOf(AppName, MAX_APP_NAME_CHARS);
   const mesh = typeof meshKey === 'string' && meshKey !== '' ? fromHex(meshKey) : undefined;
   if (mesh !== undefined && (!mesh.ok || mesh.value.length !== KEY_BYTES)) return fail('bad-json');
   const info: ClientInfo = {
     version: typeof version === 'number' ? version : 0,
     ...(mesh?.ok && { meshKey: mesh.value }),
-    canAckPings: json['CanAckPings'] === true,
-    isProber: json['IsProber'] === true,
-    ...(typeof appName === 'string' &&
-      appName !== '' && { appName: appName.slice(0, MAX_APP_NAME_CHARS) }),
+    canAckPings: CanAckPings === true,
+    isProber: IsProber === true,
+    ...(appName !== '' && { appName }),
   };
   return ok({ publicKey, info });
 }
@@ -132,22 +133,12 @@ export function decodeServerInfo(
   const opened = boxOpen(client, serverPublic, body);
   if (!opened.ok) return opened;
   const json = parseObject(opened.value);
-  if (typeof json?.['version'] !== 'number') return fail('bad-json');
-  const rate = json['TokenBucketBytesPerSecond'];
-  const burst = json['TokenBucketBytesBurst'];
+  if (!json.ok) return fail('bad-json');
+  const { version, TokenBucketBytesPerSecond: rate, TokenBucketBytesBurst: burst } = json.value;
+  if (typeof version !== 'number') return fail('bad-json');
   return ok({
-    version: json['version'],
+    version,
     ...(typeof rate === 'number' && { tokenBucketBytesPerSecond: rate }),
     ...(typeof burst === 'number' && { tokenBucketBytesBurst: burst }),
   });
-}
-
-function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(fromUtf8(bytes));
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    return value as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }

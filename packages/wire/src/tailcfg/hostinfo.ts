@@ -1,7 +1,8 @@
 /**
- * tailcfg.Hostinfo: what a client says about its machine. Every field is optional; unknown fields are
- * kept as they came, because newer clients add some with almost every release. Named fields are made
- * safe to pass on: peers decode some of them, strictly, and people are shown others.
+ * tailcfg.Hostinfo: what a client says about its machine. Every field is optional. What clients up to
+ * 1.102 are known to say is kept, each field of its type and within bounds; anything else is dropped:
+ * a few KiB of foreign JSON can become megabytes of objects, and a client says all of it again when it
+ * connects, so nothing is lost that a later malla would read.
  *
  * Source: docs/protocol/control.md §Hostinfo. Observed: clients 1.80 to 1.102.
  */
@@ -19,6 +20,9 @@ const MAX_SERVICES = 256;
 const MAX_SSH_HOST_KEYS = 16;
 /** An RSA key of 16,384 bits has 2,800 characters. */
 const MAX_SSH_HOST_KEY_CHARS = 4096;
+/** Of 256 regions, by IPv4 and by IPv6. */
+const MAX_LATENCIES = 512;
+const MAX_MAC_ADDRESSES = 32;
 
 export interface NetInfo {
   readonly PreferredDERP?: number;
@@ -47,32 +51,99 @@ export interface Hostinfo {
   readonly [field: string]: unknown;
 }
 
-/** How each named field is read; undefined: as if it were not there. */
-const FIELDS: Readonly<Record<string, (value: unknown) => unknown>> = {
+/** Reads one field; undefined: as if it were not there. */
+type Reader = (value: unknown) => unknown;
+type Shape = Readonly<Record<string, Reader>>;
+
+const NET_INFO: Shape = {
+  MappingVariesByDestIP: flag,
+  WorkingIPv6: flag,
+  OSHasIPv6: flag,
+  WorkingUDP: flag,
+  WorkingICMPv4: flag,
+  HavePortMap: flag,
+  UPnP: flag,
+  PMP: flag,
+  PCP: flag,
+  PreferredDERP: number,
+  LinkType: line,
+  DERPLatency: decodeLatencies,
+  FirewallMode: line,
+};
+
+const LOCATION: Shape = {
+  Country: line,
+  CountryCode: line,
+  City: line,
+  CityCode: line,
+  Latitude: number,
+  Longitude: number,
+  Priority: number,
+};
+
+const TPM: Shape = {
+  Manufacturer: line,
+  Vendor: line,
+  Model: number,
+  FirmwareVersion: number,
+  SpecRevision: number,
+  FamilyIndicator: line,
+};
+
+const HOSTINFO: Shape = {
+  IPNVersion: line,
+  FrontendLogID: line,
+  BackendLogID: line,
   OS: line,
+  OSVersion: line,
+  Container: flag,
+  Env: line,
+  Distro: line,
+  DistroVersion: line,
+  DistroCodeName: line,
+  App: line,
+  Desktop: flag,
+  Package: line,
+  DeviceModel: line,
+  PushDeviceToken: line,
   Hostname: line,
+  ShieldsUp: flag,
+  ShareeNode: flag,
+  NoLogsNoSupport: flag,
+  RemoteConfig: flag,
+  WireIngress: flag,
+  IngressEnabled: flag,
+  AllowsUpdate: flag,
+  Machine: line,
+  GoArch: line,
+  GoArchVar: line,
+  GoVersion: line,
   RoutableIPs: decodeRoutes,
   RequestTags: (value) => stringsOf(value, MAX_TAGS).map((tag) => lineOf(tag, MAX_NAME_CHARS)),
+  WoLMACs: (value) =>
+    stringsOf(value, MAX_MAC_ADDRESSES, 32).filter((address) => /^[0-9a-fA-F:-]+$/.test(address)),
   Services: decodeServices,
-  NetInfo: (value) => (isObject(value) ? value : undefined),
+  NetInfo: objectOf(NET_INFO),
   sshHostKeys: decodeSshHostKeys,
-  ShareeNode: (value) => (typeof value === 'boolean' ? value : undefined),
+  Cloud: line,
+  Userspace: flag,
+  UserspaceRouter: flag,
+  AppConnector: flag,
+  ServicesHash: line,
+  PeerRelay: flag,
+  ExitNodeID: line,
+  Location: objectOf(LOCATION),
+  TPM: objectOf(TPM),
+  StateEncrypted: flag,
 };
 
 /**
  * Reads a Hostinfo; undefined where there is none, or one beyond {@link MAX_HOSTINFO_CHARS}. What it
- * gives it reads as the same again. Nested no deeper than `parseObject` lets through, nothing makes it
- * throw.
+ * gives it reads as the same again. Nothing makes it throw.
  */
 export function decodeHostinfo(value: unknown): Hostinfo | undefined {
-  if (!isObject(value) || JSON.stringify(value).length > MAX_HOSTINFO_CHARS) return undefined;
-  const known: Record<string, unknown> = { ...value };
-  for (const [name, read] of Object.entries(FIELDS)) {
-    if (!Object.hasOwn(known, name)) continue;
-    const field = read(known[name]);
-    if (field === undefined) delete known[name];
-    else known[name] = field;
-  }
+  const known = read(HOSTINFO, value);
+  if (known === undefined || JSON.stringify(known).length > MAX_HOSTINFO_CHARS) return undefined;
   return known;
 }
 
@@ -81,8 +152,46 @@ export function preferredDerp(hostinfo: Hostinfo): number {
   return uint16Of(hostinfo.NetInfo?.PreferredDERP) ?? 0;
 }
 
+/** The fields of a shape that are there and can be read, in the order of the shape. */
+function read(shape: Shape, value: unknown): Record<string, unknown> | undefined {
+  if (!isObject(value)) return undefined;
+  const out: Record<string, unknown> = {};
+  for (const [name, reader] of Object.entries(shape)) {
+    if (!Object.hasOwn(value, name)) continue;
+    const field = reader(value[name]);
+    if (field !== undefined) out[name] = field;
+  }
+  return out;
+}
+
+function objectOf(shape: Shape): Reader {
+  return (value) => read(shape, value);
+}
+
 function line(value: unknown): string | undefined {
   return typeof value === 'string' ? lineOf(value, MAX_NAME_CHARS) : undefined;
+}
+
+/** Three-valued at clients: absent or null says that they do not know. */
+function flag(value: unknown): boolean | undefined {
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** Seconds by region and family of addresses, `3-v4`. */
+function decodeLatencies(value: unknown): Readonly<Record<string, number>> | undefined {
+  if (!isObject(value)) return undefined;
+  const out: Record<string, number> = {};
+  let count = 0;
+  for (const [region, seconds] of Object.entries(value)) {
+    if (number(seconds) === undefined || !/^\d{1,5}-v[46]$/.test(region)) continue;
+    if (++count > MAX_LATENCIES) break;
+    out[region] = seconds as number;
+  }
+  return out;
 }
 
 function decodeRoutes(value: unknown): readonly string[] {

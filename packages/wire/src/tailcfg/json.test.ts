@@ -6,6 +6,7 @@ import {
   formatTime,
   lineOf,
   MAX_DEPTH,
+  MAX_VALUES,
   parseObject,
   stringOf,
   stringsOf,
@@ -16,6 +17,10 @@ import {
 
 function nested(depth: number): string {
   return `${'{"a":'.repeat(depth - 1)}{}${'}'.repeat(depth - 1)}`;
+}
+
+function list(item: string, count: number): string {
+  return `[${Array(count).fill(item).join(',')}]`;
 }
 
 describe('foreign JSON', () => {
@@ -35,6 +40,31 @@ describe('foreign JSON', () => {
     assert.ok(parseObject(utf8(nested(MAX_DEPTH))).ok);
     assert.ok(!parseObject(utf8(nested(MAX_DEPTH + 1))).ok);
     assert.ok(!parseObject(utf8(`{"a":${'['.repeat(400_000)}${']'.repeat(400_000)}}`)).ok);
+  });
+
+  test('is refused when it has so many values that parsing it would take much memory', () => {
+    const junk = [
+      `{"a":${list('{}', 21_000)}}`,
+      `{"a":${list('[1]', 12_000)}}`,
+      `{${Array.from({ length: 20_000 }, (_, i) => `"${i}":1`).join(',')}}`,
+      `{"a":${list('"\\\\",0', 10_000)}}`,
+    ];
+    for (const text of junk) {
+      assert.deepEqual(
+        parseObject(utf8(text)),
+        { ok: false, error: 'too-many-values' },
+        text.slice(0, 40),
+      );
+    }
+    assert.ok(parseObject(utf8(`{"a":${list('1', MAX_VALUES - 2)}}`)).ok);
+    assert.ok(!parseObject(utf8(`{"a":${list('1', MAX_VALUES)}}`)).ok);
+  });
+
+  test('may have any text in its strings', () => {
+    for (const piece of [',', '[', '{', '\\"', '\\\\', '\\u002c', '\\",{']) {
+      const text = `{"a":"${piece.repeat(60_000)}"}`;
+      assert.deepEqual(parseObject(utf8(text)), { ok: true, value: JSON.parse(text) }, piece);
+    }
   });
 
   test('malformed UTF-8 becomes replacement characters', () => {

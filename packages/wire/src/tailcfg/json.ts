@@ -4,19 +4,33 @@
  * copied into what other clients decode, and their decoders are strict: so text comes out well-formed,
  * numbers and times within what a Go client can read.
  */
-import { fromUtf8 } from '@malla/base/bytes';
+import { fromUtf8, utf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 
 export type JsonObject = { readonly [field: string]: unknown };
 
 /** Deepest nesting that is read; real messages have 5. Deeper ones exhaust the stack of what walks them. */
 export const MAX_DEPTH = 32;
+/**
+ * Values that one message may have; real ones have a few hundred, and a router with all the routes that
+ * it may announce two thousand. Parsed, a value takes up to fifty times the memory of its text.
+ */
+export const MAX_VALUES = 16_384;
+
+/** `too-many-values`: more than {@link MAX_VALUES}. */
+export type JsonFault = 'not-json-object' | 'too-many-values';
 
 /** Parses a JSON object nested at most {@link MAX_DEPTH} deep. Never throws. */
-export function parseObject(bytes: Uint8Array): Result<JsonObject, 'not-json-object'> {
+export function parseObject(bytes: Uint8Array): Result<JsonObject, JsonFault> {
+  return parseObjectText(fromUtf8(bytes));
+}
+
+/** The same for JSON that is text already. */
+export function parseObjectText(text: string): Result<JsonObject, JsonFault> {
+  if (hasTooManyValues(text)) return fail('too-many-values');
   let value: unknown;
   try {
-    value = JSON.parse(fromUtf8(bytes));
+    value = JSON.parse(text);
   } catch {
     return fail('not-json-object');
   }
@@ -38,10 +52,10 @@ export function stringOf(value: unknown, maxLength = 1024): string {
  */
 export function lineOf(value: unknown, maxLength: number): string {
   if (typeof value !== 'string') return '';
-  return value
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '')
-    .slice(0, maxLength)
-    .toWellFormed();
+  const line = value.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '');
+  if (line.length <= maxLength) return line.toWellFormed();
+  // A copy: a mere slice would keep the whole text in memory for as long as its beginning is kept.
+  return fromUtf8(utf8(line.slice(0, maxLength)));
 }
 
 /** An integer from 0 to 65535; otherwise undefined. Ports, regions and versions are such. */
@@ -91,6 +105,30 @@ export function formatTime(ms: number | undefined): string {
   if (ms === undefined) return ZERO_TIME;
   return new Date(Math.min(Math.max(ms, FIRST_TIME), LAST_TIME)).toISOString();
 }
+
+/**
+ * Whether JSON has more than {@link MAX_VALUES}, without parsing it. Each value but the first of its
+ * list follows a comma, and a list or an object takes two characters: short text needs no look.
+ */
+function hasTooManyValues(text: string): boolean {
+  if (text.length < 2 * MAX_VALUES) return false;
+  let values = 1;
+  let isInString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (isInString) {
+      if (code === Code.backslash) i++;
+      else if (code === Code.quote) isInString = false;
+      continue;
+    }
+    if (code === Code.quote) isInString = true;
+    else if (code === Code.comma || code === Code.brace || code === Code.bracket) values++;
+    if (values > MAX_VALUES) return true;
+  }
+  return false;
+}
+
+const Code = { quote: 0x22, comma: 0x2c, bracket: 0x5b, backslash: 0x5c, brace: 0x7b } as const;
 
 function isDeeper(value: unknown, limit: number): boolean {
   if (typeof value !== 'object' || value === null) return false;

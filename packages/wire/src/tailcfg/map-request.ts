@@ -8,7 +8,7 @@ import { fail, ok, type Result } from '@malla/base/result';
 import { type DiscoPublic, isZeroKey, type NodePublic, parseKey } from '@malla/keys/key';
 import { canonicalEndpoint } from './endpoint.ts';
 import { decodeHostinfo, type Hostinfo } from './hostinfo.ts';
-import { parseObject, stringsOf, uint16Of } from './json.ts';
+import { type JsonFault, parseObject, stringsOf, uint16Of } from './json.ts';
 
 /** Endpoints that one node may report; real ones report under 20. */
 export const MAX_ENDPOINTS = 128;
@@ -31,7 +31,7 @@ export interface MapRequest {
   readonly endpoints: readonly string[];
 }
 
-export type MapRequestFault = 'not-json-object' | 'bad-node-key';
+export type MapRequestFault = JsonFault | 'bad-node-key';
 
 /** Reads a request that an authenticated machine sent. Never throws. */
 export function decodeMapRequest(body: Uint8Array): Result<MapRequest, MapRequestFault> {

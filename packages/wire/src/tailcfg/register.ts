@@ -6,7 +6,15 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import { isZeroKey, type NodePublic, parseKey } from '@malla/keys/key';
 import { decodeHostinfo, type Hostinfo } from './hostinfo.ts';
-import { isObject, parseObject, stringOf, timeOf, uint16Of, ZERO_TIME } from './json.ts';
+import {
+  isObject,
+  type JsonFault,
+  parseObject,
+  stringOf,
+  timeOf,
+  uint16Of,
+  ZERO_TIME,
+} from './json.ts';
 
 export interface RegisterRequest {
   /** Capability version of the client; 0 where it tells none. */
@@ -23,7 +31,7 @@ export interface RegisterRequest {
   readonly hostinfo: Hostinfo;
 }
 
-export type RegisterFault = 'not-json-object' | 'bad-node-key';
+export type RegisterFault = JsonFault | 'bad-node-key';
 
 /** Reads a request that an authenticated machine sent. Never throws. */
 export function decodeRegisterRequest(body: Uint8Array): Result<RegisterRequest, RegisterFault> {

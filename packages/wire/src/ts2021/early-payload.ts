@@ -14,7 +14,7 @@
 import { concat, utf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 import { type ChallengePublic, isZeroKey, parseKey } from '@malla/keys/key';
-import { parseObject } from '../tailcfg/json.ts';
+import { type JsonFault, parseObject } from '../tailcfg/json.ts';
 
 const MAGIC = Uint8Array.of(0xff, 0xff, 0xff, 0x54, 0x53);
 const HEADER_BYTES = MAGIC.length + 4;
@@ -29,7 +29,7 @@ export interface EarlyPayload {
 /**
  * `absent`: these bytes are HTTP/2 already. `short`: ask again with more. The others end the connection.
  */
-export type EarlyPayloadFault = 'absent' | 'short' | 'too-long' | 'not-json-object';
+export type EarlyPayloadFault = 'absent' | 'short' | 'too-long' | JsonFault;
 
 /** The payload with its header. */
 export function encodeEarlyPayload(payload: EarlyPayload): Uint8Array {

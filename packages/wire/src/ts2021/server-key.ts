@@ -11,7 +11,7 @@
 import { utf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 import { formatKey, isZeroKey, KEY_BYTES, type MachinePublic, parseKey } from '@malla/keys/key';
-import { parseObject } from '../tailcfg/json.ts';
+import { type JsonFault, parseObject } from '../tailcfg/json.ts';
 
 const NO_KEY = formatKey('mkey', new Uint8Array(KEY_BYTES));
 
@@ -21,9 +21,7 @@ export function encodeServerKey(publicKey: MachinePublic): Uint8Array {
 }
 
 /** The Noise key in an answer's body. `no-key`: a server from before Noise. Never throws. */
-export function decodeServerKey(
-  body: Uint8Array,
-): Result<MachinePublic, 'not-json-object' | 'no-key'> {
+export function decodeServerKey(body: Uint8Array): Result<MachinePublic, JsonFault | 'no-key'> {
   const fields = parseObject(body);
   if (!fields.ok) return fields;
   const key = parseKey('mkey', fields.value['publicKey']);
