@@ -14,6 +14,7 @@ import { loadOrCreateKey } from '@malla/platform/key-file';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
+import { createBudgets } from './budgets.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { RecordFile } from './dns/record-file.ts';
@@ -77,6 +78,7 @@ export async function startControl(config: Config, deps: ControlDeps): Promise<C
 
 async function assemble(config: Config, deps: ControlDeps, running: Running): Promise<Control> {
   const { log, store } = deps;
+  const budgets = createBudgets(log, () => performance.now());
   const native = loadNative(log, deps.native ?? true);
   const world = worldOf(deps, native.compress);
   const noiseKey = await loadOrCreateKey(config.noise.privateKeyPath, deps.random);
@@ -192,7 +194,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const socket = await listenSocket(unixSocket, { fetch: lazyApi(admin, false) }, log);
   running.add(() => socket.stop());
   const metricsListener =
-    metrics && (await listenMetrics(metrics, { tailnet, policy, acceptor, relay, log }));
+    metrics && (await listenMetrics(metrics, { tailnet, policy, acceptor, relay, budgets, log }));
   if (metricsListener !== undefined) running.add(() => metricsListener.stop());
   if (relay !== undefined) {
     // First, so that clients are told to come back before anything else ends.

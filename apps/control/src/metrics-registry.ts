@@ -2,10 +2,13 @@
  * Everything that is measured, by its name for Prometheus: `malla_<part>_<what>_<unit>[_total]`. Parts
  * count in plain fields, which are read when asked.
  */
+import { performance } from 'node:perf_hooks';
 import type { Logger } from '@malla/base/logger';
+import { registerBudgets } from '@malla/platform/budget/budget-metrics';
 import { instruments } from '@malla/platform/instruments';
 import { registerRelayMetrics } from '@malla/relay/metrics';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Budgets } from './budgets.ts';
 import type { EmbeddedRelay } from './embedded-relay.ts';
 import type { NoiseAcceptor } from './machine/noise-accept.ts';
 import type { PolicyHolder } from './policy/holder.ts';
@@ -16,11 +19,18 @@ export interface MetricsSources {
   readonly policy: PolicyHolder;
   readonly acceptor: NoiseAcceptor;
   readonly relay: EmbeddedRelay | undefined;
+  readonly budgets: Budgets;
   readonly log: Logger;
 }
 
 /** A registry of it all. */
-export function metricsRegistry({ tailnet, policy, acceptor, relay }: MetricsSources): Registry {
+export function metricsRegistry({
+  tailnet,
+  policy,
+  acceptor,
+  relay,
+  budgets,
+}: MetricsSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const { gauge, counter } = instruments(registry);
@@ -79,6 +89,7 @@ export function metricsRegistry({ tailnet, policy, acceptor, relay }: MetricsSou
     'Transactions of the store.',
     () => ledger.counters.commits,
   );
+  registerBudgets(registry, budgets.all, () => performance.now());
   if (relay !== undefined) registerRelayMetrics(registry, relay.server, relay.stunCounters);
   return registry;
 }

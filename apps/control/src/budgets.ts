@@ -1,0 +1,59 @@
+/**
+ * What the control server gives to those it does not know, and to those it does: the one place with the
+ * figures. Why they are what they are is in docs/decisions/0007-budgets.md.
+ *
+ * An address is that of the client as far as trusted proxies tell; a machine key that owns a node is
+ * known by that key, whoever holds an API key by its prefix.
+ */
+import type { Logger } from '@malla/base/logger';
+import { Budget } from '@malla/platform/budget/budget';
+import { RateBudget } from '@malla/platform/budget/rate-budget';
+import { ShortageLog } from '@malla/platform/budget/shortage-log';
+
+export interface Budgets {
+  /** Connections of public listeners, from their first packet to their end, whatever becomes of them. */
+  readonly connections: Budget;
+  /** Bytes of requests that are gathered and not yet used: heads and bodies, plain and inside Noise. */
+  readonly bodies: Budget;
+  /** Noise handshakes of machine keys that own no node. */
+  readonly handshakes: RateBudget;
+  /** Noise handshakes of machine keys that own one. */
+  readonly nodeHandshakes: RateBudget;
+  /** All of them, for metrics. */
+  readonly all: readonly (Budget | RateBudget)[];
+}
+
+const MIB = 1 << 20;
+
+/** Makes them all, full. `now`: monotonic ms. */
+export function createBudgets(log: Logger, now: () => number): Budgets {
+  const onShortage = new ShortageLog(log, now).note;
+  const connections = new Budget({
+    name: 'connections',
+    strangers: { total: 6_000, each: 4_000 },
+    known: { total: 60_000, each: 64 },
+    onShortage,
+  });
+  const bodies = new Budget({
+    name: 'bodies',
+    strangers: { total: 24 * MIB, each: 12 * MIB },
+    known: { total: 64 * MIB, each: 8 * MIB },
+    onShortage,
+  });
+  const handshakes = new RateBudget({
+    name: 'handshakes',
+    purse: 'strangers',
+    total: { burst: 4_000, perSecond: 400 },
+    each: { burst: 1_000, perSecond: 100 },
+    onShortage,
+  });
+  const nodeHandshakes = new RateBudget({
+    name: 'handshakes',
+    purse: 'known',
+    total: { burst: 20_000, perSecond: 1_000 },
+    each: { burst: 30, perSecond: 1 },
+    onShortage,
+  });
+  const all = [connections, bodies, handshakes, nodeHandshakes];
+  return { connections, bodies, handshakes, nodeHandshakes, all };
+}
