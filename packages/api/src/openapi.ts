@@ -37,7 +37,7 @@ export function openApiDocument(version: string): Json {
       title: 'malla',
       version,
       description:
-        'The administrators’ API. Every error is a problem document (RFC 9457) with a stable `code`.',
+        'The administrators’ API. Every error is a problem document (RFC 9457) with a stable `code`. For programs written for headscale’s releases, fields may stand in the query or in the body, be named in camelCase or snake_case, and ids be text or numbers; what means nothing is ignored.',
     },
     security: [{ bearer: [] }],
     paths,

@@ -150,7 +150,10 @@ export const routes = {
   listPreAuthKeys: route('GET', '/preauthkey', {
     tag: 'PreAuthKeys',
     summary: 'List pre-auth keys',
+    description: 'All, or those of one user, by id or name.',
+    query: z.strictObject({ user: z.string().optional() }),
     answer: s.PreAuthKeysAnswer,
+    codes: ['user.not-found'],
   }),
   expirePreAuthKey: route('POST', '/preauthkey/expire', {
     tag: 'PreAuthKeys',
@@ -197,7 +200,7 @@ export const routes = {
   listNodes: route('GET', '/node', {
     tag: 'Nodes',
     summary: 'List nodes',
-    description: "All, or those of one user, by the user's name.",
+    description: 'All, or those of one user, by name or id.',
     query: z.strictObject({ user: z.string().optional() }),
     answer: s.NodesAnswer,
     codes: ['user.not-found'],

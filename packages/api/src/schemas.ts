@@ -1,17 +1,24 @@
 /**
  * The bodies of the REST API v1, as JSON: 64-bit ids are decimal strings, times RFC 3339, fields always
- * there. What is absent is null, and a list is never null. What is asked for may leave fields out, but
- * not have others: a misspelt field is refused.
+ * there. What is absent is null, and a list is never null. What is asked for may leave fields out; what
+ * clients may send besides is the business of binding.ts.
  *
  * Source: headscale 0.30 development version, `/api/v1`, whose clients work unchanged.
  */
 import { z } from 'zod';
 
+/** Texts that may be sent as a JSON number too. */
+export const numberLike = z.registry();
+
 /** A decimal id. */
 export const Id = z
   .string()
   .regex(/^\d{1,20}$/, 'must be a decimal number')
-  .meta({ format: 'uint64', examples: ['1'] });
+  .meta({ format: 'uint64', examples: ['1'] })
+  .register(numberLike, {});
+
+/** A user in a question, by name or by id. */
+const UserReference = z.string().max(512).register(numberLike, {});
 
 /** An RFC 3339 time. */
 export const Time = z.iso.datetime({
@@ -22,7 +29,8 @@ export const Time = z.iso.datetime({
 /** A time in a question: of the years 1 to 9999 whatever its offset, so that it can be answered. */
 const AskedTime = Time.refine((text) => {
   const year = new Date(text).getUTCFullYear();
-  return year >= 1 && year <= 9999;
+  // What is no time at all has been refused as that.
+  return !(year < 1 || year > 9999);
 }, 'must be a time of the years 1 to 9999');
 
 /** A short text that people or clients chose. */
@@ -139,8 +147,8 @@ export const CreateUserBody = z.strictObject({
 });
 
 export const CreatePreAuthKeyBody = z.strictObject({
-  user: Id.optional().meta({
-    description: 'Whose devices use it; may be left out if it has tags.',
+  user: UserReference.optional().meta({
+    description: 'Whose devices use it, by id or name; may be left out if it has tags.',
   }),
   reusable: z.boolean().default(false),
   ephemeral: z.boolean().default(false),
@@ -148,7 +156,12 @@ export const CreatePreAuthKeyBody = z.strictObject({
   aclTags: Tags.default([]),
 });
 
-export const ExpirePreAuthKeyBody = z.strictObject({ id: Id });
+export const ExpirePreAuthKeyBody = z.strictObject({
+  id: Id.optional(),
+  key: Text.optional().meta({
+    description: 'Instead of the id, the key or as much of it as lists show.',
+  }),
+});
 
 export const CreateApiKeyBody = z.strictObject({
   expiration: AskedTime.nullish().meta({ description: 'Absent: never.' }),
@@ -168,13 +181,13 @@ export const ExpireNodeBody = z.strictObject({
 });
 
 export const AuthRegisterBody = z.strictObject({
-  user: Text.meta({ description: 'The name of the user who is to own the device.' }),
+  user: UserReference.meta({ description: 'Who is to own the device, by name or id.' }),
   authId: Text,
 });
 export const AuthIdBody = z.strictObject({ authId: Text });
 
 export const DebugCreateNodeBody = z.strictObject({
-  user: Text,
+  user: UserReference,
   key: Text,
   name: Text,
   routes: Routes.default([]),

@@ -7,7 +7,7 @@ import {
 } from '../core/api-keys.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
-import { idOf, timeOf } from './input.ts';
+import { idOf } from './input.ts';
 import { apiKeyView } from './views.ts';
 
 export function apiKeyHandlers({
@@ -15,8 +15,10 @@ export function apiKeyHandlers({
 }: AdminDeps): HandlersOf<'createApiKey' | 'listApiKeys' | 'expireApiKey' | 'deleteApiKey'> {
   return {
     async createApiKey({ expiration }) {
+      // Go's zero time is kept: lists show what was asked for.
+      const until = typeof expiration === 'string' ? Date.parse(expiration) : undefined;
       const { text } = await ledger.execute((state, context) =>
-        createApiKey(state, timeOf(expiration), context),
+        createApiKey(state, until, context),
       );
       return { apiKey: text };
     },

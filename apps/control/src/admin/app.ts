@@ -36,7 +36,7 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
       const caller = options.authenticate
         ? authenticate(deps, context.req.header('Authorization')).prefix
         : 'local';
-      return context.json(await handle(await readInput(route, context), caller));
+      return context.json(await handle(await readInput(route, context, deps.log), caller));
     });
   }
 

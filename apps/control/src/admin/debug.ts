@@ -1,6 +1,7 @@
 /** REST handlers for whoever tests or debugs a tailnet. */
 import { MallaError } from '@malla/base/error';
 import { parseRoutes } from '../core/routes.ts';
+import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
 import { decodeHttpResponse } from './http-response.ts';
@@ -16,10 +17,7 @@ export function debugHandlers({
   return {
     /** Answers with the node that it would become: until it is registered it has no id. */
     async debugCreateNode({ user: userName, key, name, routes }) {
-      const user = ledger.state.userByName(userName);
-      if (user === undefined) {
-        throw new MallaError('user.not-found', `there is no user "${userName}"`);
-      }
+      const user = meantUser(ledger.state, userName);
       const offered = parseRoutes(routes);
       const device = await auth.simulate({ authId: key, name, routes: offered });
       return {

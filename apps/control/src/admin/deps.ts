@@ -12,7 +12,7 @@ import type { Store } from '../store/store.ts';
 /** Devices and SSH connections that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
 export interface AuthRequests {
   /**
-   * Registers the waiting device to a user, by name, and releases its client. Throws MallaError
+   * Registers the waiting device to a user, by name or id, and releases its client. Throws MallaError
    * `auth.id-invalid`, `auth.not-found`, `user.not-found`, `address.exhausted`.
    */
   register(authId: string, userName: string): Promise<Node>;

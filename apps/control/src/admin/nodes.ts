@@ -11,9 +11,10 @@ import {
   setExpiry,
   setTags,
 } from '../core/nodes.ts';
+import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
-import { idOf, timeOf } from './input.ts';
+import { idOf, isZeroTime, timeOf } from './input.ts';
 import { auditEntryView, nodeView } from './views.ts';
 
 export function nodeHandlers(
@@ -56,7 +57,7 @@ export function nodeHandlers(
       if (disableExpiry && at !== undefined) {
         throw new MallaError('node.expiry-invalid', 'cannot set both disableExpiry and expiry');
       }
-      const when = disableExpiry ? 'never' : (at ?? 'now');
+      const when = disableExpiry || isZeroTime(expiry) ? 'never' : (at ?? 'now');
       return answer(
         await ledger.execute((current, context) => setExpiry(current, idOf(nodeId), when, context)),
       );
@@ -98,10 +99,6 @@ export function nodeHandlers(
   };
 
   function nodesOf(userName: string): readonly Node[] {
-    const user = state.userByName(userName);
-    if (user === undefined) {
-      throw new MallaError('user.not-found', `there is no user "${userName}"`);
-    }
-    return state.nodesOfUser(user.id);
+    return state.nodesOfUser(meantUser(state, userName).id);
   }
 }

@@ -1,5 +1,14 @@
 /** REST handlers: pre-auth keys. */
-import { createPreAuthKey, deletePreAuthKey, expirePreAuthKey } from '../core/preauth-keys.ts';
+import { MallaError } from '@malla/base/error';
+import type { UserId } from '@malla/netmap/user';
+import {
+  createPreAuthKey,
+  deletePreAuthKey,
+  expirePreAuthKey,
+  idOfPreAuthKey,
+} from '../core/preauth-keys.ts';
+import type { State } from '../core/state.ts';
+import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
 import { idOf, timeOf } from './input.ts';
@@ -13,7 +22,7 @@ export function preAuthKeyHandlers({
   return {
     async createPreAuthKey({ user, reusable, ephemeral, expiration, aclTags }) {
       const wanted = {
-        userId: user === undefined ? undefined : idOf(user),
+        userId: ownerOf(ledger.state, user),
         tags: aclTags,
         reusable,
         ephemeral,
@@ -26,13 +35,18 @@ export function preAuthKeyHandlers({
       return { preAuthKey: preAuthKeyView(ledger.state, key, text) };
     },
 
-    listPreAuthKeys() {
-      const keys = [...ledger.state.preAuthKeys()].toSorted((a, b) => a.id - b.id);
+    listPreAuthKeys({ user }) {
+      const owner = user === undefined ? undefined : meantUser(ledger.state, user).id;
+      const keys = [...ledger.state.preAuthKeys()]
+        .filter(({ userId }) => owner === undefined || userId === owner)
+        .toSorted((a, b) => a.id - b.id);
       return { preAuthKeys: keys.map((key) => preAuthKeyView(ledger.state, key)) };
     },
 
-    async expirePreAuthKey({ id }) {
-      await ledger.execute((state, context) => expirePreAuthKey(state, idOf(id), context));
+    async expirePreAuthKey({ id, key }) {
+      await ledger.execute((state, context) =>
+        expirePreAuthKey(state, meantKey(state, id, key), context),
+      );
       return {};
     },
 
@@ -41,4 +55,25 @@ export function preAuthKeyHandlers({
       return {};
     },
   };
+}
+
+/** Clients that write every field write no owner as 0. Throws MallaError `request.invalid` for a name that is nobody's. */
+function ownerOf(state: State, user: string | undefined): UserId | undefined {
+  if (user === undefined || user === '' || user === '0') return undefined;
+  if (/^\d+$/.test(user)) return idOf(user);
+  const named = state.userByName(user);
+  if (named === undefined) {
+    throw new MallaError(
+      'request.invalid',
+      `user: neither an id nor the name of a user: "${user}"`,
+    );
+  }
+  return named.id;
+}
+
+/** By its id, or as older releases do by the key. */
+function meantKey(state: State, id: string | undefined, key: string | undefined): number {
+  if (id !== undefined) return idOf(id);
+  if (key !== undefined && key !== '') return idOfPreAuthKey(state, key);
+  throw new MallaError('request.invalid', 'must provide id or key');
 }

@@ -1,5 +1,6 @@
 /** API keys: what lets administrators' programs in from outside. */
 import { MallaError } from '@malla/base/error';
+import { ZERO_TIME_MS } from '@malla/base/zero-time';
 import type { ApiKey } from '@malla/netmap/credential';
 import { FIRST_TAILNET } from '@malla/netmap/user';
 import { decide, type Decision, decideSoon } from './change.ts';
@@ -45,7 +46,12 @@ export function verifyApiKey(state: State, text: string, now: number): ApiKey | 
   if (parts === undefined) return undefined;
   const key = state.apiKeyByPrefix(parts.prefix);
   if (key === undefined || !secretMatches(key.hash, parts.secret)) return undefined;
-  return key.expiration !== undefined && key.expiration <= now ? undefined : key;
+  return (endOf(key) ?? Infinity) <= now ? undefined : key;
+}
+
+/** When a key ends, Unix ms. Whoever asks for Go's zero time is shown it again, and means no end. */
+function endOf({ expiration }: ApiKey): number | undefined {
+  return expiration === ZERO_TIME_MS ? undefined : expiration;
 }
 
 /** Whether {@link sawApiKey} would note something. */
@@ -61,7 +67,7 @@ export function sawApiKey(state: State, id: number, context: Context): Decision<
   return decideSoon([{ table: 'apiKey', id, before, after }], undefined);
 }
 
-/** Which key is meant: by id, or by prefix as lists show it (`hskey-api-<prefix>-***`) or bare. */
+/** Which key is meant: by id, or by prefix as lists show it (`hskey-api-<prefix>-***`), bare, or the whole key. */
 export interface ApiKeyReference {
   readonly id?: number | undefined;
   readonly prefix?: string | undefined;
@@ -74,7 +80,7 @@ export function expireApiKey(
   context: Context,
 ): Decision<ApiKey> {
   const before = resolve(state, reference);
-  const expiration = Math.min(before.expiration ?? context.now, context.now);
+  const expiration = Math.min(endOf(before) ?? context.now, context.now);
   if (expiration === before.expiration) return decide([], before);
   const after = { ...before, expiration };
   return decide([{ table: 'apiKey', id: before.id, before, after }], after);
@@ -90,13 +96,18 @@ function resolve(state: State, { id, prefix }: ApiKeyReference): ApiKey {
   if (id !== undefined && prefix !== undefined) {
     throw new MallaError('request.invalid', 'provide either id or prefix, not both');
   }
-  const key =
-    prefix === undefined
-      ? id !== undefined && state.apiKey(id)
-      : state.apiKeyByPrefix(prefix.replace(/^hskey-api-/, '').replace(/-\*\*\*$/, ''));
+  const key = prefix === undefined ? id !== undefined && state.apiKey(id) : byPrefix(state, prefix);
   if (key === false) throw new MallaError('request.invalid', 'must provide id or prefix');
   if (key === undefined) {
     throw new MallaError('api-key.not-found', 'API key not found', { details: { id, prefix } });
   }
   return key;
+}
+
+function byPrefix(state: State, text: string): ApiKey | undefined {
+  const whole = parseCredential('api', text);
+  const prefix = whole?.prefix ?? text.replace(/^hskey-api-/, '').replace(/-\*\*\*$/, '');
+  const key = state.apiKeyByPrefix(prefix);
+  if (key === undefined || whole === undefined) return key;
+  return secretMatches(key.hash, whole.secret) ? key : undefined;
 }

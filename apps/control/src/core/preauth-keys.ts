@@ -86,6 +86,20 @@ export function createPreAuthKey(
   return decide([{ table: 'preAuthKey', id: key.id, before: undefined, after: key }], answer);
 }
 
+/**
+ * The id of a key by its text, or by as much of it as lists show (`hskey-auth-<prefix>-***`). Throws
+ * MallaError `preauth-key.not-found`.
+ */
+export function idOfPreAuthKey(state: State, text: string): number {
+  const whole = parseCredential('auth', text);
+  const prefix = whole?.prefix ?? text.replace(/^hskey-auth-/, '').replace(/-\*\*\*$/, '');
+  const key = state.preAuthKeyByPrefix(prefix);
+  if (key === undefined || (whole !== undefined && !secretMatches(key.hash, whole.secret))) {
+    throw new MallaError('preauth-key.not-found', 'pre-auth key not found');
+  }
+  return key.id;
+}
+
 /** Makes a key void and keeps it, so that who presents it is told. Throws `preauth-key.not-found`. */
 export function expirePreAuthKey(state: State, id: number, context: Context): Decision<PreAuthKey> {
   const before = known(state, id);

@@ -61,6 +61,19 @@ export function destroyUser(state: State, id: UserId): Decision<User> {
   return decide(changes, user);
 }
 
+/**
+ * The user of a name, or of an id, as some interfaces say: no name is a number. Throws MallaError
+ * `user.not-found`.
+ */
+export function meantUser(state: State, nameOrId: string): User {
+  const isId = /^\d{1,15}$/.test(nameOrId);
+  const user = state.userByName(nameOrId) ?? (isId ? state.user(Number(nameOrId)) : undefined);
+  if (user === undefined) {
+    throw new MallaError('user.not-found', `there is no user "${nameOrId}"`);
+  }
+  return user;
+}
+
 /** Throws MallaError `user.name-invalid`. */
 function checkUserName(name: string): void {
   const problem = problemOf(name);

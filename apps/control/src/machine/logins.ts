@@ -7,6 +7,7 @@ import { formatKey } from '@malla/keys/key';
 import type { RandomBytes } from '@malla/base/random';
 import type { AuthRequests } from '../admin/deps.ts';
 import { type RegistrationRules, registerForUser } from '../core/register.ts';
+import { meantUser } from '../core/users.ts';
 import type { Ledger } from '../ledger.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
@@ -30,10 +31,7 @@ export function createLogins(
       }
       return cache.decide(authId, 'registered', (device) =>
         ledger.execute((state, context) => {
-          const user = state.userByName(userName);
-          if (user === undefined) {
-            throw new MallaError('user.not-found', `there is no user "${userName}"`);
-          }
+          const user = meantUser(state, userName);
           return registerForUser(state, device, user.id, 'cli', rules, context);
         }),
       );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { utf8 } from '@malla/base/bytes';
+import { ZERO_TIME } from '@malla/base/zero-time';
 import fc from 'fast-check';
 import {
   formatTime,
@@ -12,7 +13,6 @@ import {
   stringsOf,
   timeOf,
   uint16Of,
-  ZERO_TIME,
 } from './json.ts';
 
 function nested(depth: number): string {

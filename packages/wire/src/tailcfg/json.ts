@@ -6,6 +6,7 @@
  */
 import { fromUtf8, utf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
+import { ZERO_TIME } from '@malla/base/zero-time';
 
 export type JsonObject = { readonly [field: string]: unknown };
 
@@ -89,9 +90,6 @@ export function timeOf(value: unknown): number | undefined {
   const ms = Date.parse(value);
   return Number.isNaN(ms) ? undefined : ms;
 }
-
-/** Go's zero time, which stands for "never". */
-export const ZERO_TIME = '0001-01-01T00:00:00Z';
 
 /** The first and the last second that RFC 3339 can say and that is not {@link ZERO_TIME}. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:01Z');

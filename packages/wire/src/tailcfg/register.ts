@@ -4,17 +4,10 @@
  * Source: docs/protocol/control.md §Registration. Observed: clients 1.80 to 1.102.
  */
 import { fail, ok, type Result } from '@malla/base/result';
+import { ZERO_TIME } from '@malla/base/zero-time';
 import { isZeroKey, type NodePublic, parseKey } from '@malla/keys/key';
 import { decodeHostinfo, type Hostinfo } from './hostinfo.ts';
-import {
-  isObject,
-  type JsonFault,
-  parseObject,
-  stringOf,
-  timeOf,
-  uint16Of,
-  ZERO_TIME,
-} from './json.ts';
+import { isObject, type JsonFault, parseObject, stringOf, timeOf, uint16Of } from './json.ts';
 
 export interface RegisterRequest {
   /** Capability version of the client; 0 where it tells none. */
