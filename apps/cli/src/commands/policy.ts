@@ -34,7 +34,8 @@ export function policyCommand(cli: Cli): MallaCommand {
 
   bypassable(policy.command('get'))
     .aliases(['show', 'view', 'fetch'])
-    .description('Print the policy that is in force')
+    .summary('Print the policy that is in force')
+    .description('Print the text of the policy that is in force, whatever --output says.')
     .action(
       action<Bypass>(cli, async (it) => {
         const answer = await withPolicy(it, {
@@ -47,7 +48,8 @@ export function policyCommand(cli: Cli): MallaCommand {
           },
           offline: (offline) => offline.get(),
         });
-        await it.print(answer, answer.policy.replace(/\n$/, ''));
+        // In whatever format is asked for: it is HuJSON, as it was set.
+        cli.terminal.out.write(`${answer.policy.replace(/\n$/, '')}\n`);
       }),
     );
 
