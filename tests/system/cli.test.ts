@@ -142,10 +142,14 @@ describe('nodes', () => {
   });
 
   test('NodeExpireCommand and NodeExpireFlagsCommand: now, later, never', async () => {
-    const { id } = await newNode(await newUser(), 'expiring');
+    const user = await newUser();
+    const { id } = await newNode(user, 'expiring');
+    const other = await newNode(user, 'staying');
     const later = new Date(Date.now() + 3_600_000).toISOString();
-    const expired = async (): Promise<string | null> =>
-      (await malla.json<Node[]>('nodes list')).find((node) => node.id === id)?.expiry ?? null;
+    const expiryOf = async (nodeId: string): Promise<string | null> =>
+      (await malla.json<Node[]>('nodes list')).find((node) => node.id === nodeId)?.expiry ?? null;
+    const expired = (): Promise<string | null> => expiryOf(id);
+    assert.equal(await expired(), null, 'nothing expires by itself');
     assert.equal(
       await malla.say(`nodes expire --identifier ${id} --expiry ${later}`),
       'Node expiration updated',
@@ -158,6 +162,7 @@ describe('nodes', () => {
     assert.equal(await expired(), null);
     assert.equal(await malla.say(`nodes expire -i ${id}`), 'Node expired');
     assert.ok(Date.parse((await expired()) ?? '') <= Date.now());
+    assert.equal(await expiryOf(other.id), null, 'nobody else expired');
   });
 
   test('NodeRenameCommand: the new name is a label of at most 63 characters', async () => {
@@ -192,19 +197,20 @@ describe('nodes', () => {
     const { id } = await newNode(user, 'valid');
     const WRONG: readonly (readonly [string, RegExp])[] = [
       ['nodes delete --force', /identifier/],
-      ['nodes delete --identifier 99999 --force', /no node|not found/],
+      ['nodes delete --identifier 99999 --force', /node not found/],
       ['nodes rename newname', /identifier/],
-      ['nodes rename --identifier 99999 newname', /./],
+      ['nodes rename --identifier 99999 newname', /node not found/],
+      [`nodes rename --identifier ${id} ${'t'.repeat(64)}`, /at most 63 characters/],
       ['nodes expire', /identifier/],
-      ['nodes expire --identifier 99999', /./],
+      ['nodes expire --identifier 99999', /node not found/],
       [`nodes expire --identifier ${id} --expiry not-a-time`, /parsing expiry/],
       ['nodes tag --tags tag:x', /identifier/],
       [`nodes tag --identifier ${id}`, /cannot remove all tags/],
       [`nodes tag --identifier ${id} --tags notatag`, /tag must start/],
       ['nodes approve-routes --routes 10.0.0.0/24', /identifier/],
-      ['nodes approve-routes --identifier 99999 --routes 10.0.0.0/24', /./],
+      ['nodes approve-routes --identifier 99999 --routes 10.0.0.0/24', /node not found/],
       [`nodes approve-routes --identifier ${id} --routes notacidr`, /notacidr/],
-      [`nodes register --user ghost --key ${authId()}`, /./],
+      [`nodes register --user ghost --key ${authId()}`, /nothing waits with the id/],
       [`nodes register --user ${user.name} --key badkey`, /badkey/],
       ['nodes register --user ghost', /required flag\(s\) "key" not set/],
     ];
@@ -234,8 +240,13 @@ describe('nodes', () => {
     assert.deepEqual(withdrawn.approvedRoutes, []);
   });
 
-  test('NodeBackfillIPsCommand: says that it is done', async () => {
+  test('NodeBackfillIPsCommand: says that it is done, and takes no address away', async () => {
+    const addresses = async () =>
+      (await malla.json<Node[]>('nodes list')).map(({ id, ipAddresses }) => [id, ipAddresses]);
+    await newNode(await newUser(), 'numbered');
+    const before = await addresses();
     assert.match(await malla.say('nodes backfillips --force'), /backfilled/);
+    assert.deepEqual(await addresses(), before);
   });
 });
 
@@ -347,13 +358,17 @@ describe('logins', () => {
     const unknown = authId();
     const WRONG: readonly (readonly [string, RegExp])[] = [
       [`auth register --user ${name} --auth-id not-valid`, /not-valid/],
-      [`auth register --user ghost --auth-id ${unknown}`, /./],
+      [`auth register --user ghost --auth-id ${unknown}`, /nothing waits with the id/],
       ['auth approve --auth-id not-valid', /not-valid/],
-      [`auth approve --auth-id ${unknown}`, /./],
+      [`auth approve --auth-id ${unknown}`, /nothing waits with the id/],
       ['auth reject --auth-id not-valid', /not-valid/],
-      [`auth reject --auth-id ${unknown}`, /./],
+      [`auth reject --auth-id ${unknown}`, /nothing waits with the id/],
     ];
     for (const [line, message] of WRONG) assert.match(await malla.fail(line), message, line);
+    const waiting = authId();
+    await malla.say(`debug create-node --name waiting --user ${name} --key ${waiting}`);
+    const nobody = await malla.fail(`auth register --user ghost --auth-id ${waiting}`);
+    assert.match(nobody, /user/);
   });
 
   test('a rejected device is told so', async () => {
@@ -371,10 +386,8 @@ describe('the server', () => {
     assert.deepEqual(await malla.json('health'), { databaseConnectivity: true });
     assert.equal(await malla.say('health'), '');
     assert.ok('version' in (await malla.json<object>('version')));
-    assert.match(
-      JSON.stringify(await malla.json('generate private-key')),
-      /"privkey:[0-9a-f]{64}"/,
-    );
+    const made = await malla.json<{ readonly private_key: string }>('generate private-key');
+    assert.match(made.private_key, /^privkey:[0-9a-f]{64}$/);
   });
 
   test('RemoteCLIAuthenticationBypass: from elsewhere nothing goes without a key that is good', async () => {
@@ -403,6 +416,8 @@ describe('the server', () => {
     const key = await malla.say('apikeys create -e 1h');
     const path = join(server.config.dataDir, 'cli.yaml');
     const remote = new CommandLine({});
+    await writeFile(path, `cli:\n  address: ${server.url}\n`);
+    assert.match(await remote.fail(`users list -c ${path}`), /needs to be set/);
     await writeFile(path, `cli:\n  address: ${server.url}\n  api_key: ${key.slice(0, -1)}x\n`);
     assert.match(await remote.fail(`users list -c ${path}`), /^unexpected response status: /);
     await writeFile(path, `cli:\n  address: ${server.url}\n  api_key: ${key}\n`);
