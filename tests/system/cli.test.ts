@@ -244,9 +244,9 @@ describe('nodes', () => {
     const addresses = async () =>
       (await malla.json<Node[]>('nodes list')).map(({ id, ipAddresses }) => [id, ipAddresses]);
     await newNode(await newUser(), 'numbered');
-    const before = await addresses();
+    const had = await addresses();
     assert.match(await malla.say('nodes backfillips --force'), /backfilled/);
-    assert.deepEqual(await addresses(), before);
+    assert.deepEqual(await addresses(), had);
   });
 });
 
