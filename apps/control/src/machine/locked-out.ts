@@ -45,14 +45,17 @@ export function lockOut(
   answer.onClosed = () => cancel();
 }
 
-/** Answers a request for a stream of a node that is unknown, probably deleted, if it stays so. */
+/**
+ * Answers a request for a stream of a node that is unknown, probably deleted, if it stays so. `isGood`:
+ * it does not.
+ */
 export function lockOutUnknown(
   deps: MachineDeps,
   exchange: Exchange,
   keys: { readonly machineKey: MachinePublic; readonly nodeKey: NodePublic },
   encoding: Encoding,
+  isGood: () => boolean,
 ): void {
-  const isGood = (): boolean => deps.ledger.state.nodeByKey(keys.nodeKey) !== undefined;
   exchange.onAborted = deps.after(UNKNOWN_MS, () => {
     // It asks again, and gets its map.
     if (isGood()) exchange.respond(404, 'text/plain', 'node not found');

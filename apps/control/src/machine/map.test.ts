@@ -32,13 +32,19 @@ describe('a map request', () => {
     assert.match(old.body, /capability version 112.*needs 113 \(Tailscale 1\.80\)/);
   });
 
-  test('for a node key that is unknown, or another machine’s, gets 404', async () => {
+  test('for a node key of another machine is answered as one for a key that nobody has', async () => {
     const { machines, a } = await pair();
     const stranger = machines.device(3);
-    assert.equal((await stranger.report()).status, 404);
-    assert.equal((await stranger.map({})).status, 404);
-    stranger.nodeKey = a.nodeKey;
-    assert.equal((await stranger.map({ Stream: true })).status, 404);
+    for (const nodeKey of [stranger.nodeKey, a.nodeKey]) {
+      stranger.nodeKey = nodeKey;
+      assert.equal((await stranger.report()).status, 404);
+      assert.equal((await stranger.map({})).status, 404);
+      const stream = await stranger.map({ Stream: true });
+      assert.equal(stream.status, undefined);
+      await machines.pass(5_000);
+      assert.equal(stream.netmap.self?.['Expired'], true);
+      stream.leave();
+    }
     assert.equal(machines.tailnet.fanout.streamCount, 0);
   });
 
@@ -114,6 +120,12 @@ describe('a lite update', () => {
     const { a } = await pair();
     await a.report({ Hostinfo: { Hostname: 'Other Name' } });
     assert.equal(a.node?.name, 'other-name');
+  });
+
+  test('of a name that programs take for a proxy does not get the node that name', async () => {
+    const { a } = await pair();
+    await a.report({ Hostinfo: { Hostname: 'wpad' } });
+    assert.deepEqual([a.node?.hostname, a.node?.name], ['wpad', 'wpad-1']);
   });
 
   test('is the newest that counts: a stream reports only of a node nothing is known of', async () => {

@@ -44,10 +44,12 @@ export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange)
   const node = find(state);
   const encoding: Encoding = request.compress === 'zstd' ? 'zstd' : 'plain';
   if (node === undefined) {
+    // Another machine's node counts as none: nobody is to learn which there are.
     const { nodeKey } = request;
     const { machineKey } = origin.connection;
-    if (request.stream && state.nodeByKey(nodeKey) === undefined) {
-      lockOutUnknown(deps, exchange, { machineKey, nodeKey }, encoding);
+    if (request.stream) {
+      const isGood = (): boolean => find(state) !== undefined;
+      lockOutUnknown(deps, exchange, { machineKey, nodeKey }, encoding, isGood);
     } else exchange.respond(404, 'text/plain', 'node not found: log in again');
     return;
   }

@@ -93,9 +93,26 @@ describe('a destination that asks whether an SSH connection may go on', () => {
     assert.equal(waiting.status, undefined);
   });
 
-  test('must be the destination', async () => {
+  test('must be the destination; another machine is not told whether there is such a node', async () => {
+    allow('accept');
+    assert.equal((await ask()).json()['accept'], true);
+    allow('check');
     const path = pathOf((await ask()).json());
-    assert.equal((await source.send('GET', path, undefined)).status, 403);
+    const stranger = machines.device(9);
+    for (const asking of [source, stranger]) {
+      const followed = await asking.send('GET', path, undefined);
+      const answers = [followed];
+      for (const id of [destination.node?.id, 99, 9_007_199_254_740_991]) {
+        const asked = `/machine/ssh/action/${source.node?.id}/to/${id}?local_user=root`;
+        answers.push(await asking.send('GET', asked, undefined));
+      }
+      for (const answer of answers) {
+        assert.equal(answer.status, 200);
+        assert.equal(answer.body, answers.at(-1)?.body);
+        assert.equal(answer.json()['reject'], true);
+      }
+    }
+    assert.equal(machines.tailnet.sshChecks.waiting, 1);
   });
 
   test('of a connection to a node that is gone refuses it', async () => {

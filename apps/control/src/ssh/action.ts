@@ -43,16 +43,14 @@ export async function sshAction(
   }
   const { connection, id } = asked;
   const destination = deps.ledger.state.node(connection.destination);
-  if (destination !== undefined && destination.machineKey !== origin.connection.machineKey) {
-    exchange.respond(403, 'text/plain', 'only the destination may ask about a connection to it');
-    return;
-  }
   const aborted = new AbortController();
   exchange.onAborted = () => aborted.abort();
-  const answer =
-    id === undefined
-      ? deps.sshChecks.ask(connection)
-      : await deps.sshChecks.follow(connection, id, aborted.signal);
+  let answer: SshAnswer | undefined;
+  if (destination?.machineKey !== origin.connection.machineKey) {
+    // Of another's node the same as of none: nobody is to learn which there are.
+    answer = { kind: 'refuse', reason: 'not-permitted' };
+  } else if (id === undefined) answer = deps.sshChecks.ask(connection);
+  else answer = await deps.sshChecks.follow(connection, id, aborted.signal);
   if (answer === undefined) return;
   exchange.respond(200, 'application/json', JSON.stringify(actionFor(answer, deps.serverUrl)));
 }
