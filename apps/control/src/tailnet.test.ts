@@ -127,6 +127,20 @@ describe('a server that stops', () => {
   });
 });
 
+describe('a server that starts', () => {
+  test('renames a node that has a name which is reserved since, in the database as well', async () => {
+    const store = openMemoryStore();
+    const before = await TestMachines.start({ store });
+    const device = await before.joined(1, await before.key(await before.user('alice')));
+    const node = device.node ?? assert.fail();
+    const change: Change = { table: 'node', id: 1, before: node, after: { ...node, name: 'wpad' } };
+    await before.tailnet.ledger.execute(() => decide([change], undefined));
+    const { tailnet } = await before.restart();
+    assert.equal(tailnet.ledger.state.node(1)?.name, 'wpad-1');
+    assert.equal((await store.load()).node[0]?.name, 'wpad-1');
+  });
+});
+
 describe('under a policy', () => {
   test('a node may report and be deleted in one transaction, or join and leave', async () => {
     const machines = await TestMachines.start();

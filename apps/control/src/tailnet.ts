@@ -16,6 +16,7 @@ import type { AuthRequests } from './admin/deps.ts';
 import type { Config } from './config/config.ts';
 import type { Change } from './core/change.ts';
 import { sawNodes } from './core/map-update.ts';
+import { giveUpReservedNames } from './core/node-name.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
 import { approveAutomatically, mayBeApproved } from './core/routes.ts';
 import type { RegistrationRules } from './core/register.ts';
@@ -209,7 +210,13 @@ export class Tailnet {
     derpMap: DerpMap,
     world: World,
   ): Promise<Tailnet> {
-    return new Tailnet(config, store, new State(await store.load()), derpMap, world);
+    const tailnet = new Tailnet(config, store, new State(await store.load()), derpMap, world);
+    const renamed = await tailnet.ledger.execute(giveUpReservedNames);
+    for (const { before, after } of renamed) {
+      const fields = { node: before.id, was: before.name, name: after.name };
+      world.log.warn(fields, 'node renamed: programs mean something else by its name');
+    }
+    return tailnet;
   }
 
   /** Does what is due. Call it about once a second; never rejects. */

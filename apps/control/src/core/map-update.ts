@@ -7,7 +7,7 @@ import type { DiscoPublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type Change, decide, decideSoon, type Decision } from './change.ts';
-import { labelFor, uniqueName } from './names.ts';
+import { freeName } from './node-name.ts';
 import type { State } from './state.ts';
 
 /** Absent fields leave what is known. */
@@ -31,7 +31,9 @@ export function reportNode(state: State, node: Node, report: Report): Decision<N
     endpoints: sameJson(report.endpoints, node.endpoints) ? node.endpoints : report.endpoints,
     hostname,
     name:
-      hostname === node.hostname || node.nameIsFixed ? node.name : renamed(state, node, hostname),
+      hostname === node.hostname || node.nameIsFixed
+        ? node.name
+        : freeName(state, hostname, node.id),
   };
   if (!differs(node, after)) return decideSoon([], node);
   const changes: Change[] = [{ table: 'node', id: node.id, before: node, after }];
@@ -45,13 +47,6 @@ export function sawNodes(nodes: readonly Node[], at: (node: Node) => number): De
     return { table: 'node', id: before.id, before, after };
   });
   return decideSoon(changes, undefined);
-}
-
-function renamed(state: State, node: Node, hostname: string): string {
-  return uniqueName(labelFor(hostname), (name) => {
-    const holder = state.nodeByName(name);
-    return holder !== undefined && holder.id !== node.id;
-  });
 }
 
 function differs(a: Node, b: Node): boolean {

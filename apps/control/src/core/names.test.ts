@@ -3,6 +3,13 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { checkName, labelFor, MAX_LABEL_BYTES, uniqueName } from './names.ts';
 
+/** As clients may write them. */
+const RESERVED =
+  `wpad WPAD _wpad wpad.local isatap localhost Localhost.localdomain localhost4 localhost6
+  localdomain loopback broadcasthost ip6-localhost ip6_loopback ip6-allnodes ip6-allrouters`.split(
+    /\s+/,
+  );
+
 describe('node names', () => {
   test('a hostname becomes a lower-case label', () => {
     assert.equal(labelFor('Nodo1'), 'nodo1');
@@ -35,9 +42,11 @@ describe('node names', () => {
         fc.oneof(
           fc.string(),
           anyText.map((it) => String.fromCodePoint(...it)),
+          fc.constantFrom(...RESERVED),
         ),
         (text) => {
-          assert.deepEqual(checkName(labelFor(text)), { ok: true, value: labelFor(text) });
+          const name = uniqueName(labelFor(text), () => false);
+          assert.deepEqual(checkName(name), { ok: true, value: name });
         },
       ),
     );
@@ -69,6 +78,28 @@ describe('node names', () => {
       uniqueName(long, (name) => name === long),
       `${long.slice(0, -2)}-1`,
     );
+  });
+
+  test('what programs look up to find their own machine or a proxy is no name of a node', () => {
+    for (const name of RESERVED) {
+      assert.equal(
+        uniqueName(labelFor(name), () => false),
+        `${labelFor(name)}-1`,
+      );
+      assert.deepEqual(checkName(labelFor(name)), { ok: false, error: 'reserved' });
+    }
+    const taken = new Set(['wpad-1', 'wpad-2']);
+    assert.equal(
+      uniqueName('wpad', (name) => taken.has(name)),
+      'wpad-3',
+    );
+    for (const name of ['gateway', 'proxy', 'my-wpad', 'localhost-7', 'local']) {
+      assert.ok(checkName(name).ok, name);
+      assert.equal(
+        uniqueName(labelFor(name), () => false),
+        name,
+      );
+    }
   });
 
   test('a name that is no DNS label is refused, and why is said', () => {

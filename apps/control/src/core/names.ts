@@ -17,7 +17,37 @@ const COMMON_SUFFIXES = ['.local', '.localdomain', '.lan'];
 /** Become a hyphen inside a label; anything else that is not allowed is dropped. */
 const SEPARATORS = ' .@_';
 
-export type NameFault = 'empty' | 'too-long' | 'upper-case' | 'bad-character' | 'bad-edge';
+/**
+ * Names that programs look up to find their own machine, a proxy or a router. With the tailnet as search
+ * domain they would ask the node of such a name, and do as it says: nobody may have one.
+ *
+ * - `wpad`, `isatap`: browsers take their proxy, Windows its tunnel from whoever has the name; DNS servers
+ *   of Windows answer neither (GlobalQueryBlockList)
+ * - `localhost` and the others of RFC 6761 §6.3 and of the hosts files of Debian, Red Hat and macOS: this
+ *   machine, which not every system's file knows by each of them. `localdomain`, for what is below a node's
+ *   name: `localhost.localdomain`
+ */
+const RESERVED: ReadonlySet<string> = new Set(
+  `wpad isatap
+  localhost localhost4 localhost6 loopback broadcasthost
+  localdomain localdomain4 localdomain6
+  ip6-localhost ip6-loopback ip6-localnet ip6-mcastprefix ip6-allnodes ip6-allrouters ip6-allhosts`.split(
+    /\s+/,
+  ),
+);
+
+export type NameFault =
+  | 'empty'
+  | 'too-long'
+  | 'upper-case'
+  | 'bad-character'
+  | 'bad-edge'
+  | 'reserved';
+
+/** Whether a label means something else to programs than a node. */
+export function isReserved(label: string): boolean {
+  return RESERVED.has(label);
+}
 
 /** The label for what a client calls itself: any text gives a valid one. */
 export function labelFor(hostname: string): string {
@@ -36,12 +66,12 @@ export function labelFor(hostname: string): string {
 }
 
 /**
- * The wanted label, or with the first free of `-1`, `-2`, … behind it. Asks `taken` a logarithmic
- * number of times, so that thousands of machines of one name register fast; hence a number freed in
- * the middle may stay unused.
+ * The wanted label, or with the first free of `-1`, `-2`, … behind it where it is taken or reserved. Asks
+ * `taken` a logarithmic number of times, so that thousands of machines of one name register fast; hence a
+ * number freed in the middle may stay unused.
  */
 export function uniqueName(wanted: string, taken: (name: string) => boolean): string {
-  if (!taken(wanted)) return wanted;
+  if (!isReserved(wanted) && !taken(wanted)) return wanted;
   let free = 1;
   while (taken(numbered(wanted, free))) free *= 2;
   let used = Math.floor(free / 2);
@@ -60,6 +90,7 @@ export function checkName(name: string): Result<string, NameFault> {
   if (/[A-Z]/.test(name)) return fail('upper-case');
   if (!/^[a-z0-9-]+$/.test(name)) return fail('bad-character');
   if (name.startsWith('-') || name.endsWith('-')) return fail('bad-edge');
+  if (isReserved(name)) return fail('reserved');
   return ok(name);
 }
 

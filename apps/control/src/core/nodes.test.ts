@@ -29,6 +29,18 @@ describe('renaming a node', () => {
     assert.equal(rename(1, '')[0], 'node.name-invalid');
     assert.equal(rename(7, 'c')[0], 'node.not-found');
   });
+
+  test('to what programs take for their own machine or a proxy is refused', () => {
+    const tailnet = createTailnet({ users: ['ann'], nodes: [{ name: 'a' }] });
+    for (const name of ['wpad', 'isatap', 'localhost']) {
+      const error = refusal(() => tailnet.run((state) => renameNode(state, 1, name)));
+      assert.equal(error.code, 'node.name-invalid');
+      assert.equal(
+        error.message,
+        'node name must not be one that programs look up to find their own machine or a proxy',
+      );
+    }
+  });
 });
 
 describe('tagging a node', () => {

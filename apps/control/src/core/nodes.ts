@@ -96,6 +96,7 @@ const NAME_PROBLEMS: Record<NameFault, string> = {
   'upper-case': 'must be lower case',
   'bad-character': 'must have only letters a to z, digits and hyphens',
   'bad-edge': 'must not begin or end with a hyphen',
+  reserved: 'must not be one that programs look up to find their own machine or a proxy',
 };
 
 function replace(before: Node, after: Node): Decision<Node> {

@@ -15,7 +15,7 @@ import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type AddressPlan, allocateAddresses } from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
-import { labelFor, uniqueName } from './names.ts';
+import { freeName } from './node-name.ts';
 import { parseCredential } from './credentials.ts';
 import { findPreAuthKey } from './preauth-keys.ts';
 import type { Context, State } from './state.ts';
@@ -253,7 +253,7 @@ function registerNode(
       ...existing,
       ...login,
       homeDerp: preferredDerp(device.hostinfo) || existing.homeDerp,
-      name: renamed ? freeName(state, hostname, existing) : existing.name,
+      name: renamed ? freeName(state, hostname, existing.id) : existing.name,
       // A new node key means a new client process: its old disco key and endpoints are dead.
       ...(device.nodeKey === existing.nodeKey ? {} : { discoKey: undefined, endpoints: [] }),
     };
@@ -315,11 +315,4 @@ function ownerOf(of: {
 function expiryFor(device: Device, rules: RegistrationRules, now: number): number | undefined {
   if (device.expiry !== undefined && device.expiry > now) return device.expiry;
   return rules.nodeExpiryMs > 0 ? now + rules.nodeExpiryMs : undefined;
-}
-
-function freeName(state: State, hostname: string, self: Node | undefined): string {
-  return uniqueName(labelFor(hostname), (name) => {
-    const holder = state.nodeByName(name);
-    return holder !== undefined && holder.id !== self?.id;
-  });
 }

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createTailnet } from '../testing/tailnet.ts';
+import { giveUpReservedNames } from './node-name.ts';
+
+describe('a node that has a reserved name from before', () => {
+  test('gets another, also where an administrator had chosen it', () => {
+    const tailnet = createTailnet({
+      users: ['ann'],
+      nodes: [
+        { name: 'wpad' },
+        { name: 'laptop' },
+        { name: 'wpad-1' },
+        { name: 'localhost', nameIsFixed: true },
+      ],
+    });
+    const renamed = tailnet.run(giveUpReservedNames);
+    assert.deepEqual(
+      renamed.map(({ before, after }) => [before.name, after.name, after.nameIsFixed]),
+      [
+        ['wpad', 'wpad-2', false],
+        ['localhost', 'localhost-1', true],
+      ],
+    );
+    assert.deepEqual(
+      [...tailnet.state.nodes()].map(({ name }) => name),
+      ['wpad-2', 'laptop', 'wpad-1', 'localhost-1'],
+    );
+    assert.deepEqual(tailnet.run(giveUpReservedNames), []);
+  });
+});
