@@ -87,7 +87,7 @@ function rename(ledger: Ledger, id: number, name: string): Promise<void> {
 }
 
 function seen(ledger: Ledger, id: number, lastSeen: number): Promise<void> {
-  return ledger.execute((state) => {
+  return ledger.executeLate((state) => {
     const before = state.node(id);
     assert.ok(before);
     return decideSoon([{ table: 'node', id, before, after: { ...before, lastSeen } }], undefined);
@@ -220,14 +220,52 @@ describe('ledger', () => {
     assert.deepEqual(rows(replayed), rows(state), 'listeners were told exactly what is true');
   });
 
-  test('what was undone is told, newest first, since it may have been seen meanwhile', async () => {
-    const { disk, ledger, told } = bench();
+  test('what is being stored is read by nobody, and what failed was never there', async () => {
+    const { disk, ledger, state, told } = bench();
+    const release = disk.hold();
+    const creating = createUser(ledger, 'ana');
+    await turn();
+    await turn();
+    assert.equal(state.userByName('ana'), undefined);
     disk.failing = true;
-    await Promise.allSettled([createUser(ledger, 'ana'), createUser(ledger, 'bob')]);
-    assert.deepEqual(told, [
-      { table: 'user', id: 2, before: user(2, { name: 'bob' }), after: undefined },
-      { table: 'user', id: 1, before: user(1, { name: 'ana' }), after: undefined },
+    release();
+    await assert.rejects(creating, isCode('store.unavailable'));
+    assert.equal(state.userByName('ana'), undefined);
+    assert.deepEqual(told, []);
+  });
+
+  test('a refusal waits for what it may be due to', async () => {
+    const { disk, ledger } = bench();
+    disk.failing = true;
+    const results = await Promise.allSettled([
+      createUser(ledger, 'ana'),
+      createUser(ledger, 'ana'),
     ]);
+    for (const result of results) {
+      assert.equal(result.status, 'rejected');
+      assert.ok(isCode('store.unavailable')(result.reason), 'there is no ana that took the name');
+    }
+  });
+
+  test('a listener that throws keeps nobody from being told or answered', async () => {
+    const errors: unknown[] = [];
+    const { disk, state } = bench();
+    const told: Change[] = [];
+    const ledger = new Ledger({
+      state,
+      store: disk.store,
+      now: () => 1_000,
+      random: (bytes) => new Uint8Array(bytes),
+      onListenerError: (error) => errors.push(error),
+    });
+    const bug = new Error('a bug');
+    ledger.onChanges(() => {
+      throw bug;
+    });
+    ledger.onChanges((changes) => told.push(...changes));
+    assert.equal((await createUser(ledger, 'ana')).name, 'ana');
+    assert.deepEqual(errors, [bug]);
+    assert.equal(told.length, 1);
   });
 
   test('no command is forgotten, whichever moment it comes in', async () => {
@@ -288,6 +326,34 @@ describe('ledger', () => {
     disk.failing = false;
     await ledger.save();
     assert.equal((await disk.store.load()).node[0]?.lastSeen, 10);
+  });
+
+  test('a late change does not wait for what others have stored', async () => {
+    const { disk, ledger, state } = bench();
+    for (const id of [1, 2]) {
+      await ledger.execute(() => decide([created('node', node(id))], undefined));
+    }
+    const release = disk.hold();
+    const renaming = rename(ledger, 1, 'renamed');
+    await turn();
+    await turn();
+    await seen(ledger, 2, 10);
+    assert.equal(state.node(2)?.lastSeen, 10);
+    // Its row is being stored: it must wait, and is made of the row as it then is.
+    const sameRow = seen(ledger, 1, 20);
+    await turn();
+    assert.equal(state.node(1)?.lastSeen, undefined);
+    release();
+    await Promise.all([renaming, sameRow]);
+    assert.deepEqual([state.node(1)?.name, state.node(1)?.lastSeen], ['renamed', 20]);
+    await ledger.save();
+    assert.deepEqual(snapshotOf(state), await disk.store.load());
+  });
+
+  test('what turns out to need the disk is stored before it is answered, also when it was expected to be late', async () => {
+    const { disk, ledger } = bench();
+    await ledger.executeLate(() => decide([created('node', node(1))], undefined));
+    assert.deepEqual((await disk.store.load()).node.length, 1);
   });
 
   test('a late change never overwrites a later one that was stored with it', async () => {
@@ -378,7 +444,8 @@ function rows(state: State): unknown {
 
 /** A command that makes the change of a step, stored now or, for a node's update, late. */
 async function run(ledger: Ledger, step: Step, late: boolean): Promise<void> {
-  await ledger.execute((state) => {
+  const execute = late ? ledger.executeLate.bind(ledger) : ledger.execute.bind(ledger);
+  await execute((state) => {
     const change = changeFor(state, step);
     if (change === undefined) return decide([], undefined);
     return late && step.kind === 'update' && step.table === 'node'

@@ -1,9 +1,12 @@
 /**
- * The one writer: runs commands against the state, stores what they decide, and only then answers and
- * tells the listeners. Commands that arrive together share one transaction, so that a storm of
- * registrations costs few disk syncs. If the store fails nothing has happened: changes are undone and
- * every caller of the batch gets the store's error. If it refuses what one of them wants, each gets a
- * transaction of its own, so that only that one fails.
+ * The one writer. A batch of commands runs on the state as it is; what they decided is taken back,
+ * stored, applied again, and only then answered and told. So nobody ever reads what is not on disk, and if the
+ * store fails nothing has happened: every caller of the batch gets the store's error. If it refuses
+ * what one of them wants, each gets a transaction of its own, so that only that one fails. Commands
+ * that arrive together share one transaction: a storm of registrations costs few disk syncs.
+ *
+ * What may be stored late ({@link Ledger.executeLate}) is true at once and waits for no disk, also not
+ * for the transaction of others.
  */
 import { MallaError, messageOf } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
@@ -14,7 +17,10 @@ import type { Store } from './store/store.ts';
 /** A command: reads the state, refuses by throwing MallaError, decides changes and an answer. */
 export type Command<Answer> = (state: State, context: Context) => Decision<Answer>;
 
-/** Told after changes are true (and stored, if they were to be stored before the answer), one for each row. */
+/**
+ * Told after changes are true (and stored, if they were to be stored before the answer), one for each
+ * row. One that throws does not keep the others from being told.
+ */
 export type ChangeListener = (changes: readonly Change[]) => void;
 
 export interface LedgerOptions {
@@ -23,6 +29,8 @@ export interface LedgerOptions {
   /** Unix ms. */
   readonly now: () => number;
   readonly random: RandomBytes;
+  /** A listener has thrown: a bug of its own, which is nobody else's. Default: it ends the process. */
+  readonly onListenerError?: (error: unknown) => void;
   /** Runs `task` soon, after what is arriving now has arrived. Default setImmediate. */
   readonly defer?: (task: () => void) => void;
 }
@@ -45,10 +53,14 @@ export class Ledger {
   readonly #store: Store;
   readonly #options: LedgerOptions;
   readonly #defer: (task: () => void) => void;
+  readonly #onListenerError: (error: unknown) => void;
   readonly #listeners: ChangeListener[] = [];
   readonly #waiting: Waiting[] = [];
+  readonly #late: Waiting[] = [];
   /** Rows changed in memory and not yet stored, by table and id: the first `before`, the last `after`. */
   readonly #unsaved = new Map<string, Change>();
+  /** Rows that the store is at work on: nobody else may change them meanwhile. */
+  #storing: ReadonlySet<string> = new Set();
   #draining: Promise<void> | undefined;
 
   constructor(options: LedgerOptions) {
@@ -56,25 +68,27 @@ export class Ledger {
     this.#store = options.store;
     this.#options = options;
     this.#defer = options.defer ?? ((task) => void setImmediate(task));
+    this.#onListenerError = options.onListenerError ?? throwLater;
   }
 
-  /** Listeners must not throw; they run in order of registration. */
+  /** Listeners run in order of registration. */
   onChanges(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }
 
   /** Runs a command. Rejects with the command's MallaError, or with the store's. */
   execute<Answer>(command: Command<Answer>): Promise<Answer> {
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new MallaError('store.unavailable', 'too many changes are waiting'));
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({
-        run: (context) => command(this.state, context),
-        resolve: resolve as (answer: unknown) => void,
-        reject,
-      });
-      this.#schedule();
+    return this.#enqueue(this.#waiting, command, () => this.#schedule());
+  }
+
+  /**
+   * Runs a command that probably decides what may be stored late (`durability: 'soon'`): it is answered
+   * without waiting for the store. One that decides otherwise, or whose rows are being stored, runs
+   * again as {@link execute} runs it.
+   */
+  executeLate<Answer>(command: Command<Answer>): Promise<Answer> {
+    return this.#enqueue(this.#late, command, () => {
+      if (this.#late.length === 1) this.#defer(() => this.#runLate());
     });
   }
 
@@ -93,6 +107,24 @@ export class Ledger {
       const key = keyOf(change);
       if (this.#unsaved.get(key) === change) this.#unsaved.delete(key);
     }
+  }
+
+  #enqueue<Answer>(
+    queue: Waiting[],
+    command: Command<Answer>,
+    schedule: () => void,
+  ): Promise<Answer> {
+    if (this.#waiting.length + this.#late.length >= MAX_WAITING) {
+      return Promise.reject(new MallaError('store.unavailable', 'too many changes are waiting'));
+    }
+    return new Promise((resolve, reject) => {
+      queue.push({
+        run: (context) => command(this.state, context),
+        resolve: resolve as (answer: unknown) => void,
+        reject,
+      });
+      schedule();
+    });
   }
 
   #schedule(): void {
@@ -115,47 +147,93 @@ export class Ledger {
     }
   }
 
-  async #batch(batch: readonly Waiting[]): Promise<void> {
-    const now = this.#options.now();
-    const context: Context = { now, random: this.#options.random };
+  #runLate(): void {
+    const context = this.#context();
     const applied: Change[] = [];
-    let durable = false;
-    const answers: { waiting: Waiting; answer: unknown }[] = [];
+    const answers: (() => void)[] = [];
+    const batch = this.#late.splice(0, MAX_BATCH);
     for (const waiting of batch) {
       try {
-        const decision = waiting.run(context);
-        for (const change of decision.changes) {
-          this.state.apply(change);
-          applied.push(change);
+        const { changes, answer, durability } = waiting.run(context);
+        if (durability === 'now' || changes.some((change) => this.#storing.has(keyOf(change)))) {
+          this.#waiting.push(waiting);
+          continue;
         }
-        durable ||= decision.durability === 'now' && decision.changes.length > 0;
-        answers.push({ waiting, answer: decision.answer });
+        this.#apply(changes, applied);
+        this.counters.commands++;
+        answers.push(() => waiting.resolve(answer));
       } catch (error) {
         waiting.reject(error);
       }
     }
-    try {
-      // In the order of application: a row is stored whole, so the last one written must be the newest.
-      if (durable) {
-        await this.#store.commit(applied);
-        this.counters.commits++;
-      } else for (const change of applied) merge(this.#unsaved, change);
-    } catch (error) {
-      for (const change of applied.toReversed()) this.state.revert(change);
-      // While the store was at work somebody may have been told what is not true after all.
-      this.#tell(applied.toReversed().map(inverse));
-      const refusal =
-        error instanceof MallaError
-          ? error
-          : new MallaError('store.unavailable', messageOf(error), { cause: error });
-      if (refusal.code === 'internal' && answers.length > 1) {
-        for (const { waiting } of answers) await this.#batch([waiting]);
-      } else for (const { waiting } of answers) waiting.reject(refusal);
-      return;
-    }
-    if (durable) for (const change of applied) this.#unsaved.delete(keyOf(change));
+    for (const change of applied) merge(this.#unsaved, change);
     this.#tell(applied);
-    for (const { waiting, answer } of answers) waiting.resolve(answer);
+    for (const answer of answers) answer();
+    if (this.#waiting.length > 0) this.#schedule();
+    if (this.#late.length > 0) this.#defer(() => this.#runLate());
+  }
+
+  /** Refusals wait as well: they may be due to what another command of the batch has decided. */
+  async #batch(batch: readonly Waiting[]): Promise<void> {
+    const context = this.#context();
+    const decided: Change[] = [];
+    const answers: (() => void)[] = [];
+    let durable = false;
+    for (const waiting of batch) {
+      try {
+        const { changes, answer, durability } = waiting.run(context);
+        this.#apply(changes, decided);
+        durable ||= durability === 'now' && changes.length > 0;
+        answers.push(() => waiting.resolve(answer));
+      } catch (error) {
+        answers.push(() => waiting.reject(error));
+      }
+    }
+    if (durable) {
+      for (const change of decided.toReversed()) this.state.revert(change);
+      const refusal = await this.#commit(decided);
+      if (refusal?.code === 'internal' && batch.length > 1) {
+        for (const waiting of batch) await this.#batch([waiting]);
+        return;
+      }
+      if (refusal !== undefined) {
+        for (const waiting of batch) waiting.reject(refusal);
+        return;
+      }
+      for (const change of decided) {
+        this.state.apply(change);
+        this.#unsaved.delete(keyOf(change));
+      }
+    } else for (const change of decided) merge(this.#unsaved, change);
+    this.#tell(decided);
+    for (const answer of answers) answer();
+  }
+
+  /** Stores changes, in the order of application: a row is stored whole, so the last one must be the newest. */
+  async #commit(changes: readonly Change[]): Promise<MallaError | undefined> {
+    this.#storing = new Set(changes.map(keyOf));
+    try {
+      await this.#store.commit(changes);
+      this.counters.commits++;
+      return undefined;
+    } catch (error) {
+      return error instanceof MallaError
+        ? error
+        : new MallaError('store.unavailable', messageOf(error), { cause: error });
+    } finally {
+      this.#storing = new Set();
+    }
+  }
+  #context(): Context {
+    return { now: this.#options.now(), random: this.#options.random };
+  }
+
+  /** Applies what a command has decided, so that the next one sees it. */
+  #apply(changes: readonly Change[], applied: Change[]): void {
+    for (const change of changes) {
+      this.state.apply(change);
+      applied.push(change);
+    }
   }
 
   /** What lies between the first and the last change of a row no listener could look at any more. */
@@ -163,8 +241,21 @@ export class Ledger {
     const rows = new Map<string, Change>();
     for (const change of changes) merge(rows, change);
     const told = [...rows.values()].filter(({ before, after }) => (before ?? after) !== undefined);
-    if (told.length > 0) for (const listener of this.#listeners) listener(told);
+    if (told.length === 0) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener(told);
+      } catch (error) {
+        this.#onListenerError(error);
+      }
+    }
   }
+}
+
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** Makes a change one with those of the same row before it. */
@@ -172,10 +263,6 @@ function merge(rows: Map<string, Change>, change: Change): void {
   const key = keyOf(change);
   const earlier = rows.get(key);
   rows.set(key, earlier === undefined ? change : ({ ...change, before: earlier.before } as Change));
-}
-
-function inverse(change: Change): Change {
-  return { ...change, before: change.after, after: change.before } as Change;
 }
 
 function keyOf(change: Change): string {

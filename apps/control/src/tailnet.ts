@@ -84,7 +84,13 @@ export class Tailnet {
   private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
     this.#world = world;
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
-    this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
+    this.ledger = new Ledger({
+      state,
+      store,
+      now: world.now,
+      random: world.random,
+      onListenerError: (error) => this.#listenerFailed(error),
+    });
     this.dns = new TailnetDns({
       settings: config.dns,
       prefixes: prefixesOf(config),
@@ -126,7 +132,7 @@ export class Tailnet {
     this.access = new Access({
       default: config.policy.default,
       engine: this.engineOptions,
-      nodes: () => this.fanout.nodes(),
+      nodes: () => state.nodes(),
       users: () => state.users(),
       posture: (id) => this.#posture.of(id),
     });
@@ -186,7 +192,7 @@ export class Tailnet {
     };
     this.#expiry = new ExpiryWatch({
       ledger: this.ledger,
-      nodes: () => this.fanout.nodes(),
+      nodes: () => state.nodes(),
       now: world.now,
       ephemeralInactivityMs: config.node.ephemeralInactivityMs,
       awaySince: (node) => {
@@ -246,7 +252,7 @@ export class Tailnet {
     if (touched === undefined) this.fanout.setRules(this.access.rules);
     else this.fanout.apply([], touched);
     this.sshChecks.look();
-    const ids = [...this.fanout.nodes()].map(({ id }) => id);
+    const ids = [...this.ledger.state.nodes()].map(({ id }) => id);
     this.#posture.setPolicy(policy, ids);
     this.#approveRoutes(ids);
   }
@@ -267,7 +273,7 @@ export class Tailnet {
     const seen = this.presences.stop();
     for (const stream of this.fanout.streams()) this.fanout.close(stream);
     this.c2n.stop();
-    await this.ledger.execute((state) => {
+    await this.ledger.executeLate((state) => {
       const nodes = [...seen.keys()]
         .map((id) => state.node(id))
         .filter((node) => node !== undefined);
@@ -285,8 +291,10 @@ export class Tailnet {
     await this.#saving;
   }
 
-  #facts(config: Config, state: State): Omit<Facts, 'node'> {
+  #facts(config: Config, state: State): Facts {
     return {
+      node: (id) => state.node(id),
+      nodesOfUser: (id) => state.nodesOfUser(id),
       user: (id) => state.user(id),
       presence: (id) => this.presences.of(id, state.node(id)?.lastSeen),
       served: (id) => this.routes.servedBy(id),
@@ -302,6 +310,13 @@ export class Tailnet {
       commonMembers: (parts) => this.map.commonMembers(parts),
       compress: this.#world.compress,
     };
+  }
+
+  /** Whatever it had yet to do for these changes is not done: whoever was told of them in part begins anew. */
+  #listenerFailed(error: unknown): void {
+    this.#world.log.error({ err: error }, 'a change was not told: all streams begin anew');
+    this.access.rebuild();
+    this.fanout.restart(this.access.rules, this.ledger.state.nodes());
   }
 
   #dnsChanged(): void {
@@ -382,7 +397,7 @@ export class Tailnet {
     }
     const at = this.presences.of(id, undefined).lastSeen ?? this.#world.now();
     void this.ledger
-      .execute((state) => {
+      .executeLate((state) => {
         const present = state.node(id);
         return sawNodes(present === undefined ? [] : [present], () => at);
       })

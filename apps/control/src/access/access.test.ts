@@ -36,7 +36,7 @@ class Tailnet {
     this.access = new Access({
       default: 'same-user',
       engine: ENGINE,
-      nodes: () => this.world.fanout.nodes(),
+      nodes: () => this.world.state.nodes(),
       users: () => this.world.state.users(),
       posture: () => undefined,
     });

@@ -66,6 +66,11 @@ export class Access {
     return undefined;
   }
 
+  /** Makes everything anew of the rows there are; {@link rules} are others then. */
+  rebuild(): void {
+    this.#rules = this.#start(this.#engine?.policy);
+  }
+
   /** Takes in changed rows; what that has touched, if anything. */
   apply(changes: readonly Change[]): RulesChange | undefined {
     if (this.#engine === undefined) return undefined;
@@ -73,7 +78,7 @@ export class Access {
     const nodes = new Map<NodeId, Node | undefined>();
     for (const change of changes) {
       if (change.table === 'user') users.set(change.id, change.after);
-      else if (change.table === 'node' && this.#concerns(change.before, change.after)) {
+      else if (change.table === 'node' && concerns(change.before, change.after)) {
         nodes.set(change.id, change.after);
       }
     }
@@ -143,12 +148,10 @@ export class Access {
   #policyNode(node: Node): ReturnType<typeof policyNode> {
     return policyNode(node, this.#options.posture(node.id));
   }
+}
 
-  /** A change that was taken back leaves a node that the engine has or has not. */
-  #concerns(before: Node | undefined, after: Node | undefined): boolean {
-    if (before === undefined || after === undefined) return true;
-    return differsForPolicy(before, after) || this.#engine?.node(after.id) === undefined;
-  }
+function concerns(before: Node | undefined, after: Node | undefined): boolean {
+  return before === undefined || after === undefined || differsForPolicy(before, after);
 }
 
 function present<Row>(rows: ReadonlyMap<number, Row | undefined>): Row[] {

@@ -18,7 +18,7 @@ export function authenticate(deps: AdminDeps, authorization: string | undefined)
   }
   if (isSeenDue(key, deps.now())) {
     deps.ledger
-      .execute((state, context) => sawApiKey(state, key.id, context))
+      .executeLate((state, context) => sawApiKey(state, key.id, context))
       .catch((error: unknown) => {
         deps.log.warn({ err: messageOf(error), apiKey: key.id }, 'use of an API key was not noted');
       });

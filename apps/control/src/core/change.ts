@@ -71,7 +71,8 @@ export interface Decision<Answer> {
   readonly answer: Answer;
   /**
    * `now`: stored before the answer is given. `soon`: applied and told to peers at once, stored within
-   * seconds; only for what clients report again after a restart anyway (endpoints, disco key, last seen).
+   * seconds; only for what clients report again after a restart anyway (endpoints, disco key, last seen),
+   * and that no other row depends on.
    */
   readonly durability: 'now' | 'soon';
 }

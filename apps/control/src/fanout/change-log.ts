@@ -8,6 +8,8 @@ import type { UserId } from '@malla/netmap/user';
 
 /** Entries kept; a stream further behind is ended and starts anew with a whole map. */
 export const MAX_ENTRIES = 16_384;
+/** Fewer are not worth a move of the rest. */
+export const TRIM_ENTRIES = 1024;
 
 /** Parts of a map response that all nodes share, or all of a class (`ssh`). */
 export const Common = { derpMap: 1, dns: 2, ssh: 4 } as const;
@@ -38,7 +40,18 @@ export class ChangeLog {
     return this.#first + this.#entries.length;
   }
 
-  append(entry: LogEntry): void {
+  /** How many entries are kept. */
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** Where nobody reads, an entry moves the head and is not kept. */
+  append(entry: LogEntry, isRead: boolean): void {
+    if (!isRead) {
+      this.#first = this.head + 1;
+      this.#entries.length = 0;
+      return;
+    }
     this.#entries.push(entry);
     if (this.#entries.length > MAX_ENTRIES * 2) {
       this.#first += this.#entries.length - MAX_ENTRIES;
@@ -67,7 +80,7 @@ export class ChangeLog {
   /** Forgets everything before the slowest cursor. */
   trim(slowest: number): void {
     const drop = Math.min(slowest - this.#first, this.#entries.length);
-    if (drop < 1024) return;
+    if (drop < TRIM_ENTRIES) return;
     this.#entries.splice(0, drop);
     this.#first += drop;
   }

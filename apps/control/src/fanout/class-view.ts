@@ -13,7 +13,7 @@ import {
 } from '@malla/netmap/tailcfg-node';
 import { encodeUserProfile } from '@malla/netmap/tailcfg-user';
 import { TAGGED_DEVICES, type User, type UserId } from '@malla/netmap/user';
-import { ChangeLog, Common, type Merged } from './change-log.ts';
+import { ChangeLog, Common, type LogEntry, type Merged } from './change-log.ts';
 import { type Compress, Message, Piece } from './message.ts';
 import { Peers } from './peers.ts';
 import type { ClassKey, Rules } from './rules.ts';
@@ -22,6 +22,8 @@ import type { ClassKey, Rules } from './rules.ts';
 export interface Facts {
   readonly node: (id: NodeId) => Node | undefined;
   readonly user: (id: UserId) => User | undefined;
+  /** The nodes that a user owns. */
+  readonly nodesOfUser: (id: UserId) => Iterable<Node>;
   readonly presence: (id: NodeId) => Presence;
   /** The prefixes a node serves now, canonical text. */
   readonly served: (id: NodeId) => readonly string[];
@@ -121,6 +123,10 @@ export interface ViewSource {
   readonly facts: Facts;
   readonly texts: PeerTexts;
   readonly rules: () => Rules;
+  /** Whether a stream is told what its log says. */
+  readonly isRead: (view: ClassView) => boolean;
+  /** The log of a view that is read has another entry. */
+  readonly onNoted: (view: ClassView) => void;
 }
 
 export class ClassView {
@@ -152,19 +158,19 @@ export class ClassView {
 
   /** A node comes to be seen, and with it its owner: a stream that came later may not know who that is. */
   appeared(id: NodeId, owner: UserId): void {
-    this.log.append({ kind: 'user', id: owner });
+    this.note({ kind: 'user', id: owner });
     this.#noteRoutes(id);
     this.peers.add(id);
-    this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
+    this.note({ kind: 'node', id, fields: WHOLE_NODE });
   }
 
   /** A node that this class sees has changed; `fields` as in the log. */
   changed(id: NodeId, fields: number): void {
     if (!this.peers.has(id)) return;
     const told = this.#noteRoutes(id) ? WHOLE_NODE : fields;
-    if (told & WHOLE_NODE) this.log.append({ kind: 'user', id: this.#ownerOf(id) });
+    if (told & WHOLE_NODE) this.note({ kind: 'user', id: this.#ownerOf(id) });
     this.peers.changed(id);
-    this.log.append({ kind: 'node', id, fields: told });
+    this.note({ kind: 'node', id, fields: told });
   }
 
   /** Which routes may be used has perhaps changed, by the rules. */
@@ -177,14 +183,14 @@ export class ClassView {
     if (!this.peers.has(id)) return;
     this.#routes.delete(id);
     this.peers.remove(id);
-    this.log.append({ kind: 'node', id, fields: WHOLE_NODE });
+    this.note({ kind: 'node', id, fields: WHOLE_NODE });
   }
 
-  /** A user has changed; it is told only where a node of that user was seen. */
-  userChanged(id: UserId): void {
-    for (const peer of this.peers.ids()) {
-      if (this.#facts.node(peer)?.userId === id) return this.log.append({ kind: 'user', id });
-    }
+  /** Notes what viewers must be told. */
+  note(entry: LogEntry): void {
+    const isRead = this.#source.isRead(this);
+    this.log.append(entry, isRead);
+    if (isRead) this.#source.onNoted(this);
   }
 
   /**

@@ -141,35 +141,54 @@ describe('fan-out', () => {
     assert.ok(client.ended);
   });
 
-  test('what the state knows and was not told here yet is told to nobody', () => {
-    const world = new FanoutWorld(allowAll, 1, [{}, {}, {}]);
-    const client = new Client('plain');
-    world.open(1, client);
-    const renamed = { ...world.node(3), name: 'renamed' };
-    world.state.apply({ table: 'node', id: 2, before: world.node(2), after: undefined });
-    world.state.apply({ table: 'node', id: 3, before: world.node(3), after: renamed });
+  test('a change visits only the streams of those who are told of it', () => {
+    const world = new FanoutWorld(sameUser, 3, [{ userId: 1 }, { userId: 1 }, { userId: 2 }]);
+    const clients = [1, 2, 3].map((id) => {
+      const client = new Client('plain');
+      world.open(id, client);
+      return client;
+    });
     world.settle();
-    assert.deepEqual([...client.netmap.peers.keys()], [2, 3]);
-    assert.equal(client.netmap.peers.get(3)?.['Name'], 'node-3.tailnet.test.');
+    const messages = clients.map(({ netmap }) => netmap.messages);
+    const { flushes } = world.fanout.counters;
+    world.change(3, { endpoints: ['192.0.2.3:1'] });
+    assert.equal(world.tasks.length, 1, 'the node itself sees no other of its user');
+    world.settle();
+    world.change(2, { endpoints: ['192.0.2.2:1'] });
+    world.settle();
+    assert.equal(world.fanout.counters.flushes, flushes + 2);
+    assert.deepEqual(
+      clients.map(({ netmap }, i) => netmap.messages - (messages[i] ?? 0)),
+      [1, 0, 0],
+    );
   });
 
-  test('changes that were never told and are taken back change nothing', () => {
+  test('what nobody reads is kept by nobody, and who comes later is told what is true', () => {
+    const world = new FanoutWorld(sameUser, 2, [{ userId: 1 }, { userId: 1 }, { userId: 2 }]);
+    for (let i = 0; i < 100; i++) world.change(2, { endpoints: [`192.0.2.2:${i}`] });
+    assert.equal(world.tasks.length, 0);
+    const client = new Client('plain');
+    world.open(1, client);
+    world.settle();
+    assert.deepEqual(client.netmap.peers.get(2)?.['Endpoints'], ['192.0.2.2:99']);
+    world.change(2, { endpoints: ['192.0.2.2:100'] });
+    world.settle();
+    assert.deepEqual(client.netmap.peers.get(2)?.['Endpoints'], ['192.0.2.2:100']);
+  });
+
+  test('a fan-out that begins anew ends all streams, and knows the nodes that it is given', () => {
     const world = new FanoutWorld(sameUser, 1, [{}, {}]);
     const client = new Client('plain');
     world.open(1, client);
     world.settle();
-    const messages = client.netmap.messages;
-    const after = testNode(3);
-    world.fanout.apply([
-      { table: 'node', id: 3, before: after, after: undefined },
-      { table: 'node', id: 2, before: undefined, after: world.node(2) },
-      { table: 'node', id: 1, before: { ...world.node(1), name: 'x' }, after: world.node(1) },
-    ]);
-    world.settle();
-    assert.equal(client.netmap.messages, messages);
-    world.change(1, undefined);
-    world.change(2, undefined);
+    world.state.apply({ table: 'node', id: 3, before: undefined, after: testNode(3) });
+    world.fanout.restart(sameUser, world.state.nodes());
+    assert.equal(client.ended, true);
     assert.equal(world.fanout.streamCount, 0);
+    const again = new Client('plain');
+    world.open(1, again);
+    world.settle();
+    assert.deepEqual(believed(again), expected(world, sameUser, 1));
   });
 
   test('a changed user is told to those who see a node of theirs, and to nobody else', () => {

@@ -14,6 +14,7 @@ import type { Change } from '../core/change.ts';
 import type { ClassView, Facts } from './class-view.ts';
 import { type Encoding, frame, Message, Piece } from './message.ts';
 import { MapStream, type StreamSink } from './map-stream.ts';
+import { TRIM_ENTRIES } from './change-log.ts';
 import type { Rules } from './rules.ts';
 import { type Moved, type Moves, type RulesChange, Views } from './views.ts';
 
@@ -27,8 +28,7 @@ export const MAX_GAP_MS = 250;
 export const SLICE_MS = 25;
 
 export interface FanoutOptions {
-  /** Nodes are not asked for: they are those of the changes that were applied here. */
-  readonly facts: Omit<Facts, 'node'>;
+  readonly facts: Facts;
   readonly rules: Rules;
   /** Capabilities of a node itself. */
   readonly capMap: (node: Node) => CapMap;
@@ -44,11 +44,15 @@ export interface FanoutOptions {
 
 export class Fanout {
   readonly #options: FanoutOptions;
-  readonly #facts: Omit<Facts, 'node'>;
-  readonly #views: Views;
+  readonly #facts: Facts;
+  #views: Views;
   /** The routes that nodes were last told that they serve. */
   readonly #served = new Map<NodeId, string>();
   readonly #streams = new Map<NodeId, MapStream>();
+  /** By the view whose log they read. */
+  readonly #readers = new Map<ClassView, Set<MapStream>>();
+  /** Views whose readers have something to be told. */
+  readonly #dirty = new Set<ClassView>();
   readonly #pending = new Set<MapStream>();
   /** Streams that have not had their turn in the flush under way, in order. */
   readonly #due = new Set<MapStream>();
@@ -59,7 +63,6 @@ export class Fanout {
   readonly counters = { messages: 0, bytes: 0, flushes: 0 };
   /** Monotonic ms of the earliest call that is scheduled. */
   #scheduledAt = Infinity;
-  #allDirty = false;
   #notBefore = 0;
   #lastFlushMs = 0;
   readonly #keepAlive: Message;
@@ -67,15 +70,7 @@ export class Fanout {
   constructor(options: FanoutOptions, nodes: Iterable<Node>) {
     this.#options = options;
     this.#facts = options.facts;
-    this.#views = new Views(
-      {
-        facts: options.facts,
-        rules: options.rules,
-        isRead: () => this.#streams.size > 0,
-        onNoted: () => this.#everyone(),
-      },
-      nodes,
-    );
+    this.#views = this.#newViews(options.rules, nodes);
     this.#keepAlive = new Message('{"KeepAlive":true}', options.facts.compress);
   }
 
@@ -91,16 +86,12 @@ export class Fanout {
     return this.#streams.get(id);
   }
 
-  /** Every node as the changes that were applied here left it. */
-  nodes(): IterableIterator<Node> {
-    return this.#views.nodes();
-  }
-
   /** Opens a stream. An older one of the same node is ended: the client has left it behind. */
   open(node: Node, encoding: Encoding, sink: StreamSink): MapStream {
     this.close(this.#streams.get(node.id));
     const stream = new MapStream(node.id, encoding, sink, this.#views.of(node));
     this.#streams.set(node.id, stream);
+    this.#reads(stream);
     if (this.#newcomers.size === 0) {
       const gather = Math.min(GATHER_MS + this.#lastFlushMs * GATHER_FACTOR, MAX_GAP_MS);
       this.#gatherUntil = this.#options.monotonic() + gather;
@@ -118,6 +109,7 @@ export class Fanout {
     this.#due.delete(stream);
     this.#newcomers.delete(stream);
     if (this.#streams.get(stream.nodeId) === stream) this.#streams.delete(stream.nodeId);
+    this.#readsNoMore(stream, stream.reading);
     stream.sink.end();
   }
 
@@ -131,10 +123,17 @@ export class Fanout {
 
   /** Rows have changed; `rules` is what that has touched beyond them. */
   apply(changes: readonly Change[], rules?: RulesChange): void {
+    const others =
+      rules !== undefined && (rules.visibility || this.#views.someMove(rules.reclassed));
+    if (others) this.#views.unsettled(() => this.#apply(changes, rules));
+    else this.#apply(changes, rules);
+  }
+
+  #apply(changes: readonly Change[], rules: RulesChange | undefined): void {
     const moved: Moved = new Map();
     for (const id of rules?.reclassed ?? []) moved.set(id, 0);
     for (const change of changes) {
-      if (change.table === 'node') this.#nodeChanged(change.id, change.after, moved);
+      if (change.table === 'node') this.#nodeChanged(change.before, change.after, moved);
       else if (change.table === 'user' && change.after !== undefined) this.#userChanged(change.id);
     }
     const { made } = this.#moveStreams(this.#views.move(moved));
@@ -148,6 +147,13 @@ export class Fanout {
   setRules(rules: Rules): void {
     this.#moveStreams(this.#views.setRules(rules));
     this.ownChanged([...this.#streams.keys()]);
+  }
+
+  /** Ends all streams and makes everything anew of the nodes there are: for when what it holds may be wrong. */
+  restart(rules: Rules, nodes: Iterable<Node>): void {
+    for (const stream of this.#streams.values()) this.close(stream);
+    this.#served.clear();
+    this.#views = this.#newViews(rules, nodes);
   }
 
   /** Nodes serve other routes than before, or are used for them by other viewers. */
@@ -205,12 +211,21 @@ export class Fanout {
     return frame([new Piece(`{${members.join(',')}}`, this.#facts.compress)], encoding);
   }
 
-  #nodeChanged(id: NodeId, after: Node | undefined, moved: Moved): void {
-    const before = this.#views.node(id);
+  #newViews(rules: Rules, nodes: Iterable<Node>): Views {
+    const options = {
+      facts: this.#facts,
+      rules,
+      isRead: (view: ClassView) => this.#readers.has(view),
+      onNoted: (view: ClassView) => this.#noted(view),
+    };
+    return new Views(options, nodes);
+  }
+
+  #nodeChanged(before: Node | undefined, after: Node | undefined, moved: Moved): void {
     if (after === undefined) {
-      moved.delete(id);
-      if (before !== undefined) this.#deleted(before);
-      return;
+      if (before === undefined) return;
+      moved.delete(before.id);
+      return this.#deleted(before);
     }
     if (before === undefined) return this.#views.add(after);
     // A new node key is a new client process; the stream of the old one has nobody at its end.
@@ -220,14 +235,26 @@ export class Fanout {
 
   #userChanged(id: UserId): void {
     this.#views.userChanged(id);
-    for (const { nodeId, view } of this.#streams.values()) {
-      if (view.unseenOwner(nodeId).includes(id)) this.#selfChanged(nodeId);
+    for (const node of this.#facts.nodesOfUser(id)) {
+      const stream = this.#streams.get(node.id);
+      if (stream !== undefined && stream.view.unseenOwner(node.id).length > 0) {
+        this.#selfChanged(node.id);
+      }
     }
   }
 
   /** Streams whose nodes belong to other classes now are told how the views differ. */
   #moveStreams(moves: Moves): Moves {
-    for (const [id, view] of moves.views) this.#streams.get(id)?.moveTo(view);
+    for (const [id, view] of moves.views) {
+      const stream = this.#streams.get(id);
+      if (stream === undefined) continue;
+      const read = stream.reading;
+      stream.moveTo(view);
+      this.#reindex(stream, read);
+      this.#pending.add(stream);
+      this.#wake();
+    }
+    this.#views.dropLeft();
     return moves;
   }
 
@@ -252,10 +279,30 @@ export class Fanout {
     this.#wake();
   }
 
-  #everyone(): void {
-    if (this.#streams.size === 0) return;
-    this.#allDirty = true;
+  #noted(view: ClassView): void {
+    this.#dirty.add(view);
     this.#wake();
+  }
+
+  #reads(stream: MapStream): void {
+    const readers = this.#readers.get(stream.reading);
+    if (readers === undefined) this.#readers.set(stream.reading, new Set([stream]));
+    else readers.add(stream);
+  }
+
+  #readsNoMore(stream: MapStream, view: ClassView): void {
+    const readers = this.#readers.get(view);
+    readers?.delete(stream);
+    if (readers?.size !== 0) return;
+    this.#readers.delete(view);
+    this.#dirty.delete(view);
+  }
+
+  /** A stream that read a view may read another one. */
+  #reindex(stream: MapStream, read: ClassView): void {
+    if (stream.reading === read) return;
+    this.#readsNoMore(stream, read);
+    this.#reads(stream);
   }
 
   #wake(): void {
@@ -289,11 +336,13 @@ export class Fanout {
     this.counters.flushes++;
     this.#scheduledAt = Infinity;
     // Those that wait for their turn keep their place before those that have had it.
-    for (const stream of this.#allDirty ? this.#streams.values() : this.#pending) {
-      this.#due.add(stream);
-    }
-    this.#allDirty = false;
+    for (const stream of this.#pending) this.#due.add(stream);
     this.#pending.clear();
+    for (const view of this.#dirty) {
+      for (const stream of this.#readers.get(view) ?? []) this.#due.add(stream);
+    }
+    const told = [...this.#dirty];
+    this.#dirty.clear();
     for (const stream of this.#due) {
       this.#due.delete(stream);
       if (!canBeServed(stream)) continue;
@@ -304,7 +353,8 @@ export class Fanout {
       for (const stream of this.#newcomers) this.#begin(stream);
       this.#newcomers.clear();
     }
-    this.#trim();
+    for (const view of told) this.#trim(view, this.#readers.get(view));
+    this.#views.dropLeft();
     const ended = this.#options.monotonic();
     this.#lastFlushMs = ended - began;
     // Others have the thread between two slices as well; waiting is for what comes meanwhile.
@@ -316,7 +366,7 @@ export class Fanout {
 
   /** The first map of a stream. */
   #begin(stream: MapStream): void {
-    const node = this.#views.node(stream.nodeId);
+    const node = this.#facts.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
     stream.started = true;
     stream.cursor = stream.view.log.head;
@@ -327,7 +377,7 @@ export class Fanout {
   }
 
   #serve(stream: MapStream): void {
-    const node = this.#views.node(stream.nodeId);
+    const node = this.#facts.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
     const { from } = stream;
     if (from !== undefined) return this.#serveMoved(stream, node, from);
@@ -349,6 +399,7 @@ export class Fanout {
     const merged = from.log.since(stream.cursor);
     if (merged === undefined) return this.close(stream);
     stream.from = undefined;
+    this.#reindex(stream, from);
     stream.cursor = stream.view.log.head;
     const own = this.#ownOf(stream, node);
     this.#say(stream, [...stream.view.membersAfter(from, merged, node.id), ...own]);
@@ -401,14 +452,12 @@ export class Fanout {
     if (!stream.sink.write(pieces)) stream.busy = true;
   }
 
-  #trim(): void {
-    const slowest = new Map<ClassView, number>();
-    for (const stream of this.#streams.values()) {
-      if (!stream.started) continue;
-      const view = stream.from ?? stream.view;
-      slowest.set(view, Math.min(slowest.get(view) ?? Infinity, stream.cursor));
-    }
-    this.#views.trim(slowest);
+  /** Forgets what all readers of a view were told. */
+  #trim({ log }: ClassView, readers: Iterable<MapStream> = []): void {
+    if (log.length < TRIM_ENTRIES) return;
+    let slowest = log.head;
+    for (const { started, cursor } of readers) if (started) slowest = Math.min(slowest, cursor);
+    log.trim(slowest);
   }
 }
 

@@ -53,6 +53,11 @@ export class MapStream {
     this.view = view;
   }
 
+  /** The view whose log the cursor is a place in. */
+  get reading(): ClassView {
+    return this.from ?? this.view;
+  }
+
   /** Its node belongs to another class now. */
   moveTo(view: ClassView): void {
     // A stream without its first map has nothing to be told of the old class.

@@ -35,24 +35,18 @@ export interface Moves {
 }
 
 export interface ViewsOptions {
-  /** Nodes are not asked for: they are those of the changes that were told here. */
-  readonly facts: Omit<Facts, 'node'>;
+  readonly facts: Facts;
   readonly rules: Rules;
   /** Whether anybody reads a view. */
-  readonly isRead: () => boolean;
-  /** Something was noted that readers must be told. */
-  readonly onNoted: () => void;
+  readonly isRead: (view: ClassView) => boolean;
+  /** Something was noted in a view that its readers must be told. */
+  readonly onNoted: (view: ClassView) => void;
 }
 
 export class Views {
   #rules: Rules;
-  readonly #options: ViewsOptions;
+  readonly #isRead: (view: ClassView) => boolean;
   readonly #facts: Facts;
-  /**
-   * As the changes told here left them. The state is ahead of that while a change is being stored, and
-   * nobody may be told what a failing disk would take back.
-   */
-  readonly #nodes = new Map<NodeId, Node>();
   readonly #texts: PeerTexts;
   readonly #views = new Map<ClassKey, ClassView>();
   /** Views of classes that are gone, as long as a stream must still be told what differs from them. */
@@ -61,21 +55,17 @@ export class Views {
   readonly #classOf = new Map<NodeId, ClassKey>();
   readonly #members = new Map<ClassKey, Set<NodeId>>();
 
+  /** Whether rules hold that the views do not show yet: then who is seen says nothing of who holds whom. */
+  #isUnsettled = false;
+
   constructor(options: ViewsOptions, nodes: Iterable<Node>) {
-    this.#options = options;
-    this.#rules = options.rules;
-    this.#facts = { ...options.facts, node: (id) => this.#nodes.get(id) };
-    this.#texts = new PeerTexts(this.#facts);
-    this.#source = { facts: this.#facts, texts: this.#texts, rules: () => this.#rules };
+    const { rules, facts, isRead, onNoted } = options;
+    this.#rules = rules;
+    this.#facts = facts;
+    this.#isRead = isRead;
+    this.#texts = new PeerTexts(facts);
+    this.#source = { facts, texts: this.#texts, rules: () => this.#rules, isRead, onNoted };
     for (const node of nodes) this.add(node);
-  }
-
-  node(id: NodeId): Node | undefined {
-    return this.#nodes.get(id);
-  }
-
-  nodes(): IterableIterator<Node> {
-    return this.#nodes.values();
   }
 
   /** The view of a node's class. */
@@ -86,14 +76,12 @@ export class Views {
   /** A node is there that was not. */
   add(node: Node): void {
     const key = this.#rules.classOf(node);
-    this.#nodes.set(node.id, node);
     this.#join(node.id, key);
     this.#viewOf(key);
     const owner = node.userId ?? TAGGED_DEVICES.id;
     for (const viewer of this.#rules.seenBy(key)) {
       this.#views.get(viewer)?.appeared(node.id, owner);
     }
-    this.#options.onNoted();
   }
 
   /**
@@ -102,7 +90,6 @@ export class Views {
    */
   replace(before: Node, after: Node, moved: Moved): number {
     this.#texts.drop(after.id);
-    this.#nodes.set(after.id, after);
     const fields = diffForPeers(before, after, this.#facts.now());
     if (this.#rules.classOf(after) !== this.#classOf.get(after.id)) {
       moved.set(after.id, (moved.get(after.id) ?? 0) | fields);
@@ -112,11 +99,10 @@ export class Views {
 
   remove(id: NodeId): void {
     this.#texts.drop(id);
-    this.#nodes.delete(id);
     const key = this.#classOf.get(id);
-    for (const view of this.#all()) view.gone(id);
-    if (key !== undefined) this.#leave(id, key);
-    this.#options.onNoted();
+    if (key === undefined) return;
+    this.#leave(id, key);
+    for (const view of this.#holders(key)) view.gone(id);
   }
 
   /** Tells all viewers of a node what has changed of it that is not in its row. */
@@ -126,69 +112,102 @@ export class Views {
   }
 
   #tell(id: NodeId, fields: number): void {
-    for (const view of this.#all()) view.changed(id, fields);
-    this.#options.onNoted();
+    const key = this.#classOf.get(id);
+    if (key === undefined) return;
+    for (const view of this.#holders(key)) view.changed(id, fields);
   }
 
   /** What viewers may use of a node's routes has perhaps changed. */
   routesMayDiffer(id: NodeId): void {
-    for (const view of this.#views.values()) view.routesMayDiffer(id);
-    this.#options.onNoted();
+    const key = this.#classOf.get(id);
+    if (key === undefined) return;
+    for (const view of this.#holders(key)) view.routesMayDiffer(id);
   }
 
+  /** A user has changed; it is told where a node of that user is seen. */
   userChanged(id: UserId): void {
-    for (const view of this.#all()) view.userChanged(id);
-    this.#options.onNoted();
+    const told = new Set<ClassView>();
+    for (const node of this.#facts.nodesOfUser(id)) {
+      const key = this.#classOf.get(node.id);
+      if (key === undefined) continue;
+      for (const view of this.#holders(key)) if (view.peers.has(node.id)) told.add(view);
+    }
+    for (const view of told) view.note({ kind: 'user', id });
   }
 
   /** Shared parts have changed, bits of `Common`. */
   commonChanged(parts: number): void {
-    for (const view of this.#all()) view.log.append({ kind: 'common', parts });
-    this.#options.onNoted();
+    for (const view of this.#all()) view.note({ kind: 'common', parts });
   }
 
   /** Other rules hold from now on, that name their classes otherwise. */
   setRules(rules: Rules): Moves {
+    const ids = [...this.#classOf.keys()];
     // What nodes are granted may differ as well: told by the views that their viewers still know.
-    for (const id of this.#nodes.keys()) if (this.#texts.renew(id)) this.#tell(id, WHOLE_NODE);
+    for (const id of ids) if (this.#texts.renew(id)) this.#tell(id, WHOLE_NODE);
     this.#rules = rules;
-    return this.move(new Map([...this.#nodes.keys()].map((id) => [id, 0])));
+    return this.unsettled(() => this.move(new Map(ids.map((id) => [id, 0]))));
+  }
+
+  /** Whether one of these nodes belongs to another class than the views know. */
+  someMove(ids: Iterable<NodeId>): boolean {
+    for (const id of ids) {
+      const node = this.#facts.node(id);
+      const known = this.#classOf.get(id);
+      if (node !== undefined && known !== undefined && this.#rules.classOf(node) !== known)
+        return true;
+    }
+    return false;
+  }
+
+  /** Does `work`, which brings the views to rules by which others may be seen than before. */
+  unsettled<T>(work: () => T): T {
+    this.#isUnsettled = true;
+    try {
+      return work();
+    } finally {
+      this.#isUnsettled = false;
+    }
   }
 
   /** Nodes that belong to another class now: who sees them, and what they see, is another. */
   move(ids: Moved): Moves {
     const made = new Set<ClassView>();
     const views = new Map<NodeId, ClassView>();
-    const arrivals = new Map<ClassKey, NodeId[]>();
+    const arrivals = new Map<ClassKey, { readonly ids: NodeId[]; readonly from: Set<ClassKey> }>();
     for (const id of ids.keys()) {
-      const node = this.#nodes.get(id);
+      const node = this.#facts.node(id);
       const from = this.#classOf.get(id);
       if (node === undefined || from === undefined) continue;
       const to = this.#rules.classOf(node);
       if (to === from) continue;
       this.#leave(id, from);
       this.#join(id, to);
-      const arrived = arrivals.get(to);
-      if (arrived === undefined) arrivals.set(to, [id]);
-      else arrived.push(id);
+      let arrived = arrivals.get(to);
+      if (arrived === undefined) arrivals.set(to, (arrived = { ids: [], from: new Set() }));
+      arrived.ids.push(id);
+      arrived.from.add(from);
     }
     if (arrivals.size === 0) return { views, made };
-    const changed = [...arrivals.values()].flat().filter((id) => ids.get(id) !== 0);
-    for (const view of this.#left) for (const id of changed) view.changed(id, ids.get(id) ?? 0);
-    for (const [key, arrived] of arrivals) {
+    for (const { ids: arrived } of arrivals.values()) {
+      for (const id of arrived) {
+        const fields = ids.get(id) ?? 0;
+        if (fields !== 0) for (const view of this.#left) view.changed(id, fields);
+      }
+    }
+    for (const [key, { ids: arrived, from }] of arrivals) {
       const viewers = new Set(this.#rules.seenBy(key));
-      for (const [viewer, view] of this.#views) {
-        const sees = viewers.has(viewer);
+      for (const view of this.#present([key, ...from])) {
+        const sees = viewers.has(view.key);
         for (const id of arrived) this.#reconcile(view, id, sees, ids.get(id) ?? 0);
       }
     }
-    for (const [key, arrived] of arrivals) {
+    for (const [key, { ids: arrived }] of arrivals) {
       const isKnown = this.#views.has(key);
       const view = this.#viewOf(key);
       if (!isKnown) made.add(view);
       for (const id of arrived) views.set(id, view);
     }
-    this.#options.onNoted();
     return { views, made };
   }
 
@@ -200,18 +219,16 @@ export class Views {
     };
     if (change.visibility) this.#visibilityChanged(made);
     for (const [key, names] of change.filters) {
-      const log = known(key)?.log;
-      if (log !== undefined) for (const name of names) log.append({ kind: 'filter', name });
+      const view = known(key);
+      if (view !== undefined) for (const name of names) view.note({ kind: 'filter', name });
     }
-    for (const key of change.ssh) known(key)?.log.append({ kind: 'common', parts: Common.ssh });
-    for (const id of change.attributes) if (this.#nodes.has(id)) this.changed(id, WHOLE_NODE);
-    this.#options.onNoted();
+    for (const key of change.ssh) known(key)?.note({ kind: 'common', parts: Common.ssh });
+    for (const id of change.attributes) this.changed(id, WHOLE_NODE);
   }
 
-  /** Forgets what everyone was told: `slowest` are the least cursors of streams, by view. */
-  trim(slowest: ReadonlyMap<ClassView, number>): void {
-    for (const view of this.#all()) view.log.trim(slowest.get(view) ?? view.log.head);
-    for (const view of this.#left) if (!slowest.has(view)) this.#left.delete(view);
+  /** Forgets the views of classes that are gone and that nobody reads any more. */
+  dropLeft(): void {
+    for (const view of this.#left) if (!this.#isRead(view)) this.#left.delete(view);
   }
 
   /** @yields Every view, those of classes that are gone too. */
@@ -220,9 +237,31 @@ export class Views {
     yield* this.#left;
   }
 
+  /** Views among which are all that hold nodes of a class, those of classes that are gone too. */
+  *#holders(key: ClassKey): IterableIterator<ClassView> {
+    yield* this.#present([key]);
+    yield* this.#left;
+  }
+
+  /**
+   * As {@link #holders} for several classes, without those that are gone. Of a class that has no nodes any
+   * more the rules need not know by whom it was seen.
+   */
+  #present(keys: Iterable<ClassKey>): Iterable<ClassView> {
+    const views = new Set<ClassView>();
+    for (const key of keys) {
+      if (this.#isUnsettled || !this.#members.has(key)) return this.#views.values();
+      for (const viewer of this.#rules.seenBy(key)) {
+        const view = this.#views.get(viewer);
+        if (view !== undefined) views.add(view);
+      }
+    }
+    return views;
+  }
+
   /** Who sees whom may have changed, for all classes but those `made` just now. Nodes of a class are seen alike, so one stands for all. */
   #visibilityChanged(made: ReadonlySet<ClassView>): void {
-    const routers = [...this.#nodes.keys()].filter((id) => this.#facts.mayServe(id));
+    const routers = [...this.#classOf.keys()].filter((id) => this.#facts.mayServe(id));
     const classes = [...this.#members].map(([key, members]) => {
       const [first] = members;
       return { key, first, members };
@@ -243,7 +282,7 @@ export class Views {
   #reconcile(view: ClassView, id: NodeId, sees: boolean, fields: number): void {
     if (!sees) view.gone(id);
     else if (!view.peers.has(id)) {
-      view.appeared(id, this.#nodes.get(id)?.userId ?? TAGGED_DEVICES.id);
+      view.appeared(id, this.#facts.node(id)?.userId ?? TAGGED_DEVICES.id);
     } else if (fields === 0) view.routesMayDiffer(id);
     else view.changed(id, fields);
   }
@@ -263,7 +302,7 @@ export class Views {
     if (members === undefined || members.size > 0) return;
     this.#members.delete(key);
     const view = this.#views.get(key);
-    if (view !== undefined && this.#options.isRead()) this.#left.add(view);
+    if (view !== undefined && this.#isRead(view)) this.#left.add(view);
     this.#views.delete(key);
   }
 

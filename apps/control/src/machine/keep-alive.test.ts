@@ -20,6 +20,8 @@ class Subject {
   readonly fanout = new Fanout(
     {
       facts: {
+        node: (id) => (id === 1 ? testNode(1) : undefined),
+        nodesOfUser: () => [],
         user: () => undefined,
         presence: () => ({ online: true, lastSeen: undefined }),
         naming: { baseDomain: '' },

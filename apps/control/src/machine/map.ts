@@ -81,7 +81,7 @@ async function takeReport(
   request: MapRequest,
   find: (state: State) => Node | undefined,
 ): Promise<void> {
-  await deps.ledger.execute((state, { now }) => {
+  await deps.ledger.executeLate((state, { now }) => {
     const node = find(state);
     if (node === undefined || !reports(request, node, now)) return decideSoon([], undefined);
     const report = {

@@ -80,7 +80,9 @@ export class FanoutWorld {
       const after = testNode(i + 1, node);
       this.state.apply({ table: 'node', id: after.id, before: undefined, after });
     }
-    const facts: Omit<Facts, 'node'> = {
+    const facts: Facts = {
+      node: (id) => this.state.node(id),
+      nodesOfUser: (id) => this.state.nodesOfUser(id),
       user: (id) => this.state.user(id),
       presence: (id) => ({ online: this.online.has(id), lastSeen: NOW - 1000 }),
       served: (id) => this.served.get(id) ?? [],
