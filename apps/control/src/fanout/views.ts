@@ -237,7 +237,7 @@ export class Views {
     yield* this.#left;
   }
 
-  /** Views among which are all that hold nodes of a class, those of classes that are gone too. */
+  /** @yields Views among which are all that hold nodes of a class, those of classes that are gone too. */
   *#holders(key: ClassKey): IterableIterator<ClassView> {
     yield* this.#present([key]);
     yield* this.#left;

@@ -1,0 +1,91 @@
+/**
+ * What it costs when a node reports other endpoints, in a tailnet of one node per user, each with an open
+ * map stream: nobody is to be told. Prints JSON: milliseconds of CPU for one report, from the command to the
+ * flush, by number of users.
+ *
+ *     node bench/endpoints.ts [users …]
+ */
+import { randomBytes } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
+import { silentLogger } from '@malla/base/logger';
+import { formatKey } from '@malla/keys/key';
+import { loadConfig } from '../apps/control/src/config/load.ts';
+import type { Change } from '../apps/control/src/core/change.ts';
+import { reportNode } from '../apps/control/src/core/map-update.ts';
+import { openMemoryStore } from '../apps/control/src/store/open.ts';
+import { Tailnet } from '../apps/control/src/tailnet.ts';
+import { testNode, testUser } from '../apps/control/src/testing/tailnet.ts';
+
+const ROUNDS = 2_000;
+
+const counts = process.argv.slice(2).map(Number);
+for (const users of counts.length > 0 ? counts : [1_000, 6_000]) {
+  console.log(JSON.stringify({ users, cpuMsPerReport: await reports(users) }));
+}
+
+async function reports(users: number): Promise<number> {
+  const tailnet = await tailnetOf(users);
+  for (const node of tailnet.ledger.state.nodes()) {
+    tailnet.fanout.open(node, 'plain', { write: () => true, end: () => {} });
+    tailnet.presences.opened(node.id);
+  }
+  for (let i = 0; i < 200; i++) await turn();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await report(tailnet, 1, 0);
+  const start = process.cpuUsage();
+  for (let round = 1; round <= ROUNDS; round++) await report(tailnet, (round % users) + 1, round);
+  const { user, system } = process.cpuUsage(start);
+  return Math.round((user + system) / ROUNDS) / 1_000;
+}
+
+async function report(tailnet: Tailnet, id: number, port: number): Promise<void> {
+  await tailnet.ledger.executeLate((state) => {
+    const node = state.node(id);
+    if (node === undefined) throw new Error(`no node ${id}`);
+    const { capVersion, discoKey } = node;
+    const endpoints = [`192.0.2.1:${port}`];
+    return reportNode(state, node, { capVersion, discoKey, hostinfo: undefined, endpoints });
+  });
+  await turn();
+}
+
+async function tailnetOf(users: number): Promise<Tailnet> {
+  const store = openMemoryStore();
+  const changes: Change[] = [];
+  for (let id = 1; id <= users; id++) {
+    changes.push({ table: 'user', id, before: undefined, after: testUser(id, `user${id}`) });
+  }
+  for (let id = 1; id <= users; id++) {
+    const after = testNode(id, {
+      userId: id,
+      machineKey: formatKey('mkey', randomBytes(32)),
+      nodeKey: formatKey('nodekey', randomBytes(32)),
+      ipv4: `100.64.${id >> 8}.${id & 255}`,
+    });
+    changes.push({ table: 'node', id, before: undefined, after });
+  }
+  await store.commit(changes);
+  const loaded = loadConfig({
+    path: '/c.yaml',
+    env: {},
+    cwd: '/',
+    readFile: () => 'server_url: http://127.0.0.1:1\ndata_dir: /nowhere\n',
+  });
+  if (!loaded.ok) throw new Error('bad configuration');
+  return Tailnet.load(
+    loaded.value.config,
+    store,
+    { Regions: {} },
+    {
+      now: Date.now,
+      monotonic: () => performance.now(),
+      random: (bytes) => randomBytes(bytes),
+      after: (delayMs, task) => {
+        const timer = setTimeout(task, delayMs);
+        return () => clearTimeout(timer);
+      },
+      compress: (text) => new TextEncoder().encode(text),
+      log: silentLogger,
+    },
+  );
+}
