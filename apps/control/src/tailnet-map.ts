@@ -4,6 +4,7 @@
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import type { CapMap } from '@malla/netmap/tailcfg-node';
+import { RANDOM_PORT } from '@malla/policy/attributes/compile';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { Config } from './config/config.ts';
 import type { TailnetDns } from './dns/tailnet-dns.ts';
@@ -74,6 +75,7 @@ function capabilities(config: Config): CapMap {
     'https://tailscale.com/cap/is-admin': null,
     'https://tailscale.com/cap/ssh': null,
     ...(config.taildrop.enabled ? { 'https://tailscale.com/cap/file-sharing': null } : {}),
+    ...(config.randomizeClientPort ? { [RANDOM_PORT]: null } : {}),
     'default-auto-update': [config.autoUpdate.enabled],
     // Lets a client come up with the last map while the server is away.
     'cache-network-maps': null,

@@ -141,6 +141,18 @@ describe('a server that starts', () => {
   });
 });
 
+describe('a node', () => {
+  test('uses another port at each start where the configuration still says so', async () => {
+    for (const isOn of [true, false]) {
+      const machines = await TestMachines.start({ yaml: `randomize_client_port: ${isOn}` });
+      const key = await machines.key(await machines.user('alice'));
+      const { netmap } = await (await machines.joined(1, key)).openMap();
+      const granted = Object.keys(netmap.self?.['CapMap'] ?? {});
+      assert.equal(granted.includes('randomize-client-port'), isOn);
+    }
+  });
+});
+
 describe('under a policy', () => {
   test('a node may report and be deleted in one transaction, or join and leave', async () => {
     const machines = await TestMachines.start();

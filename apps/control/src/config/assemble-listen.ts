@@ -15,9 +15,9 @@ const MAX_SOCKET_PATH_BYTES = 107;
 export function assembleDataDir(settings: Settings): string {
   const set = settings.path('data_dir');
   if (set !== undefined) return set;
-  if (settings.origin === 'none') return settings.absolute('data');
   const beside = settings.path('database.sqlite.path') ?? settings.path('noise.private_key_path');
-  return beside === undefined ? '/var/lib/malla' : dirname(beside);
+  if (beside !== undefined) return dirname(beside);
+  return settings.origin === 'none' ? settings.absolute('data') : '/var/lib/malla';
 }
 
 /** The URL of the server, and its parts. */

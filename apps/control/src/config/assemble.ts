@@ -11,6 +11,7 @@ import {
 } from './assemble-listen.ts';
 import { assembleDns, assembleNode, assemblePrefixes } from './assemble-tailnet.ts';
 import type { Config } from './config.ts';
+import type { KeyName } from './keys/table.ts';
 import type { ReadFile } from './locate.ts';
 import { checkRefusals } from './refusals.ts';
 import type { Settings } from './settings.ts';
@@ -56,6 +57,7 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
     http2: settings.get('tuning.http2'),
     log: { level: settings.get('log.level'), format: settings.get('log.format') },
     logtail: { enabled: settings.get('logtail.enabled') },
+    randomizeClientPort: assembleRandomPort(settings),
     taildrop: { enabled: settings.get('taildrop.enabled') },
     autoUpdate: { enabled: settings.get('auto_update.enabled') },
     cli: assembleCli(settings, readFile),
@@ -75,11 +77,26 @@ function assemblePolicy(settings: Settings): Config['policy'] {
   const inDatabase = mode === 'database';
   if (inDatabase && file !== undefined) {
     settings.note('policy.path', 'has no effect: policy.mode is database');
+  } else if (!inDatabase && file === undefined && !settings.isBroken('policy.path')) {
+    settings.warn(
+      'policy.mode',
+      'is file, but policy.path names none: there is no policy, and none can be set by command. Name a file, or leave policy.mode out',
+    );
   }
   return {
     default: settings.get('policy.default'),
     source: inDatabase ? 'database' : file === undefined ? undefined : { file },
   };
+}
+
+/** Any word about it says where it is set now, as every older example file has it. */
+function assembleRandomPort(settings: Settings): boolean {
+  const key: KeyName = 'randomize_client_port';
+  const isOn = settings.get(key);
+  const now = 'this is a setting of the policy now, "randomizeClientPort": true';
+  if (isOn) settings.warn(key, `deprecated, and still obeyed: ${now}`);
+  else if (settings.isSet(key)) settings.note(key, `can be left out: ${now}; it is off by default`);
+  return isOn;
 }
 
 /** How the command line reaches a server. */

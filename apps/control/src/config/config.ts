@@ -151,6 +151,8 @@ export interface Config {
   /** False: clients are told not to upload their logs. */
   readonly logtail: { readonly enabled: boolean };
   readonly taildrop: { readonly enabled: boolean };
+  /** Every client uses another UDP port at each start, whatever the policy says. */
+  readonly randomizeClientPort: boolean;
   /** Whether new clients update themselves by default. */
   readonly autoUpdate: { readonly enabled: boolean };
   /** How the command line reaches a server. */

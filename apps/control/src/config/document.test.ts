@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readDocument } from './document.ts';
-import { formatProblem } from './report.ts';
+import { formatNote, formatProblem } from './report.ts';
+
+function notesOf(text: string): string[] {
+  return readDocument(text, 'c.yaml').notes.map(formatNote);
+}
 
 function problemsOf(text: string): string[] {
   return readDocument(text, 'c.yaml').problems.map(formatProblem);
@@ -41,12 +45,41 @@ describe('configuration document', () => {
     assert.deepEqual(given.get('dns.search_domains')?.value, ['a.example']);
   });
 
-  test('every unknown key is reported with its line and the nearest known one', () => {
-    assert.deepEqual(problemsOf('server_ulr: x\ndns:\n  base_domian: y\nfrob:\n  nicate: 1\n'), [
+  test('empty text is as if absent, of keys, sections and removed keys', () => {
+    const text =
+      'prefixes: {v6: ""}\nlog: {level: "", format: "  "}\npolicy: ""\nacl_policy_path: ""\nunix_socket:\n';
+    const { given, problems, notes } = readDocument(text, 'c.yaml');
+    assert.deepEqual([given.size, problems, notes], [0, [], []]);
+  });
+
+  test('empty text that says something is kept', () => {
+    const { given } = readDocument('metrics_listen_addr: ""\ndns.base_domain: ""\n', 'c.yaml');
+    assert.deepEqual([...given.keys()], ['metrics_listen_addr', 'dns.base_domain']);
+  });
+
+  test('an empty switch that is on by default is told of, as elsewhere it would be off', () => {
+    assert.deepEqual(notesOf('dns.magic_dns: ""\nlogtail.enabled: ""\n'), [
+      'c.yaml:1: warning: dns.magic_dns: has no value, so its default holds: true',
+    ]);
+  });
+
+  test('a misspelled key is refused, an unknown one told of, one without a value passed over', () => {
+    const text =
+      'server_ulr: x\ndns:\n  base_domian: y\n  frob: 1\nfrob:\n  nicate: 1\ndsn:\n  a: 1\nserver_urk: ~\n';
+    assert.deepEqual(problemsOf(text), [
       'c.yaml:1: server_ulr: unknown key, did you mean server_url?',
       'c.yaml:3: dns.base_domian: unknown key, did you mean dns.base_domain?',
-      'c.yaml:4: frob: unknown key',
+      'c.yaml:7: dsn: unknown key, did you mean dns?',
     ]);
+    assert.deepEqual(notesOf(text), [
+      'c.yaml:4: warning: dns.frob: unknown key, ignored',
+      'c.yaml:5: warning: frob: unknown section, ignored',
+    ]);
+  });
+
+  test('however many keys are unknown, the first hundred are told of', () => {
+    const text = Array.from({ length: 20_000 }, (_, i) => `frob${i}x: 1\n`).join('');
+    assert.equal(notesOf(text).length, 100);
   });
 
   test('a key that is set twice is reported with both lines', () => {

@@ -1,21 +1,23 @@
 /**
  * Reads the YAML of a configuration file into values by dotted key, each with the line it came from.
- * Keys match without regard to case, a dotted key is the same as nested ones, null is as if absent: as
- * in headscale. Unlike there, nothing unknown is skipped.
+ * Keys match without regard to case, a dotted key is the same as nested ones, null is as if absent, and so
+ * is empty text unless it means something of its own: as in headscale. Unlike there, nothing unknown is
+ * skipped in silence: what looks like a known key misspelled is a problem, the rest a warning.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { messageOf } from '@malla/base/error';
 import type { ConfigNote, ConfigProblem } from './config.ts';
 import type { Given } from './given.ts';
-import { removedKey } from './keys/removed.ts';
-import { isKeyName, isSection, KEY_NAMES } from './keys/table.ts';
-import { nearestKey } from './nearest.ts';
+import { isRemovedSection, removedKey } from './keys/removed.ts';
+import { isKeyName, isSection, KEY_NAMES, keyOf } from './keys/table.ts';
+import { bool } from './kind.ts';
+import { describeUnknown } from './unknown.ts';
 
 /** More than any configuration needs. */
 const MAX_CHARACTERS = 1 << 20;
 /** Aliases that one value may expand to. */
 const MAX_ALIASES = 100;
-/** Problems after which more do not help. */
+/** Problems, and notes, after which more do not help. */
 const MAX_PROBLEMS = 100;
 
 export interface ReadDocument {
@@ -73,8 +75,7 @@ class Reader {
     }
     if (document.errors.length > 0) return;
     for (const { pos, message } of document.warnings) {
-      const line = this.#lineAt(pos[0]);
-      this.#notes.push({ level: 'warning', source: this.#source, line, key: undefined, message });
+      this.#note('warning', this.#lineAt(pos[0]), undefined, message);
     }
     if (document.contents === null || isNull(document.contents)) return;
     this.#section(document, document.contents, '', undefined);
@@ -96,28 +97,37 @@ class Reader {
   }
 
   #entry(document: Document, key: string, node: unknown, line: number | undefined): void {
-    const known = isKeyName(key) || removedKey(key) !== undefined;
-    if (!known && (isSection(key) || key === 'dns_config')) {
-      if (!isNull(node)) this.#section(document, node, key, line);
-      return;
-    }
-    if (!known) {
-      const near = nearestKey(key, KEY_NAMES);
-      this.#problem(
-        line,
-        key,
-        near === undefined ? 'unknown key' : `unknown key, did you mean ${near}?`,
-      );
+    const isKnown = isKeyName(key) || removedKey(key) !== undefined;
+    if (!isKnown && (isSection(key) || isRemovedSection(key))) {
+      if (!isBlank(node)) this.#section(document, node, key, line);
       return;
     }
     if (isNull(node)) return;
+    if (!isKnown) {
+      this.#unknown(key, isMap(isAlias(node) ? node.resolve(document) : node), line);
+      return;
+    }
     const earlier = this.#given.get(key);
     if (earlier !== undefined) {
       const where = earlier.line === undefined ? '' : ` on line ${earlier.line}`;
       this.#problem(line, key, `set twice, first${where}`);
       return;
     }
-    this.#given.set(key, this.#value(document, node, line));
+    if (isBlank(node) && !isMeantEmpty(key)) this.#noteBlank(key, line);
+    else this.#given.set(key, this.#value(document, node, line));
+  }
+
+  #unknown(key: string, holdsKeys: boolean, line: number | undefined): void {
+    if (this.#problems.length >= MAX_PROBLEMS || this.#notes.length >= MAX_PROBLEMS) return;
+    const { isMisspelled, message } = describeUnknown(key, holdsKeys);
+    if (isMisspelled) this.#problem(line, key, message);
+    else this.#note('warning', line, key, message);
+  }
+
+  /** headscale takes an empty switch for false; where it is on by default here, that is another thing. */
+  #noteBlank(key: string, line: number | undefined): void {
+    if (!isKeyName(key) || keyOf(key).kind !== bool || keyOf(key).fallback !== true) return;
+    this.#note('warning', line, key, 'has no value, so its default holds: true');
   }
 
   #value(document: Document, node: unknown, line: number | undefined): Given {
@@ -141,6 +151,17 @@ class Reader {
     this.#problems.push({ source: this.#source, line, key: shown, message });
   }
 
+  #note(
+    level: ConfigNote['level'],
+    line: number | undefined,
+    key: string | undefined,
+    message: string,
+  ): void {
+    if (this.#notes.length >= MAX_PROBLEMS) return;
+    const shown = key === undefined ? undefined : shorten(key);
+    this.#notes.push({ level, source: this.#source, line, key: shown, message });
+  }
+
   #lineOf(node: unknown): number | undefined {
     const range =
       isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range : undefined;
@@ -155,6 +176,16 @@ class Reader {
 
 function isNull(node: unknown): boolean {
   return node === null || node === undefined || (isScalar(node) && node.value === null);
+}
+
+/** Null, or text of nothing but spaces. */
+function isBlank(node: unknown): boolean {
+  if (isNull(node)) return true;
+  return isScalar(node) && typeof node.value === 'string' && node.value.trim() === '';
+}
+
+function isMeantEmpty(key: string): boolean {
+  return isKeyName(key) && keyOf(key).kind.mayBeEmpty === true;
 }
 
 function exampleOf(section: string): string {

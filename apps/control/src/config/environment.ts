@@ -1,9 +1,10 @@
 /**
  * Reads configuration from environment variables: `MALLA_` or `HEADSCALE_` and the key in upper case
- * with `.` as `_`, lists separated by spaces. `MALLA_` wins. An empty variable is as if absent. The
- * path of a secret may also end in `_FILE`, as container platforms spell it.
+ * with `.` as `_`, lists separated by spaces or commas, maps and lists of records as JSON or YAML.
+ * `MALLA_` wins. An empty variable is as if absent; one of spaces is an empty list. The path of a secret
+ * may also end in `_FILE`, as container platforms spell it.
  */
-import type { ConfigNote, ConfigProblem } from './config.ts';
+import type { ConfigNote } from './config.ts';
 import type { Given } from './given.ts';
 import { REMOVED_NAMES } from './keys/removed.ts';
 import { isKeyName, KEY_NAMES, keyOf } from './keys/table.ts';
@@ -29,7 +30,6 @@ const SUFFIXES = [...KEY_BY_SUFFIX.keys()];
 
 export interface ReadEnvironment {
   readonly given: ReadonlyMap<string, Given>;
-  readonly problems: readonly ConfigProblem[];
   readonly notes: readonly ConfigNote[];
 }
 
@@ -52,7 +52,6 @@ export function configFileVariable(
 /** Reads every variable that is ours. */
 export function readEnvironment(env: Environment): ReadEnvironment {
   const given = new Map<string, Given>();
-  const problems: ConfigProblem[] = [];
   const notes: ConfigNote[] = [];
   for (const prefix of PREFIXES) {
     for (const [name, value] of Object.entries(env)) {
@@ -63,15 +62,12 @@ export function readEnvironment(env: Environment): ReadEnvironment {
       const here = { source: name, line: undefined };
       if (key === undefined) {
         notes.push({ level: 'warning', ...here, key: undefined, message: unknown(prefix, suffix) });
-      } else if (isKeyName(key) && !keyOf(key).kind.fromEnvironment) {
-        const message = `cannot be set from the environment: it is ${keyOf(key).kind.allowed}`;
-        problems.push({ ...here, key, message });
-      } else if (!given.has(key)) {
+      } else if (!given.has(key) && (value.trim() !== '' || isList(key))) {
         given.set(key, { ...here, value, text: value });
       }
     }
   }
-  return { given, problems, notes };
+  return { given, notes };
 }
 
 function unknown(prefix: string, suffix: string): string {
@@ -82,6 +78,10 @@ function unknown(prefix: string, suffix: string): string {
   return near === undefined
     ? 'sets no key that is known; ignored'
     : `sets no key that is known; ignored; did you mean ${prefix}${near}?`;
+}
+
+function isList(key: string): boolean {
+  return isKeyName(key) && Array.isArray(keyOf(key).fallback);
 }
 
 function suffixOf(key: string): string {

@@ -3,6 +3,7 @@
  * One parser serves the file, the environment and flags, so that all three accept the same.
  */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { parse as parseYaml } from 'yaml';
 import { parseDuration } from '@malla/base/duration';
 import { fail, ok, type Result } from '@malla/base/result';
 import { parseAddress } from '@malla/ip/address';
@@ -15,8 +16,8 @@ import { show, type Given } from './given.ts';
 export interface Kind<T> {
   /** What is allowed, completing "is not ...". */
   readonly allowed: string;
-  /** Lists of texts can come from the environment, separated by spaces; records and maps cannot. */
-  readonly fromEnvironment: boolean;
+  /** Empty text says something; otherwise it is as if the key were absent. */
+  readonly mayBeEmpty?: true;
   /** The value, or the sentence that says what is wrong with it. */
   readonly parse: (given: Given) => Result<T, string>;
 }
@@ -25,7 +26,6 @@ export interface Kind<T> {
 function scalar<T>(allowed: string, read: (text: string) => T | undefined): Kind<T> {
   return {
     allowed,
-    fromEnvironment: true,
     parse(given) {
       const value = given.text === undefined ? undefined : read(given.text.trim());
       return value === undefined ? fail(`${show(given)} is not ${allowed}`) : ok(value);
@@ -33,22 +33,25 @@ function scalar<T>(allowed: string, read: (text: string) => T | undefined): Kind
   };
 }
 
-/** A list of scalars of one kind; one scalar with spaces is a list as well. */
-export function list<T>(element: Kind<T>, allowed: string, most = 1_000): Kind<readonly T[]> {
+/**
+ * A list of scalars of one kind. From one text too, as in the environment: separated by spaces or commas,
+ * or written as a list in YAML, of which JSON is a part. Items without a value are left out, unless
+ * `blanks` says that a list without them could mean something else.
+ */
+export function list<T>(
+  element: Kind<T>,
+  allowed: string,
+  { most = 1_000, blanks = 'left out' }: ListRules = {},
+): Kind<readonly T[]> {
   return {
     allowed,
-    fromEnvironment: true,
     parse(given) {
-      const items: readonly unknown[] =
-        given.text === undefined
-          ? Array.isArray(given.value)
-            ? given.value
-            : [given.value]
-          : given.text.split(/\s+/).filter((item) => item !== '');
+      const items = itemsOf(given);
       if (items.length > most)
         return fail(`has ${items.length} entries, at most ${most} are allowed`);
       const out: T[] = [];
       for (const item of items) {
+        if (blanks === 'left out' && isBlank(item)) continue;
         const parsed = element.parse(part(given, item));
         if (!parsed.ok) return parsed;
         out.push(parsed.value);
@@ -56,6 +59,33 @@ export function list<T>(element: Kind<T>, allowed: string, most = 1_000): Kind<r
       return ok(out);
     },
   };
+}
+
+export interface ListRules {
+  readonly most?: number;
+  readonly blanks?: 'left out' | 'read';
+}
+
+function itemsOf(given: Given): readonly unknown[] {
+  const value = composed(given);
+  if (Array.isArray(value)) return value;
+  if (given.text === undefined) return [value];
+  return given.text.split(/[\s,]+/).filter((item) => item !== '');
+}
+
+function isBlank(item: unknown): boolean {
+  return item === null || (typeof item === 'string' && item.trim() === '');
+}
+
+/** The list or map that a value is, or that its text spells in YAML; otherwise the value itself. */
+function composed({ value, text: written }: Given): unknown {
+  if (written === undefined || !/^\s*[[{]/.test(written)) return value;
+  try {
+    const parsed: unknown = parseYaml(written, { maxAliasCount: 0, logLevel: 'error' });
+    return typeof parsed === 'object' && parsed !== null ? parsed : value;
+  } catch {
+    return value; // such as the address [2001:db8::1]:53
+  }
 }
 
 /** A value inside `given`. */
@@ -97,7 +127,6 @@ export const text: Kind<string> = scalar('text', (value) => value);
 /** Text that messages never show. */
 export const secret: Kind<string> = {
   allowed: 'text',
-  fromEnvironment: true,
   parse: (given) => (given.text === undefined ? fail('is not text') : ok(given.text.trim())),
 };
 
@@ -111,7 +140,7 @@ export const paths: Kind<readonly string[]> = list(path, 'a list of paths');
 /** Absent: empty text, which switches the listener off. */
 export const optionalListenAddress: Kind<ListenAddress | undefined> = {
   allowed: 'host:port, [IPv6]:port or :port, or empty for none',
-  fromEnvironment: true,
+  mayBeEmpty: true,
   parse: (given) => (given.text?.trim() === '' ? ok(undefined) : listenAddress.parse(given)),
 };
 
@@ -165,6 +194,7 @@ export const dnsNames: Kind<readonly string[]> = list(dnsName, 'a list of DNS na
 /** Empty, or a DNS name. */
 export const optionalDnsName: Kind<string> = {
   ...dnsName,
+  mayBeEmpty: true,
   parse: (given) => (given.text?.trim() === '' ? ok('') : dnsName.parse(given)),
 };
 
@@ -173,11 +203,11 @@ export const hostname: Kind<string> = scalar('a host name or an IP address', (va
 );
 
 export const ipv4: Kind<string> = scalar('an IPv4 address', (value) =>
-  value === '' || isIPv4(value) ? value : undefined,
+  isIPv4(value) ? value : undefined,
 );
 
 export const ipv6: Kind<string> = scalar('an IPv6 address', (value) =>
-  value === '' || isIPv6(value) ? value : undefined,
+  isIPv6(value) ? value : undefined,
 );
 
 const nameserver: Kind<string> = scalar(
@@ -194,11 +224,11 @@ export const nameservers: Kind<readonly string[]> = list(nameserver, 'a list of 
 /** Names are lower case, as they are to DNS. */
 export const splitNameservers: Kind<Readonly<Record<string, readonly string[]>>> = {
   allowed: 'a map from DNS names to lists of name servers',
-  fromEnvironment: false,
   parse(given) {
-    if (!isMap(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
+    const value = composed(given);
+    if (!isMap(value)) return fail(`${show(given)} is not ${this.allowed}`);
     const out: [string, readonly string[]][] = [];
-    for (const [domain, servers] of Object.entries(given.value)) {
+    for (const [domain, servers] of Object.entries(value)) {
       const name = dnsName.parse(part(given, domain));
       if (!name.ok) return name;
       const parsed = nameservers.parse(part(given, servers ?? []));
@@ -218,14 +248,14 @@ export interface ExtraRecord {
 
 export const extraRecords: Kind<readonly ExtraRecord[]> = {
   allowed: 'a list of records, each with name, type and value',
-  fromEnvironment: false,
   parse(given) {
-    if (!Array.isArray(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
-    if (given.value.length > MAX_RECORDS) {
-      return fail(`has ${given.value.length} entries, at most ${MAX_RECORDS} are allowed`);
+    const value = composed(given);
+    if (!Array.isArray(value)) return fail(`${show(given)} is not ${this.allowed}`);
+    if (value.length > MAX_RECORDS) {
+      return fail(`has ${value.length} entries, at most ${MAX_RECORDS} are allowed`);
     }
     const out: ExtraRecord[] = [];
-    for (const item of given.value as readonly unknown[]) {
+    for (const item of value as readonly unknown[]) {
       const record = readRecord(given, item);
       if (!record.ok) return record;
       out.push(record.value);
@@ -258,11 +288,11 @@ function readRecord(given: Given, item: unknown): Result<ExtraRecord, string> {
 /** Text to text. */
 export const textMap: Kind<Readonly<Record<string, string>>> = {
   allowed: 'a map from names to text',
-  fromEnvironment: false,
   parse(given) {
-    if (!isMap(given.value)) return fail(`${show(given)} is not ${this.allowed}`);
+    const map = composed(given);
+    if (!isMap(map)) return fail(`${show(given)} is not ${this.allowed}`);
     const out: [string, string][] = [];
-    for (const [name, value] of Object.entries(given.value)) {
+    for (const [name, value] of Object.entries(map)) {
       const parsed = text.parse(part(given, value));
       if (!parsed.ok) return fail(`${name}: ${parsed.error}`);
       out.push([name, parsed.value]);

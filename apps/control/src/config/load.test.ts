@@ -36,11 +36,6 @@ function configOf(lines: string, options: Partial<LoadOptions> = {}): Config {
   return loaded(load({ '/etc/malla/config.yaml': minimal(lines) }, options)).config;
 }
 
-function warningsOf(lines: string): string[] {
-  const { warnings } = loaded(load({ '/etc/malla/config.yaml': minimal(lines) }));
-  return warnings.filter(({ level }) => level === 'warning').map(formatNote);
-}
-
 function problemsOf(text: string, options: Partial<LoadOptions> = {}): string[] {
   const result = load({ '/etc/malla/config.yaml': text }, options);
   return result.ok ? [] : result.error.map(formatProblem);
@@ -237,11 +232,12 @@ describe("headscale's configuration", () => {
     const at = '/etc/headscale/config.yaml';
     assert.deepEqual(lines, [
       `${at}: note: using headscale's configuration, as there is none of malla's`,
-      `${at}:5: warning: grpc_listen_addr: deprecated (there is no gRPC: remote administration uses the REST API on listen_addr); ignored`,
-      `${at}:6: warning: grpc_allow_insecure: deprecated (there is no gRPC: remote administration uses the REST API on listen_addr); ignored`,
+      `${at}:5: note: grpc_listen_addr: has no effect: there is no gRPC: remote administration uses the REST API on listen_addr`,
+      `${at}:6: note: grpc_allow_insecure: has no effect: there is no gRPC: remote administration uses the REST API on listen_addr`,
       `${at}:29: note: disable_check_updates: has no effect: malla never calls anywhere to look for updates`,
       `${at}:43: note: database.gorm.slow_threshold: has no effect: malla talks to its database without an object mapper`,
       `${at}:51: note: tls_letsencrypt_cache_dir: has no effect, nor has tls_letsencrypt_listen: it needs tls_letsencrypt_hostname`,
+      `${at}:57: warning: policy.mode: is file, but policy.path names none: there is no policy, and none can be set by command. Name a file, or leave policy.mode out`,
       `${at}: note: policy.default: not set: devices of one user see each other, those of different users do not. Headscale lets everybody see everybody; for that, set it to allow-all`,
     ]);
   });
@@ -336,6 +332,31 @@ describe('configuration file', () => {
     assert.equal(config.dns.overrideLocalDns, false);
   });
 
+  test('what has no value is as if it were absent', () => {
+    const empty = configOf(`
+listen_addr: ""
+prefixes: { v4: 100.64.0.0/10, v6: "" }
+log: { level: "", format: "" }
+policy: { mode: "", path: "" }
+node: { expiry: "", ephemeral: { inactivity_timeout: "" } }
+derp: { urls: [""], paths: [~], update_frequency: "", server: { ipv4: "", region_id: "" } }
+dns: { nameservers: { global: ["", ~], split: "" }, extra_records: "", search_domains: [""] }
+database: { type: "", sqlite: { path: "", wal_autocheckpoint: "" } }
+trusted_proxies: [""]
+unix_socket: ""
+unix_socket_permission: ""
+tls_cert_path: ""
+tls_key_path: ""
+acme_email: ""
+ephemeral_node_inactivity_timeout: ""
+`);
+    assert.deepEqual(empty, configOf('prefixes: { v4: 100.64.0.0/10 }\n'));
+  });
+
+  test('a list of whom to let in never becomes empty by an item without a value', () => {
+    assert.match(problemOf('oidc.allowed_domains: [~]\n') ?? '', /null is not text/);
+  });
+
   test('the result is frozen all the way down', () => {
     const config = configOf('');
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.listen.control));
@@ -349,7 +370,7 @@ describe('configuration file', () => {
 dns:
   base_domian: x
   magic_dns: maybe
-randomize_client_port: true
+dns_config.use_username_in_magic_dns: true
 node:
   ephemeral:
     inactivity_timeout: 65s
@@ -361,7 +382,7 @@ cli:
         `${at}:1: listen_addr: "8080" is not host:port, [IPv6]:port or :port`,
         `${at}:3: dns.base_domian: unknown key, did you mean dns.base_domain?`,
         `${at}:4: dns.magic_dns: "maybe" is not true or false`,
-        `${at}:5: randomize_client_port: no longer a key (remove it: it is a setting of the policy now, randomizeClientPort)`,
+        `${at}:5: dns_config.use_username_in_magic_dns: no longer a key (names of nodes never hold their user)`,
         `${at}:8: node.ephemeral.inactivity_timeout: must be more than 65s`,
         `${at}:9: trusted_proxies: 0.0.0.0/0 would believe everybody: name your proxies`,
         `${at}:11: cli.timeout: "5" is not a duration such as 90s, 1h30m or 90d`,
@@ -376,20 +397,6 @@ cli:
       assert.equal(config.listen.unixSocket.mode, 0o770, mode);
     }
     assert.match(problemOf('unix_socket_permission: 0999\n') ?? '', /is not a file mode/);
-  });
-
-  test('a deprecated key that is still honoured sets the new one', () => {
-    const lines = 'ephemeral_node_inactivity_timeout: 5m\n';
-    assert.equal(configOf(lines).node.ephemeralInactivityMs, 300_000);
-    assert.deepEqual(warningsOf(lines), [
-      '/etc/malla/config.yaml:2: warning: ephemeral_node_inactivity_timeout: deprecated: use node.ephemeral.inactivity_timeout; "5m" is used for it',
-    ]);
-  });
-
-  test('a renamed key beside the new one is only warned about', () => {
-    const lines = 'dns.base_domain: a.example\ndns_config:\n  base_domain: b.example\n';
-    assert.equal(configOf(lines).dns.baseDomain, 'a.example');
-    assert.match(warningsOf(lines).join(), /dns_config\.base_domain: no longer a key.*ignored/);
   });
 });
 

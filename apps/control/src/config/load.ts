@@ -48,7 +48,7 @@ export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly 
   const { file, document, environment, settings, readFile } = read.value;
   if (isUnreadable(document)) return fail(document.problems);
   const config = assembleConfig(settings, readFile);
-  const problems = [...document.problems, ...environment.problems, ...settings.problems];
+  const problems = [...document.problems, ...settings.problems];
   if (problems.length > 0) return fail(problems.toSorted(byPlace));
   const warnings = [...document.notes, ...environment.notes, ...settings.notes].toSorted(byPlace);
   return ok({
@@ -67,11 +67,11 @@ export function loadClientConfig(
 ): Result<ClientConfig, readonly ConfigProblem[]> {
   const read = readAll(options);
   if (!read.ok) return read;
-  const { document, environment, settings, readFile } = read.value;
+  const { document, settings, readFile } = read.value;
   if (isUnreadable(document)) return fail(document.problems);
   const socketPath = assembleSocketPath(settings, assembleDataDir(settings));
   const cli = assembleCli(settings, readFile);
-  const all = [...document.problems, ...environment.problems, ...settings.problems];
+  const all = [...document.problems, ...settings.problems];
   const problems = all.filter(({ key }) => key !== undefined && isClientKey(key));
   if (problems.length > 0) return fail(problems.toSorted(byPlace));
   return ok(deepFreeze({ socketPath, cli }));

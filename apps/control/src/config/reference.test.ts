@@ -38,8 +38,8 @@ describe('configuration reference', () => {
   test('the example has every key that can have an effect', () => {
     const example = renderExample();
     for (const name of KEY_NAMES) {
-      const { unused, only, refused } = keyOf(name);
-      if ((unused ?? only ?? refused) !== undefined) continue;
+      const { unused, only, refused, deprecated } = keyOf(name);
+      if ((unused ?? only ?? refused ?? deprecated) !== undefined) continue;
       const last = name.slice(name.lastIndexOf('.') + 1);
       assert.match(example, new RegExp(`^ *(?:# (?:[a-z_0-9]+\\.)*)?${last}:`, 'm'), name);
     }

@@ -40,8 +40,8 @@ export function renderExample(): string {
 }
 
 /** Keys that cannot have an effect are only in the reference. */
-function isInExample({ example, unused, only, refused }: Key<unknown>): boolean {
-  return example !== undefined || (unused ?? only ?? refused) === undefined;
+function isInExample({ example, unused, only, refused, deprecated }: Key<unknown>): boolean {
+  return example !== undefined || (unused ?? only ?? refused ?? deprecated) === undefined;
 }
 
 /** The sections around a key in which the example sets something; below them keys are dotted. */
@@ -111,12 +111,16 @@ The file that \`-c\` names; else the one that \`MALLA_CONFIG\` or \`HEADSCALE_CO
 \`config.yaml\` or \`config.json\` in ${listOf(searchPath('~').map(code))}. Without any, malla
 serves this machine with everything under \`./data\`.
 
-headscale's \`config.yaml\` is taken as it is. A key that does nothing here, or is not known, is never
-skipped in silence: the server says so, or refuses to start when ignoring the key would change who gets
-in. \`malla configtest\` shows all of it at once, with lines.
+headscale's \`config.yaml\` is taken as it is, of any release from 0.22 on. A key without a value (null, or
+empty text where that says nothing) is as if it were absent, and so are items of a list without one. A key
+that does nothing here is noted; one that is not known is warned of, or refused where it looks like a
+known one misspelled; one that asks for what malla cannot do is refused when ignoring it would change who
+gets in. \`malla configtest\` shows all of it at once, with lines.
 
 Every key can be set by environment: \`MALLA_\` and the key in upper case with \`_\` for \`.\`, as in
-\`${variableOf('dns.base_domain')}\`; lists are separated by spaces; maps and lists of records cannot be set so.
+\`${variableOf('dns.base_domain')}\`; lists are separated by spaces or commas, or written as JSON,
+as maps and lists of records are: \`${variableOf('dns.nameservers.split')}={"corp.example":["10.0.0.53"]}\`. An
+empty variable is as if absent, one that holds only a space an empty list.
 \`HEADSCALE_\` instead of \`MALLA_\` works too, and loses. Flags win over the environment, the environment
 over the file. A key ending in \`_path\` that names a file with a secret is also found as \`..._FILE\`.
 
@@ -161,8 +165,9 @@ function laterByReason(names: readonly KeyName[]): string[] {
   return [...byReason].map(([reason, group]) => `- ${group.map(code).join(', ')}: ${reason}.`);
 }
 
-function reasonOf({ unused, only, refused }: Key<unknown>): string {
+function reasonOf({ unused, only, refused, deprecated }: Key<unknown>): string {
   if (refused !== undefined) return `refused; ${refused}`;
+  if (deprecated !== undefined) return `still obeyed, but deprecated: ${deprecated}`;
   return unused ?? `only with ${code(only ?? '')}`;
 }
 

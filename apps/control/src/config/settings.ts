@@ -5,8 +5,8 @@
  */
 import { isAbsolute, resolve } from 'node:path';
 import type { ConfigNote, ConfigProblem } from './config.ts';
-import { show, type Given } from './given.ts';
-import { describeRemoval, isFatal, removedKey } from './keys/removed.ts';
+import type { Given } from './given.ts';
+import { describeRemoval, type RemovedKey, removedKey } from './keys/removed.ts';
 import { isKeyName, KEY_NAMES, keyOf, type KeyName, type Values } from './keys/table.ts';
 
 export interface SettingsOptions {
@@ -36,15 +36,13 @@ export class Settings {
     this.source = source;
     this.origin = origin;
     this.#baseDir = baseDir;
-    const removed = new Map<string, Given>();
-    for (const [name, given] of layers.flatMap((layer) => [...layer])) {
-      if (!isKeyName(name)) {
-        if (!removed.has(name)) removed.set(name, given);
-      } else if (!this.#given.has(name)) {
-        this.#given.set(name, given);
+    for (const layer of layers) {
+      for (const [name, given] of layer) {
+        if (isKeyName(name) && !this.#given.has(name)) this.#given.set(name, given);
       }
+      // A key under its old name counts as much as the layer that it stands in.
+      for (const [name, given] of layer) if (!isKeyName(name)) this.#takeRemoved(name, given);
     }
-    for (const [name, given] of removed) this.#takeRemoved(name, given);
     for (const name of KEY_NAMES) this.#parse(name);
   }
 
@@ -104,19 +102,42 @@ export class Settings {
   #takeRemoved(name: string, given: Given): void {
     const removed = removedKey(name);
     if (removed === undefined) return;
-    const message = describeRemoval(removed);
-    const place = { source: given.source, line: given.line, key: name };
-    if (isFatal(removed, (key) => this.#given.has(key))) {
-      this.problems.push({ ...place, message });
-      return;
+    const say = (level: ConfigNote['level'], more: string): void => {
+      const message = describeRemoval(removed) + more;
+      this.notes.push({ level, source: given.source, line: given.line, key: name, message });
+    };
+    if (removed.severity === 'note') say('note', '');
+    else if (removed.severity === 'honoured') say('warning', this.#takeFor(removed, given));
+    else if (removed.harmless?.test(given.text ?? '') === true) {
+      say('note', ': it asks for nothing that is not so');
+    } else if (removed.only !== undefined && !this.#given.has(removed.only)) {
+      say('note', `: without effect, as ${removed.only} is not set`);
+    } else {
+      const message = describeRemoval(removed);
+      this.problems.push({ source: given.source, line: given.line, key: name, message });
     }
-    const [now] = removed.replacedBy;
-    const taken = removed.severity === 'honoured' && now !== undefined && !this.#given.has(now);
-    if (taken) this.#given.set(now, given);
-    this.notes.push({
-      level: 'warning',
-      ...place,
-      message: `${message}${taken ? `; ${show(given)} is used for it` : '; ignored'}`,
-    });
   }
+
+  /** Takes a value for what replaced its key; returns what became of it. */
+  #takeFor({ replacedBy }: RemovedKey, given: Given): string {
+    const parts = replacedBy.length > 1 ? byFamily(given) : [given];
+    const free = replacedBy.filter((name) => !this.#given.has(name));
+    for (const [i, name] of replacedBy.entries()) {
+      const part = parts[i];
+      if (part !== undefined && free.includes(name)) this.#given.set(name, part);
+    }
+    return free.length === 0 ? '; ignored, as that is set' : ', for which it is taken';
+  }
+}
+
+/** The first IPv4 and the first IPv6 prefix of a list. */
+function byFamily(given: Given): readonly (Given | undefined)[] {
+  const items: readonly unknown[] = Array.isArray(given.value)
+    ? given.value
+    : (given.text?.split(/[\s,]+/) ?? []);
+  const texts = items.filter((item) => typeof item === 'string' && item !== '') as string[];
+  return [false, true].map((isV6) => {
+    const text = texts.find((item) => item.includes(':') === isV6);
+    return text === undefined ? undefined : { ...given, value: text, text };
+  });
 }

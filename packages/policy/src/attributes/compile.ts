@@ -12,7 +12,7 @@ import type { PolicyNode } from '../tailnet.ts';
 export type Capabilities = { readonly [capability: string]: readonly unknown[] | null };
 
 /** What the setting `randomizeClientPort` of a policy gives every node. */
-const RANDOM_PORT = 'randomize-client-port';
+export const RANDOM_PORT = 'randomize-client-port';
 
 /** Compiles the capabilities of a node. Entries add up: values of one capability follow each other in their order. */
 export function compileAttributes(

@@ -3,6 +3,8 @@ import * as kind from '../kind.ts';
 import { optional, setting } from './key.ts';
 
 const OIDC = { only: 'oidc.issuer' } as const;
+/** A list of whom to let in that becomes empty lets in everybody. */
+const WHO = { blanks: 'read' } as const;
 
 export const ACCESS_KEYS = {
   'node.expiry': setting(
@@ -74,19 +76,19 @@ export const ACCESS_KEYS = {
   ),
   'oidc.extra_params': setting(kind.textMap, '{}', 'Parameters to add to the login URL.', OIDC),
   'oidc.allowed_domains': setting(
-    kind.list(kind.text, 'a list of domains'),
+    kind.list(kind.text, 'a list of domains', WHO),
     '[]',
     'Mail domains whose users may log in.',
     OIDC,
   ),
   'oidc.allowed_users': setting(
-    kind.list(kind.text, 'a list of mail addresses'),
+    kind.list(kind.text, 'a list of mail addresses', WHO),
     '[]',
     'Users who may log in.',
     OIDC,
   ),
   'oidc.allowed_groups': setting(
-    kind.list(kind.text, 'a list of groups'),
+    kind.list(kind.text, 'a list of groups', WHO),
     '[]',
     'Groups whose members may log in.',
     OIDC,
@@ -105,6 +107,15 @@ export const ACCESS_KEYS = {
   ),
   'oidc.pkce.enabled': setting(kind.bool, 'false', 'Use PKCE.', OIDC),
   'oidc.pkce.method': setting(kind.oneOf('S256', 'plain'), 'S256', 'How.', OIDC),
+  randomize_client_port: setting(
+    kind.bool,
+    'false',
+    'Whether every client uses another UDP port at each start, for networks whose firewall gives each port to one device only.',
+    {
+      deprecated:
+        'it is a setting of the policy now, randomizeClientPort, or an attribute of single nodes there',
+    },
+  ),
   'logtail.enabled': setting(
     kind.bool,
     'false',

@@ -9,6 +9,8 @@ export interface KeyFacts {
   readonly own?: true;
   /** Why the key has no effect here; who sets it to anything but its default is told so. */
   readonly unused?: string;
+  /** What took its place; it is still obeyed. */
+  readonly deprecated?: string;
   /** The key without which this one has no effect. */
   readonly only?: string;
   /** Why what the key asks for is refused; whether it asks is for check code to say. */

@@ -29,7 +29,7 @@ const HEADSCALE_KEYS = `
   oidc.client_secret_path oidc.scope oidc.extra_params oidc.allowed_domains oidc.allowed_users
   oidc.allowed_groups oidc.email_verified_required oidc.use_expiry_from_token
   oidc.pkce.enabled oidc.pkce.method
-  logtail.enabled taildrop.enabled auto_update.enabled
+  randomize_client_port logtail.enabled taildrop.enabled auto_update.enabled
   cli.address cli.api_key cli.timeout cli.insecure
   tuning.batch_change_delay tuning.batcher_workers tuning.node_mapsession_buffered_chan_size
   tuning.node_store_batch_size tuning.node_store_batch_timeout

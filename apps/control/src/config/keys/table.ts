@@ -41,6 +41,9 @@ const SECTIONS: ReadonlySet<string> = new Set(
   }),
 );
 
+/** Every group of keys, such as `dns.nameservers`. */
+export const SECTION_NAMES: readonly string[] = [...SECTIONS];
+
 /** Whether the text names a group of keys, such as `dns.nameservers`. */
 export function isSection(name: string): boolean {
   return SECTIONS.has(name);
