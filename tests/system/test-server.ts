@@ -16,6 +16,7 @@ import { createUser } from '@malla/control/core/users';
 import type { ServeInnerHttp } from '@malla/control/machine/inner-http';
 import { serveByNode } from '@malla/control/machine/inner-node';
 import { serveByOwn } from '@malla/control/machine/inner-own';
+import { TEST_BUILD } from '@malla/control/testing/build';
 import { openMemoryStore } from '@malla/control/store/open';
 import { MachineClient, type MachineClientOptions } from '@malla/testkit/machine-client';
 
@@ -68,7 +69,7 @@ ${options.yaml ?? ''}`;
       store: openMemoryStore(),
       log: silentLogger,
       random: randomBytes,
-      version: 'test',
+      build: TEST_BUILD,
       serveInner: options.serveInner ?? serveByOwn,
     });
     return new TestServer(control, loaded.value.config, folder);

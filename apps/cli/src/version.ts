@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { BuildInfo } from '@malla/control/build-info';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const UNKNOWN = 'unknown';
@@ -11,19 +12,8 @@ const GIT_TIMEOUT_MS = 2_000;
 
 const run = promisify(execFile);
 
-export interface VersionInfo {
-  readonly version: string;
-  /** `unknown` outside a checkout, or without git. */
-  readonly commit: string;
-  /** RFC 3339 time of the commit, or `unknown`. */
-  readonly buildTime: string;
-  readonly node: { readonly version: string; readonly os: string; readonly arch: string };
-  /** Tracked files differ from the commit. */
-  readonly dirty: boolean;
-}
-
 /** Reads it; never fails. */
-export async function readVersion(): Promise<VersionInfo> {
+export async function readVersion(): Promise<BuildInfo> {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     readonly version: string;
   };

@@ -9,6 +9,7 @@ import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { startControl } from './control.ts';
 import { openMemoryStore } from './store/open.ts';
+import { TEST_BUILD } from './testing/build.ts';
 import { testNode, testUser } from './testing/tailnet.ts';
 
 describe('a server that cannot start', () => {
@@ -40,7 +41,7 @@ describe('a server that cannot start', () => {
       { table: 'node', id: 1, before: undefined, after: router },
     ]);
     const held = timers();
-    const deps = { store, log: silentLogger, random: randomBytes, version: 'test' };
+    const deps = { store, log: silentLogger, random: randomBytes, build: TEST_BUILD };
     await assert.rejects(
       startControl(configOf(`policy: { path: ${path} }`), deps),
       /cannot use the policy of/,

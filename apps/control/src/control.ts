@@ -15,6 +15,7 @@ import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/se
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
 import { createBudgets } from './budgets.ts';
+import type { BuildInfo } from './build-info.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { RecordFile } from './dns/record-file.ts';
@@ -38,7 +39,7 @@ export interface ControlDeps {
   readonly store: Store;
   readonly log: Logger;
   readonly random: RandomBytes;
-  readonly version: string;
+  readonly build: BuildInfo;
   /** What carries HTTP inside Noise; default as the configuration says. */
   readonly serveInner?: ServeInnerHttp;
   /** Whether functions of the node binary may be called directly; default yes, where that works. */
@@ -150,12 +151,12 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     servedBy: (id) => tailnet.routes.servedBy(id),
     now: world.now,
     log,
-    version: deps.version,
+    version: deps.build.version,
   };
   const pages = publicApp({
     noiseKey: formatKey('mkey', noiseKey.publicBytes),
     serverUrl: config.serverUrl,
-    version: deps.version,
+    build: deps.build,
     healthy: () => store.healthy(),
     authRequests: tailnet.authRequests,
     sshChecks: tailnet.sshChecks,

@@ -28,6 +28,15 @@ describe('the typed client', () => {
     );
   });
 
+  test('a name that no path can have is refused before anything is asked', async () => {
+    const { client, requests } = recording(NODES);
+    const refused = { code: 'request.invalid', message: 'newName must not be empty' };
+    await assert.rejects(client.renameNode({ nodeId: '3', newName: '' }), refused);
+    await assert.rejects(client.renameUser({ oldId: '', newName: 'x' }), /oldId must not be empty/);
+    await assert.rejects(client.deleteApiKey({ prefix: '..' }), /prefix cannot be "\.\."/);
+    assert.deepEqual(requests, []);
+  });
+
   test('a call without fields needs no argument', async () => {
     const { client, requests } = recording(NODES);
     assert.deepEqual(await client.listNodes(), { nodes: [] });

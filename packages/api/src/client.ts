@@ -75,11 +75,19 @@ async function call(
   return answer.data;
 }
 
-/** Parameters of path and query are strings, as their schemas say. */
+/**
+ * Parameters of path and query are strings, as their schemas say. Throws MallaError `request.invalid` for
+ * one that no path can have: without text it would name another route, and `..` goes up.
+ */
 function pathOf(route: Route, input: Readonly<Record<string, unknown>>): string {
-  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(String(input[name])),
-  );
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = String(input[name]);
+    if (value === '') throw new MallaError('request.invalid', `${name} must not be empty`);
+    if (value === '.' || value === '..') {
+      throw new MallaError('request.invalid', `${name} cannot be "${value}"`);
+    }
+    return encodeURIComponent(value);
+  });
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(pick(route.query, input))) {
     if (typeof value === 'string') query.set(name, value);

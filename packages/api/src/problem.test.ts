@@ -11,15 +11,31 @@ describe('problem documents', () => {
       status: 409,
       detail: 'web is taken',
       code: 'node.name-taken',
+      message: 'web is taken',
+      details: [],
       instance: 'req-1',
     });
+  });
+
+  test('a policy that cannot be read is told in the words that editors look for', () => {
+    for (const [reason, message] of [
+      ['syntax', 'parsing HuJSON: 1:2: why'],
+      ['content', 'parsing policy from bytes: 1:2: why'],
+      ['tests', '1:2: why'],
+    ]) {
+      const error = new MallaError('policy.invalid', '1:2: why', { details: { reason } });
+      assert.equal(problemOf(error).message, message);
+    }
   });
 
   test('every code survives the way to the client', () => {
     for (const code of Object.keys(ERROR_STATUS) as ErrorCode[]) {
       const problem = problemOf(new MallaError(code, 'why'));
-      const error = errorOf(problem.status, JSON.parse(JSON.stringify(problem)));
-      assert.deepEqual([error.code, error.message], [code, 'why']);
+      const { message: _message, details: _details, ...older } = problem;
+      for (const answer of [problem, older]) {
+        const error = errorOf(problem.status, JSON.parse(JSON.stringify(answer)));
+        assert.deepEqual([error.code, error.message], [code, 'why']);
+      }
       assert.ok(problem.title.length > 0);
     }
   });

@@ -1,6 +1,7 @@
 /**
  * Problem documents: what an error looks like on the wire (RFC 9457, `application/problem+json`), with
- * our stable `code`. The table from code to HTTP status is {@link ERROR_STATUS}.
+ * our stable `code`. The table from code to HTTP status is {@link ERROR_STATUS}. What headscale's releases
+ * answered, `{code, message, details}`, is in it too: user interfaces show people the message.
  */
 import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
 import { z } from 'zod';
@@ -14,6 +15,11 @@ export const Problem = z.object({
   status: z.int(),
   detail: z.string(),
   code: z.string(),
+  message: z.string().meta({
+    description:
+      'The detail. Of a policy that cannot be read it begins with `parsing HuJSON:` or `parsing policy from bytes:`.',
+  }),
+  details: z.array(z.unknown()).meta({ description: 'Empty.' }),
   problems: z
     .array(PolicyProblem)
     .optional()
@@ -23,8 +29,16 @@ export const Problem = z.object({
 export type Problem = z.output<typeof Problem>;
 
 const PROBLEMS = z.array(PolicyProblem);
+/** What is read of an answer; older servers say less. */
+const Answered = Problem.partial({ message: true, details: true });
 
-/** The document for a refusal. */
+/** Editors look for these words of headscale's to tell a mistake in the text from any other failure. */
+const PARSING: Readonly<Record<string, string>> = {
+  syntax: 'parsing HuJSON: ',
+  content: 'parsing policy from bytes: ',
+};
+
+/** The document for a refusal; of `policy.invalid` the details say why (`reason`) and each of its `problems`. */
 export function problemOf(error: MallaError, instance?: string): Problem {
   const status = ERROR_STATUS[error.code];
   const problems = PROBLEMS.safeParse(error.details['problems']);
@@ -34,6 +48,8 @@ export function problemOf(error: MallaError, instance?: string): Problem {
     status,
     detail: error.message,
     code: error.code,
+    message: (PARSING[String(error.details['reason'])] ?? '') + error.message,
+    details: [],
     ...(problems.success ? { problems: problems.data } : {}),
     ...(instance === undefined ? {} : { instance }),
   };
@@ -44,7 +60,7 @@ export function problemOf(error: MallaError, instance?: string): Problem {
  * between may answer, still gives the closest code for its status.
  */
 export function errorOf(status: number, body: unknown): MallaError {
-  const problem = Problem.safeParse(body);
+  const problem = Answered.safeParse(body);
   if (problem.success && isErrorCode(problem.data.code)) {
     const { code, detail, problems } = problem.data;
     const details = problems === undefined ? { status } : { status, problems };

@@ -9,13 +9,13 @@ import type { Running } from './run-until-stopped.ts';
 
 /** Starts it. Throws MallaError with one sentence when something is in the way. */
 export async function startServer(config: Config, log: Logger): Promise<Running> {
-  const { version } = await readVersion();
+  const build = await readVersion();
   const store = await openStore(config.database, log);
   try {
     const control = await startControl(config, {
       store,
       log,
-      version,
+      build,
       random: randomBytes,
     });
     return {

@@ -55,8 +55,26 @@ describe('the administrators’ application', () => {
       status: 404,
       detail: 'there is nothing at /api/v1/nothing',
       code: 'request.not-found',
+      message: 'there is nothing at /api/v1/nothing',
+      details: [],
     });
   });
+
+  for (const name of routeNames) {
+    const route: Route = routes[name];
+    for (const [parameter] of route.path.matchAll(/\{\w+\}/g)) {
+      test(`${name} says that ${parameter} is empty, rather than that nothing is there`, async () => {
+        const path = route.path.replace(parameter, '').replaceAll(/\{\w+\}/g, '1');
+        const { status, body } = await admin.request(route.method, path);
+        assert.equal(status, 400);
+        const { code, detail } = body as { code: string; detail: string };
+        assert.deepEqual(
+          [code, detail],
+          ['request.invalid', `${parameter.slice(1, -1)} must not be empty`],
+        );
+      });
+    }
+  }
 
   test('a wrong method is answered with the right ones', async () => {
     const { status, headers, body } = await admin.request('PATCH', '/api/v1/node/1');

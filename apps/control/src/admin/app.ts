@@ -75,6 +75,10 @@ function unknownRoute(context: Context): MallaError {
     .filter((route) => pathPattern(route.path).test(context.req.path))
     .map((route) => route.method);
   if (methods.length === 0) {
+    const empty = emptyParameters(context);
+    if (empty.length > 0) {
+      return new MallaError('request.invalid', `${empty.join(' and ')} must not be empty`);
+    }
     return new MallaError('request.not-found', `there is nothing at ${context.req.path}`);
   }
   const allow = [...new Set(methods)].join(', ');
@@ -85,11 +89,24 @@ function unknownRoute(context: Context): MallaError {
   );
 }
 
+/** The parameters that a path lacks, of a route that would answer it with them: `/node/7/rename/`. */
+function emptyParameters({ req }: Context): readonly string[] {
+  for (const name of routeNames) {
+    const { method, path }: Route = routes[name];
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => parameter);
+    const values = names.length === 0 ? null : pathPattern(path, '([^/]*)').exec(req.path);
+    if (method === req.method && values !== null) {
+      return names.filter((_, index) => values[index + 1] === '');
+    }
+  }
+  return [];
+}
+
 /** `/node/{nodeId}` as `/node/:nodeId`. */
 function honoPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
-function pathPattern(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`);
+function pathPattern(path: string, parameter: string = '[^/]+'): RegExp {
+  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, parameter)}$`);
 }

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { formatKey } from '@malla/keys/key';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { State } from '../core/state.ts';
+import { TEST_BUILD } from '../testing/build.ts';
 import { TestSsh } from '../testing/ssh.ts';
 import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
 import { APPLE_VARIANTS, CLIENT_PAGES } from './pages/clients.ts';
@@ -30,7 +31,7 @@ class Subject {
     this.#app = publicApp({
       noiseKey: NOISE_KEY,
       serverUrl: 'https://a.test',
-      version: '1.2.3',
+      build: TEST_BUILD,
       healthy: () => Promise.resolve(true),
       authRequests: this.authRequests,
       sshChecks: this.ssh.checks,
@@ -110,9 +111,19 @@ describe('the public listener', () => {
     assert.deepEqual([ill.status, await ill.json()], [500, { status: 'fail' }]);
   });
 
+  test('says which API it has as the release of headscale that has it does, and its own version', async () => {
+    assert.deepEqual(await (await new Subject().get('/version')).json(), {
+      version: 'v0.29.2',
+      commit: 'c0ffee',
+      buildTime: '2026-11-21T12:00:00+01:00',
+      go: { version: 'node v26.10.0', os: 'linux', arch: 'amd64' },
+      dirty: false,
+      malla: { version: '1.2.3' },
+    });
+  });
+
   test('has what scripts and robots ask for', async () => {
     const subject = new Subject();
-    assert.deepEqual(await (await subject.get('/version')).json(), { version: '1.2.3' });
     assert.match(await (await subject.get('/robots.txt')).text(), /Disallow: \//);
     assert.equal((await subject.get('/favicon.ico')).status, 204);
     assert.equal((await subject.get('/ts2021')).status, 426);

@@ -10,6 +10,7 @@ import type { NodePublic } from '@malla/keys/key';
 import { parseObject } from '@malla/wire/tailcfg/json';
 import { Hono } from 'hono';
 import type { State } from '../core/state.ts';
+import { type BuildInfo, versionAnswer } from '../build-info.ts';
 import type { AuthRequestCache } from '../machine/auth-requests.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import { APPLE_VARIANTS, type AppleVariant, appleProfile, CLIENT_PAGES } from './pages/clients.ts';
@@ -21,7 +22,7 @@ export interface PublicDeps {
   readonly noiseKey: MachinePublic;
   /** Without a slash at its end. */
   readonly serverUrl: string;
-  readonly version: string;
+  readonly build: BuildInfo;
   readonly healthy: () => Promise<boolean>;
   readonly authRequests: AuthRequestCache;
   readonly sshChecks: SshChecks;
@@ -64,7 +65,8 @@ export function publicApp(deps: PublicDeps): Hono {
       'Cache-Control': 'no-store',
     });
   });
-  app.get('/version', (context) => context.json({ version: deps.version }));
+  const version = versionAnswer(deps.build);
+  app.get('/version', (context) => context.json(version));
   app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'));
   app.get('/favicon.ico', (context) => context.body(null, 204));
   for (const [path, make] of Object.entries(CLIENT_PAGES)) {
