@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
+import { createBudgets } from '../apps/control/src/budgets.ts';
 import { loadConfig } from '../apps/control/src/config/load.ts';
 import type { Change } from '../apps/control/src/core/change.ts';
 import { reportNode } from '../apps/control/src/core/map-update.ts';
@@ -85,6 +86,7 @@ async function tailnetOf(users: number): Promise<Tailnet> {
         return () => clearTimeout(timer);
       },
       compress: (text) => new TextEncoder().encode(text),
+      budgets: createBudgets(silentLogger, () => performance.now(), 1_024),
       log: silentLogger,
     },
   );

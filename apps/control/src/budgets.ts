@@ -19,14 +19,18 @@ export interface Budgets {
   readonly handshakes: RateBudget;
   /** Noise handshakes of machine keys that own one. */
   readonly nodeHandshakes: RateBudget;
+  /** Logins that wait for a person. */
+  readonly logins: Budget;
+  /** Memory that they take. */
+  readonly loginBytes: Budget;
   /** All of them, for metrics. */
   readonly all: readonly (Budget | RateBudget)[];
 }
 
 const MIB = 1 << 20;
 
-/** Makes them all, full. `now`: monotonic ms. */
-export function createBudgets(log: Logger, now: () => number): Budgets {
+/** Makes them all, full. `now`: monotonic ms. `waitingLogins`: as many as the configuration says. */
+export function createBudgets(log: Logger, now: () => number, waitingLogins: number): Budgets {
   const onShortage = new ShortageLog(log, now).note;
   const connections = new Budget({
     name: 'connections',
@@ -54,6 +58,18 @@ export function createBudgets(log: Logger, now: () => number): Budgets {
     each: { burst: 30, perSecond: 1 },
     onShortage,
   });
-  const all = [connections, bodies, handshakes, nodeHandshakes];
-  return { connections, bodies, handshakes, nodeHandshakes, all };
+  const logins = new Budget({
+    name: 'logins',
+    strangers: { total: waitingLogins, each: waitingLogins },
+    known: { total: waitingLogins, each: 8 },
+    onShortage,
+  });
+  const loginBytes = new Budget({
+    name: 'login_bytes',
+    strangers: { total: 8 * MIB, each: 8 * MIB },
+    known: { total: 8 * MIB, each: MIB },
+    onShortage,
+  });
+  const all = [connections, bodies, handshakes, nodeHandshakes, logins, loginBytes];
+  return { connections, bodies, handshakes, nodeHandshakes, logins, loginBytes, all };
 }

@@ -14,7 +14,7 @@ import { loadOrCreateKey } from '@malla/platform/key-file';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
-import { createBudgets } from './budgets.ts';
+import { type Budgets, createBudgets } from './budgets.ts';
 import type { BuildInfo } from './build-info.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
@@ -79,9 +79,9 @@ export async function startControl(config: Config, deps: ControlDeps): Promise<C
 
 async function assemble(config: Config, deps: ControlDeps, running: Running): Promise<Control> {
   const { log, store } = deps;
-  const budgets = createBudgets(log, () => performance.now());
+  const budgets = createBudgets(log, () => performance.now(), config.registerCache.maxEntries);
   const native = loadNative(log, deps.native ?? true);
-  const world = worldOf(deps, native.compress);
+  const world = worldOf(deps, native.compress, budgets);
   const noiseKey = await loadOrCreateKey(config.noise.privateKeyPath, deps.random);
   const addressOf = (request: IncomingMessage): string =>
     clientAddress(request.socket.remoteAddress, request.headers, trusted);
@@ -257,7 +257,7 @@ class Running {
   }
 }
 
-function worldOf(deps: ControlDeps, compress: Compress): World {
+function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets): World {
   return {
     now: deps.now ?? (() => Date.now()),
     monotonic: () => performance.now(),
@@ -267,6 +267,7 @@ function worldOf(deps: ControlDeps, compress: Compress): World {
       return () => clearTimeout(timer);
     },
     compress,
+    budgets,
     log: deps.log,
   };
 }

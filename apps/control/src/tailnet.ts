@@ -13,6 +13,7 @@ import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import { Access } from './access/access.ts';
 import { PostureCollector } from './access/posture.ts';
 import type { AuthRequests } from './admin/deps.ts';
+import type { Budgets } from './budgets.ts';
 import type { Config } from './config/config.ts';
 import type { Change } from './core/change.ts';
 import { sawNodes } from './core/map-update.ts';
@@ -51,6 +52,7 @@ export interface World {
   /** Calls back after so many ms, unless the returned function is called first. */
   readonly after: (delayMs: number, task: () => void) => () => void;
   readonly compress: Compress;
+  readonly budgets: Budgets;
   readonly log: Logger;
 }
 
@@ -149,14 +151,13 @@ export class Tailnet {
       },
       state.nodes(),
     );
-    this.authRequests = new AuthRequestCache(
-      {
-        maxEntries: config.registerCache.maxEntries,
-        lifetimeMs: config.registerCache.expirationMs,
-      },
-      world.now,
-      world.random,
-    );
+    this.authRequests = new AuthRequestCache({
+      entries: world.budgets.logins,
+      bytes: world.budgets.loginBytes,
+      lifetimeMs: config.registerCache.expirationMs,
+      now: world.now,
+      random: world.random,
+    });
     this.c2n = new C2nExchanges({
       random: world.random,
       send: (node, member) => this.fanout.send(node, member),

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
+import { createBudgets } from '../budgets.ts';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { State } from '../core/state.ts';
 import { TEST_BUILD } from '../testing/build.ts';
@@ -18,11 +20,14 @@ const URL_WITH_MARKUP = 'https://a.test/<b>&"\'';
 
 class Subject {
   now = Date.UTC(2026, 6, 1, 12, 30);
-  readonly authRequests = new AuthRequestCache(
-    { maxEntries: 8, lifetimeMs: 900_000 },
-    () => this.now,
-    countingRandom(),
-  );
+  readonly #budgets = createBudgets(silentLogger, () => this.now, 8);
+  readonly authRequests = new AuthRequestCache({
+    entries: this.#budgets.logins,
+    bytes: this.#budgets.loginBytes,
+    lifetimeMs: 900_000,
+    now: () => this.now,
+    random: countingRandom(),
+  });
   readonly state = new State();
   readonly ssh = new TestSsh();
   readonly #app: ReturnType<typeof publicApp>;
@@ -62,7 +67,7 @@ class Subject {
 
   /** A login that waits; its id. */
   wait(hostname: string, os = 'linux'): string {
-    return this.authRequests.open({
+    const device = {
       machineKey: NOISE_KEY,
       nodeKey: UNKNOWN,
       oldNodeKey: undefined,
@@ -70,7 +75,8 @@ class Subject {
       capVersion: 142,
       ephemeral: false,
       expiry: undefined,
-    }).id;
+    };
+    return this.authRequests.open(device, { address: '192.0.2.1' }).id;
   }
 }
 

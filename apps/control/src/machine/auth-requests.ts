@@ -3,11 +3,15 @@
  * an administrator registers, approves or rejects it. In memory: after a restart the client's next
  * request gets a new URL.
  *
- * Anybody can make a login wait, so there is room for so many, for so many of one machine, and when all
- * is full those make way whose client does not hold a request open.
+ * Anybody can make a login wait. So what a device says of itself is kept as text, which takes as much
+ * memory as it is long; and when there are too many, or too much text, the address that has most of them
+ * loses the one that was asked for least recently. A machine that owns a node has room of its own.
  */
 import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
+import type { MachinePublic, NodePublic } from '@malla/keys/key';
+import type { Budget, Lease } from '@malla/platform/budget/budget';
+import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import type { Device } from '../core/register.ts';
 import { checkAuthId, newAuthId } from './auth-id.ts';
 
@@ -20,33 +24,49 @@ export interface AuthRequest {
   readonly expiresAt: number;
 }
 
-interface Entry {
-  request: AuthRequest;
-  /** An outcome stays for a client that comes to ask later. `deciding`: an administrator is at it. */
-  state: 'waiting' | 'deciding' | AuthOutcome;
-  readonly waiters: Set<(outcome: AuthOutcome | undefined) => void>;
+/** Whose login it is: who is known has a name, anybody else is one of an address. */
+export type Claimant = { readonly known: string } | { readonly address: string };
+
+export interface AuthRequestCacheOptions {
+  /** How many may wait. */
+  readonly entries: Budget;
+  /** How much memory what they say of themselves may take, bytes. */
+  readonly bytes: Budget;
+  readonly lifetimeMs: number;
+  /** Unix ms. */
+  readonly now: () => number;
+  readonly random: RandomBytes;
 }
 
-export interface AuthRequestLimits {
-  readonly maxEntries: number;
-  readonly lifetimeMs: number;
+interface Entry {
+  readonly id: string;
+  device: Omit<Device, 'hostinfo'>;
+  /** JSON of the device's Hostinfo. */
+  hostinfo: string;
+  readonly expiresAt: number;
+  /** An outcome stays for a client that comes to ask later. `deciding`: an administrator is at it. */
+  state: 'waiting' | 'deciding' | AuthOutcome;
+  /** It has lost its room, and goes when it is decided. */
+  isEvicted: boolean;
+  readonly leases: Lease[];
+  readonly waiters: Set<(outcome: AuthOutcome | 'evicted' | undefined) => void>;
 }
 
 /** Requests that may be held open for one login: a client holds one, and one that it has left behind. */
 const MAX_WAITERS = 4;
 /** Logins of one machine that wait: one for each of its users. */
 const MAX_PER_MACHINE = 8;
+/** What a login takes beside the text. */
+const ENTRY_BYTES = 1_024;
 
 export class AuthRequestCache {
+  /** Oldest first: all live equally long. */
   readonly #entries = new Map<string, Entry>();
-  readonly #limits: AuthRequestLimits;
-  readonly #now: () => number;
-  readonly #random: RandomBytes;
+  readonly #byMachine = new Map<MachinePublic, Set<Entry>>();
+  readonly #options: AuthRequestCacheOptions;
 
-  constructor(limits: AuthRequestLimits, now: () => number, random: RandomBytes) {
-    this.#limits = limits;
-    this.#now = now;
-    this.#random = random;
+  constructor(options: AuthRequestCacheOptions) {
+    this.#options = options;
   }
 
   get size(): number {
@@ -57,52 +77,56 @@ export class AuthRequestCache {
    * Opens a request for a device; the same device that asks again gets the one it has. Throws
    * MallaError `auth.id-invalid` for a given id that is none or waits already, `auth.too-many`.
    */
-  open(device: Device, id?: string): AuthRequest {
+  open(device: Device, claimant: Claimant, id?: string): AuthRequest {
     this.dropExpired();
-    const known = this.#waitingFor(device);
+    const own = this.#ofMachine(device.machineKey);
+    const known = own.find(
+      (entry) => isUndecided(entry) && entry.device.nodeKey === device.nodeKey,
+    );
     if (id === undefined && known !== undefined) {
-      known.request = { ...known.request, device };
-      return known.request;
+      this.#update(known, device);
+      return requestOf(known);
     }
     if (id !== undefined) this.#checkFree(id);
-    this.#makeRoom(device);
-    const request: AuthRequest = {
-      id: id ?? newAuthId(this.#random),
-      device,
-      expiresAt: this.#now() + this.#limits.lifetimeMs,
-    };
-    this.#entries.set(request.id, { request, state: 'waiting', waiters: new Set() });
-    return request;
+    const oldest = own.find(({ state }) => state !== 'deciding');
+    if (own.length >= MAX_PER_MACHINE && oldest !== undefined) this.#evict(oldest);
+    return requestOf(this.#add(device, claimant, id ?? newAuthId(this.#options.random)));
   }
 
   /** A request by id; throws what to answer for an id that is malformed or waits no longer. */
   get(id: string): AuthRequest {
-    return this.#waiting(id).request;
+    return requestOf(this.#waiting(id));
   }
 
   /** Whose login it is, decided or not. */
-  deviceOf(id: string): Device | undefined {
+  keysOf(
+    id: string,
+  ): { readonly machineKey: MachinePublic; readonly nodeKey: NodePublic } | undefined {
     this.dropExpired();
-    return this.#entries.get(id)?.request.device;
+    return this.#entries.get(id)?.device;
   }
 
   /**
-   * Waits for the outcome; undefined when there is none to wait for: the request was dropped, the signal
-   * aborts, or too many wait already.
+   * Waits for the outcome. `evicted`: it had to make way for others, and asking anew at once would take
+   * the room of the next. Undefined when there is nothing to wait for: the request has expired, the
+   * signal aborts, or too many wait already.
    */
-  wait(id: string, signal: AbortSignal): Promise<AuthOutcome | undefined> {
+  wait(id: string, signal: AbortSignal): Promise<AuthOutcome | 'evicted' | undefined> {
     const entry = this.#entries.get(id);
     if (entry === undefined || signal.aborted) return Promise.resolve(undefined);
     const { state, waiters } = entry;
     if (state !== 'waiting' && state !== 'deciding') return Promise.resolve(state);
     if (waiters.size >= MAX_WAITERS) return Promise.resolve(undefined);
+    for (const lease of entry.leases) lease.touch();
     return new Promise((resolve) => {
-      const done = (outcome: AuthOutcome | undefined): void => {
+      const aborted = (): void => done(undefined);
+      const done = (outcome: AuthOutcome | 'evicted' | undefined): void => {
         waiters.delete(done);
+        signal.removeEventListener('abort', aborted);
         resolve(outcome);
       };
       waiters.add(done);
-      signal.addEventListener('abort', () => done(undefined), { once: true });
+      signal.addEventListener('abort', aborted, { once: true });
     });
   }
 
@@ -118,21 +142,71 @@ export class AuthRequestCache {
     const entry = this.#waiting(id);
     entry.state = 'deciding';
     try {
-      const result = await work(entry.request.device);
+      const result = await work(requestOf(entry).device);
       entry.state = outcome;
       release(entry, outcome);
       return result;
     } finally {
       if (entry.state === 'deciding') entry.state = 'waiting';
+      if (entry.isEvicted) this.#drop(entry, 'evicted');
     }
   }
 
   /** Releases who waits for a request that has expired. */
   dropExpired(): void {
-    const now = this.#now();
-    for (const [id, entry] of this.#entries) {
-      if (entry.request.expiresAt <= now && entry.state !== 'deciding') this.#drop(id, entry);
+    const now = this.#options.now();
+    for (const entry of this.#entries.values()) {
+      if (entry.expiresAt > now) return;
+      if (entry.state !== 'deciding') this.#drop(entry, undefined);
     }
+  }
+
+  #add(device: Device, claimant: Claimant, id: string): Entry {
+    const { entries, bytes, lifetimeMs, now } = this.#options;
+    const hostinfo = JSON.stringify(device.hostinfo);
+    const entry: Entry = {
+      id,
+      device: withoutHostinfo(device),
+      hostinfo,
+      expiresAt: now() + lifetimeMs,
+      state: 'waiting',
+      isEvicted: false,
+      leases: [],
+      waiters: new Set(),
+    };
+    for (const [budget, amount] of [
+      [entries, 1],
+      [bytes, bytesOf(hostinfo)],
+    ] as const) {
+      const evict = (): void => this.#evict(entry);
+      const lease =
+        'known' in claimant
+          ? budget.takeKnown(claimant.known, amount, evict)
+          : budget.take(claimant.address, amount, evict);
+      if (lease === undefined) {
+        giveBack(entry);
+        throw new MallaError(
+          'auth.too-many',
+          'too many devices wait to be let in: try again in some minutes',
+        );
+      }
+      entry.leases.push(lease);
+    }
+    this.#entries.set(id, entry);
+    const { machineKey } = device;
+    this.#byMachine.set(machineKey, (this.#byMachine.get(machineKey) ?? new Set()).add(entry));
+    return entry;
+  }
+
+  /** Takes over what the device says now, if there is room for it. */
+  #update(entry: Entry, device: Device): void {
+    const hostinfo = JSON.stringify(device.hostinfo);
+    const more = bytesOf(hostinfo) - bytesOf(entry.hostinfo);
+    for (const lease of entry.leases) lease.touch();
+    if (more < 0) entry.leases.at(-1)?.shrink(-more);
+    else if (entry.leases.at(-1)?.grow(more) === false) return;
+    entry.device = withoutHostinfo(device);
+    entry.hostinfo = hostinfo;
   }
 
   #waiting(id: string): Entry {
@@ -146,44 +220,58 @@ export class AuthRequestCache {
     );
   }
 
-  #waitingFor({ nodeKey, machineKey }: Device): Entry | undefined {
-    for (const entry of this.#entries.values()) {
-      const { device } = entry.request;
-      if (device.nodeKey !== nodeKey || device.machineKey !== machineKey) continue;
-      if (entry.state === 'waiting' || entry.state === 'deciding') return entry;
-    }
-    return undefined;
+  /** Oldest first. */
+  #ofMachine(machineKey: MachinePublic): readonly Entry[] {
+    return [...(this.#byMachine.get(machineKey) ?? [])];
   }
 
   #checkFree(id: string): void {
     checkAuthId(id);
-    const state = this.#entries.get(id)?.state;
-    if (state === 'waiting' || state === 'deciding') {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && isUndecided(entry)) {
       throw new MallaError('auth.id-invalid', `a device waits with the id ${id} already`);
     }
+    if (entry !== undefined) this.#drop(entry, undefined);
   }
 
-  #makeRoom({ machineKey }: Device): void {
-    const entries = [...this.#entries].filter(([, { state }]) => state !== 'deciding');
-    const own = entries.filter(([, { request }]) => request.device.machineKey === machineKey);
-    if (own.length >= MAX_PER_MACHINE && own[0] !== undefined) this.#drop(...own[0]);
-    if (this.#entries.size < this.#limits.maxEntries) return;
-    const idle = entries.find(([, { waiters }]) => waiters.size === 0);
-    if (idle === undefined) {
-      throw new MallaError(
-        'auth.too-many',
-        'too many devices wait to be let in: try again in some minutes',
-      );
-    }
-    this.#drop(...idle);
+  #evict(entry: Entry): void {
+    if (entry.state === 'deciding') {
+      entry.isEvicted = true;
+      giveBack(entry);
+    } else this.#drop(entry, 'evicted');
   }
 
-  #drop(id: string, entry: Entry): void {
-    this.#entries.delete(id);
-    release(entry, undefined);
+  #drop(entry: Entry, outcome: 'evicted' | undefined): void {
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
+    const own = this.#byMachine.get(entry.device.machineKey);
+    own?.delete(entry);
+    if (own?.size === 0) this.#byMachine.delete(entry.device.machineKey);
+    giveBack(entry);
+    release(entry, outcome);
   }
 }
 
-function release({ waiters }: Entry, outcome: AuthOutcome | undefined): void {
+function isUndecided({ state }: Entry): boolean {
+  return state === 'waiting' || state === 'deciding';
+}
+
+function withoutHostinfo({ hostinfo: _text, ...device }: Device): Omit<Device, 'hostinfo'> {
+  return device;
+}
+
+function requestOf({ id, device, hostinfo, expiresAt }: Entry): AuthRequest {
+  return { id, device: { ...device, hostinfo: JSON.parse(hostinfo) as Hostinfo }, expiresAt };
+}
+
+/** A character takes two bytes where one of the text is beyond Latin-1. */
+function bytesOf(hostinfo: string): number {
+  return ENTRY_BYTES + 2 * hostinfo.length;
+}
+
+function giveBack({ leases }: Entry): void {
+  for (const lease of leases) lease.release();
+}
+
+function release({ waiters }: Entry, outcome: AuthOutcome | 'evicted' | undefined): void {
   for (const done of waiters) done(outcome);
 }

@@ -63,6 +63,7 @@ export function createLogins(
           ephemeral: false,
           expiry: undefined,
         },
+        { known: 'administrator' },
         authId,
       );
       return request.device;

@@ -4,7 +4,7 @@ import { MallaError } from '@malla/base/error';
 import { utf8 } from '@malla/base/bytes';
 import { deleteNode } from '../core/nodes.ts';
 import { openMemoryStore } from '../store/open.ts';
-import { TestMachines } from '../testing/machine.ts';
+import { type TestExchange, TestMachines } from '../testing/machine.ts';
 import { settle } from '../testing/virtual-time.ts';
 
 const LOGOUT = { Expiry: '1970-01-01T00:02:03Z' };
@@ -143,6 +143,48 @@ describe('a client without an auth key', () => {
     assert.equal(held.json()['MachineAuthorized'], true);
     assert.equal(device.node?.id, node.id);
     assert.equal(machines.time.pending, 0);
+  });
+
+  test('whose logins make way for each other keeps its URLs until it asks for one again', async () => {
+    const machines = await TestMachines.start();
+    const device = machines.device(1);
+    const held: { readonly url: unknown; readonly exchange: TestExchange }[] = [];
+    for (let nth = 0; nth < 12; nth++) {
+      device.rotate(nth);
+      const { AuthURL: url } = await device.register();
+      held.push({ url, exchange: await device.registration({ Followup: url }) });
+    }
+    // Given another login at once, each would take the place of the next.
+    for (const [nth, { url, exchange }] of held.entries()) {
+      if (nth < 4) assert.equal(exchange.json()['AuthURL'], url);
+      else assert.equal(exchange.status, undefined);
+    }
+    assert.equal(machines.tailnet.authRequests.size, 8);
+    device.rotate(0);
+    const again = await device.register({ Followup: held[0]?.url });
+    assert.notEqual(idOf(again['AuthURL']), idOf(held[0]?.url));
+  });
+
+  test('of another address is let wait however many logins of one wait already', async () => {
+    const machines = await TestMachines.start({ yaml: 'tuning: {register_cache_max_entries: 20}' });
+    const newcomer = machines.device(250);
+    newcomer.address = '198.51.100.1';
+    const { AuthURL } = await newcomer.register();
+    const held = await newcomer.registration({ Followup: AuthURL });
+    for (let attacker = 1; attacker < 60; attacker++) {
+      const device = machines.device(attacker);
+      device.address = '203.0.113.1';
+      const { AuthURL: url } = await device.register();
+      await device.registration({ Followup: url });
+    }
+    assert.equal(machines.tailnet.authRequests.size, 20);
+    const late = machines.device(251);
+    late.address = '198.51.100.2';
+    assert.match(String((await late.register())['AuthURL']), /hskey-authreq-/);
+    await machines.user('alice');
+    await machines.tailnet.logins.register(idOf(AuthURL), 'alice');
+    await settle();
+    assert.equal(held.json()['MachineAuthorized'], true);
   });
 
   test('that comes back with the URL after it was let in is told so', async () => {

@@ -16,7 +16,6 @@ import {
 } from '@malla/wire/tailcfg/register';
 import { decideSoon } from '../core/change.ts';
 import { asksForTags, type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
-import type { AuthRequest } from './auth-requests.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
 
@@ -36,7 +35,7 @@ export async function register(
   exchange.onAborted = () => aborted.abort();
   let answer: RegisterAnswer;
   try {
-    answer = await answerFor(deps, deviceOf(origin, decoded.value), decoded.value, aborted.signal);
+    answer = await answerFor(deps, origin, decoded.value, aborted.signal);
   } catch (error) {
     // What is our fault is told by a status: the client tries again and bothers nobody.
     if (!(error instanceof MallaError) || error.code.startsWith('store.')) throw error;
@@ -52,11 +51,12 @@ export async function register(
 
 async function answerFor(
   deps: MachineDeps,
-  device: Device,
+  origin: Origin,
   request: RegisterRequest,
   signal: AbortSignal,
 ): Promise<RegisterAnswer> {
   const { ledger } = deps;
+  const device = deviceOf(origin, request);
   const known = ledger.state.nodeByKey(device.nodeKey);
   if (known !== undefined && known.machineKey !== device.machineKey) {
     throw new MallaError('request.forbidden', 'this node key belongs to another machine');
@@ -79,10 +79,10 @@ async function answerFor(
   }
   const asks = known !== undefined && asksForTags(known, device);
   if (known !== undefined && !isExpired(known, now) && !asks) return registered(deps, known, false);
-  if (followup !== '') return await followUp(deps, device, followup, signal);
+  if (followup !== '') return await followUp(deps, origin, device, followup, signal);
   // The client then makes a new key and asks again, naming this one as the old.
   if (known !== undefined && isExpired(known, now)) return registered(deps, known, true);
-  return visit(deps, deps.authRequests.open(device));
+  return visit(deps, origin, device);
 }
 
 async function logOut(
@@ -109,14 +109,15 @@ async function shorten(deps: MachineDeps, known: Node, expiry: number): Promise<
 /** Holds the request open until the login that its URL names is decided. */
 async function followUp(
   deps: MachineDeps,
+  origin: Origin,
   device: Device,
   followup: string,
   signal: AbortSignal,
 ): Promise<RegisterAnswer> {
   const id = followup.slice(followup.lastIndexOf('/') + 1);
-  const asked = deps.authRequests.deviceOf(id);
+  const asked = deps.authRequests.keysOf(id);
   // Expired, or from before a restart: a new URL replaces the old one at the client.
-  if (asked === undefined) return visit(deps, deps.authRequests.open(device));
+  if (asked === undefined) return visit(deps, origin, device);
   if (asked.machineKey !== device.machineKey || asked.nodeKey !== device.nodeKey) {
     throw new MallaError('request.forbidden', 'this login belongs to another machine');
   }
@@ -126,13 +127,17 @@ async function followUp(
   }
   const node = deps.ledger.state.nodeByKey(device.nodeKey);
   if (node !== undefined && !isExpired(node, deps.now())) return registered(deps, node, false);
-  // Nobody is there any more to open another request for.
-  if (signal.aborted) return { kind: 'visit', authUrl: followup };
-  return visit(deps, deps.authRequests.open(device));
+  // Nobody is there any more to open another request for; or it comes back, after a pause, for a new one.
+  if (signal.aborted || outcome === 'evicted') return { kind: 'visit', authUrl: followup };
+  return visit(deps, origin, device);
 }
 
-function visit(deps: MachineDeps, request: AuthRequest): RegisterAnswer {
-  return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${request.id}` };
+function visit(deps: MachineDeps, origin: Origin, device: Device): RegisterAnswer {
+  const { machineKey, remoteAddress } = origin.connection;
+  const isKnown = deps.ledger.state.nodesOfMachine(machineKey).length > 0;
+  const claimant = isKnown ? { known: machineKey } : { address: remoteAddress };
+  const { id } = deps.authRequests.open(device, claimant);
+  return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${id}` };
 }
 
 function registered(

@@ -8,6 +8,7 @@ import { Routing } from '@malla/netmap/routing/primaries';
 import { NO_DNS } from '@malla/netmap/tailcfg-dns';
 import { adminApp } from '../admin/app.ts';
 import type { AdminDeps, C2n } from '../admin/deps.ts';
+import { createBudgets } from '../budgets.ts';
 import type { Config } from '../config/config.ts';
 import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
@@ -61,7 +62,14 @@ export function createAdmin(
     v6: prefix('fd7a:115c:a1e0::/48'),
     allocation: 'sequential',
   };
-  const logins = new AuthRequestCache({ maxEntries: 16, lifetimeMs: 900_000 }, now, random);
+  const budgets = createBudgets(silentLogger, now, 16);
+  const logins = new AuthRequestCache({
+    entries: budgets.logins,
+    bytes: budgets.loginBytes,
+    lifetimeMs: 900_000,
+    now,
+    random,
+  });
   const log = given.log ?? silentLogger;
   const sshChecks = new SshChecks({
     node: (id) => ledger.state.node(id),

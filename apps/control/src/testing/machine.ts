@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import { fromUtf8, utf8 } from '@malla/base/bytes';
-import { silentLogger } from '@malla/base/logger';
+import { type Logger, silentLogger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
+import { createBudgets } from '../budgets.ts';
 import { loadConfig } from '../config/load.ts';
 import { createPreAuthKey, type NewPreAuthKey } from '../core/preauth-keys.ts';
 import { createUser } from '../core/users.ts';
@@ -27,6 +28,7 @@ export interface TestMachinesOptions {
   readonly store?: Store;
   readonly time?: VirtualTime;
   readonly random?: RandomBytes;
+  readonly log?: Logger;
 }
 
 export class TestMachines {
@@ -46,21 +48,24 @@ export class TestMachines {
       store: openMemoryStore(),
       time: new VirtualTime(),
       random: countingRandom(),
+      log: silentLogger,
       ...options,
     };
-    const { time, random, yaml, store } = given;
+    const { time, random, yaml, store, log } = given;
     const text = `server_url: http://127.0.0.1:1\ndata_dir: /nowhere\n${yaml}`;
     const loaded = loadConfig({ path: '/c.yaml', env: {}, cwd: '/', readFile: () => text });
     assert.ok(loaded.ok, JSON.stringify(loaded));
+    const { config } = loaded.value;
     const world = {
       now: () => time.now,
       monotonic: () => time.now,
       random,
       after: time.after,
       compress: (json: string) => zlib.zstdCompressSync(json),
-      log: silentLogger,
+      budgets: createBudgets(log, () => time.now, config.registerCache.maxEntries),
+      log,
     };
-    const tailnet = await Tailnet.load(loaded.value.config, store, { Regions: {} }, world);
+    const tailnet = await Tailnet.load(config, store, { Regions: {} }, world);
     return new TestMachines(tailnet, given);
   }
 
@@ -120,6 +125,8 @@ export class TestDevice {
   /** Of the connection that the device's requests come on. */
   pings = 0;
   closed = false;
+  /** Of the connection. */
+  address = '192.0.2.1';
   readonly #number: number;
 
   constructor(machines: TestMachines, number: number) {
@@ -163,7 +170,7 @@ export class TestDevice {
     const connection = {
       machineKey: this.machineKey,
       protocolVersion: 142,
-      remoteAddress: '192.0.2.1',
+      remoteAddress: this.address,
     };
     void serveMachine(this.machines.tailnet.machine, { connection, http: () => http }, exchange);
     return exchange;
