@@ -68,7 +68,7 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
   function region(mapFile = relay.mapFile): string {
     const map = decodeDerpMap(parse(mapFile));
     assert.ok(map.ok);
-    return JSON.stringify(map.value.Regions['900']);
+    return JSON.stringify(map.value.layer.Regions['900']);
   }
 
   async function metric(name: string): Promise<number> {

@@ -16,6 +16,7 @@ import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
 import { type Budgets, createBudgets } from './budgets.ts';
 import type { BuildInfo } from './build-info.ts';
+import { hostOf } from './config/address.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { RecordFile } from './dns/record-file.ts';
@@ -97,8 +98,12 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
       addressOf,
       derpMap: () => tailnet.map.derpMap,
     }));
+  const hostname = hostOf(new URL(config.serverUrl));
   const { urls, paths } = config.derp;
-  const derpMaps = new DerpMaps({ urls, paths, embedded: relay?.mapLayer }, log);
+  const derpMaps = new DerpMaps(
+    { urls, paths, embedded: relay?.mapLayer, serverHost: hostname },
+    log,
+  );
   const tailnet = await Tailnet.load(config, store, await derpMaps.read(), world);
   const admits = (key: NodePublic): boolean => {
     const node = tailnet.ledger.state.nodeByKey(key);
@@ -173,7 +178,6 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     log,
   });
 
-  const hostname = new URL(config.serverUrl).hostname;
   const refreshes: (() => Promise<void>)[] = [];
   const listen = async (
     address: ListenAddress,

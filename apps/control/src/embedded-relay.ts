@@ -21,8 +21,9 @@ import { RelayServer } from '@malla/relay/server';
 import { type StunCounters, StunServer } from '@malla/relay/stun/server';
 import { metaCertificate } from '@malla/relay/tls/meta-certificate';
 import { ServerCertificate } from '@malla/platform/tls/server-certificate';
-import type { DerpMap, DerpMapLayer, DerpNode } from '@malla/wire/tailcfg/derp-map';
+import type { DerpMap, DerpMapLayer } from '@malla/wire/tailcfg/derp-map';
 import type { EmbeddedRelayConfig } from './config/config.ts';
+import { embeddedLayer } from './embedded-map-node.ts';
 
 export interface EmbeddedRelayDeps {
   readonly log: Logger;
@@ -112,15 +113,8 @@ export class EmbeddedRelay {
 
   /** Its region, as a layer of the DERP map; undefined when the map is not to have it. */
   get mapLayer(): DerpMapLayer | undefined {
-    const { regionId, regionCode, regionName, addToMap } = this.#config;
-    if (!addToMap) return undefined;
-    const region = {
-      RegionID: regionId,
-      RegionCode: regionCode,
-      RegionName: regionName,
-      Nodes: [this.#mapNode()],
-    };
-    return { Regions: { [String(regionId)]: region } };
+    const isOwnMade = this.#config.own?.selfMade === true;
+    return embeddedLayer(this.#config, isOwnMade ? this.#certificate?.pin : undefined);
   }
 
   /** Listens on what is its own: TLS, unless it shares control's, and STUN. */
@@ -164,25 +158,6 @@ export class EmbeddedRelay {
   async stop(): Promise<void> {
     await this.server.stop(COME_BACK);
     await Promise.all([this.#listener?.stop(0), this.#stun?.stop()]);
-  }
-
-  #mapNode(): DerpNode {
-    const { regionId, hostname, port, ipv4, ipv6, stun, own } = this.#config;
-    const literal = isIP(hostname);
-    const v4 = ipv4 ?? (literal === 4 ? hostname : literal === 6 ? 'none' : undefined);
-    const v6 = ipv6 ?? (literal === 6 ? hostname : literal === 4 ? 'none' : undefined);
-    return {
-      Name: `${regionId}a`,
-      RegionID: regionId,
-      HostName: hostname,
-      ...(own?.selfMade === true && this.#certificate !== undefined
-        ? { CertName: this.#certificate.pin }
-        : {}),
-      ...(v4 === undefined ? {} : { IPv4: v4 }),
-      ...(v6 === undefined ? {} : { IPv6: v6 }),
-      DERPPort: port,
-      STUNPort: stun === undefined ? -1 : stun.port,
-    };
   }
 }
 

@@ -62,7 +62,7 @@ describe('stand-alone relay', () => {
     socket.destroy();
     const decoded = decodeDerpMap(parse(relay.mapFile));
     assert.ok(decoded.ok);
-    assert.deepEqual(decoded.value.Regions['901']?.Nodes, [
+    assert.deepEqual(decoded.value.layer.Regions['901']?.Nodes, [
       {
         Name: '901a',
         RegionID: 901,

@@ -19,6 +19,15 @@ export const SERVICE_RANGE: Prefix = prefix('100.100.0.0/24');
 /** IPv4 sites behind a subnet router, by site id (4via6). */
 export const FOUR_VIA_SIX_RANGE: Prefix = prefix('fd7a:115c:a1e0:b1a::/64');
 
+/** Addresses of examples, which nobody has: RFC 5737, RFC 3849, RFC 9637. */
+export const DOCUMENTATION: readonly Prefix[] = [
+  prefix('192.0.2.0/24'),
+  prefix('198.51.100.0/24'),
+  prefix('203.0.113.0/24'),
+  prefix('2001:db8::/32'),
+  prefix('3fff::/20'),
+];
+
 /** What an exit node announces, is approved for, and serves: both or none. */
 export const EXIT_ROUTES: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('::/0')];
 

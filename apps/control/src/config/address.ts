@@ -5,6 +5,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { parseAddress } from '@malla/ip/address';
 import { contains, parsePrefixMasked, type Prefix } from '@malla/ip/prefix';
+import { CGNAT, DOCUMENTATION } from '@malla/ip/special';
 import type { ListenAddress } from './config.ts';
 
 const PORT_NAMES: Readonly<Record<string, number>> = { http: 80, https: 443 };
@@ -43,6 +44,11 @@ export function isDnsName(text: string): boolean {
   return name.split('.').every((part) => label.test(part)) && URL.canParse(`http://${name}`);
 }
 
+/** The host of a URL, an IPv6 address without brackets. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(prefix);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map(prefix);
 
@@ -57,6 +63,30 @@ export function isLoopback(host: string): boolean {
  */
 export function isPrivateToClients(host: string): boolean {
   return isLoopback(host) || isIn(PRIVATE, host);
+}
+
+/** Whether the host is of examples: a documentation address, or a name of RFC 2606 or RFC 6761. */
+export function isOfExamples(host: string): boolean {
+  return (
+    isIn(DOCUMENTATION, host) || /(?:^|\.)(?:example|example\.(?:com|net|org))\.?$/i.test(host)
+  );
+}
+
+const LOCAL = ['169.254.0.0/16', 'fe80::/10', '0.0.0.0/32', '::/128'].map(prefix);
+
+/**
+ * Whether the host means something only near by: an address that is not routed in the internet, or a name
+ * without a dot or of a network at home.
+ */
+export function isLocal(host: string): boolean {
+  if (isPrivateToClients(host) || isIn([...LOCAL, CGNAT], host)) return true;
+  if (isIP(host) !== 0) return false;
+  return !host.includes('.') || /\.(?:local|lan|internal|localhost|home\.arpa)\.?$/i.test(host);
+}
+
+/** Whether the host is no place at all: an address to listen on, not to connect to. */
+export function isUnspecified(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
 
 function isIn(prefixes: readonly Prefix[], host: string): boolean {

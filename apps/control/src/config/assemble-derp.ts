@@ -1,6 +1,7 @@
 /** Puts together relays: the embedded one, and where the DERP map comes from. */
 import { join } from 'node:path';
-import { defaultAddress, hostOf, operatorCertificate, selfMade } from './assemble-listen.ts';
+import { hostOf, isOfExamples } from './address.ts';
+import { defaultAddress, operatorCertificate, selfMade } from './assemble-listen.ts';
 import type { DerpConfig, EmbeddedRelayConfig } from './config.ts';
 import type { Settings } from './settings.ts';
 
@@ -13,6 +14,13 @@ export function assembleDerp(settings: Settings, serverUrl: URL, dataDir: string
   const paths = settings.get('derp.paths').map((path) => settings.absolute(path));
   const hasOthers = urls.length > 0 || paths.length > 0;
   const enabled = settings.get('derp.server.enabled') ?? !hasOthers;
+  checkUpdate(settings);
+  if (!enabled && !settings.isSet('derp.server.enabled')) {
+    settings.note(
+      'derp.server.enabled',
+      `not set: this server is no relay, as derp.${urls.length > 0 ? 'urls' : 'paths'} names others. Set it to true to have both`,
+    );
+  }
   const server = enabled ? assembleEmbedded(settings, serverUrl, dataDir) : undefined;
   const understood = !settings.isBroken('derp.urls') && !settings.isBroken('derp.paths');
   if (understood && !hasOthers && server?.addToMap !== true) {
@@ -23,14 +31,15 @@ export function assembleDerp(settings: Settings, serverUrl: URL, dataDir: string
       'leaves no relay at all, and clients do not connect without one: enable it, or set derp.urls or derp.paths',
     );
   }
-  return { server, urls, paths, updateMs: hasOthers ? assembleUpdate(settings) : undefined };
+  const isFollowed = hasOthers && settings.get('derp.auto_update_enabled');
+  const updateMs = isFollowed ? settings.get('derp.update_frequency') : undefined;
+  return { server, urls, paths, updateMs };
 }
 
-function assembleUpdate(settings: Settings): number | undefined {
-  if (!settings.get('derp.auto_update_enabled')) return undefined;
-  const every = settings.get('derp.update_frequency');
-  if (every < MIN_UPDATE_MS) settings.problem('derp.update_frequency', 'must be at least 1m');
-  return every;
+/** Also where nothing is followed yet: a value that will be refused one day is better known today. */
+function checkUpdate(settings: Settings): void {
+  if (settings.get('derp.update_frequency') >= MIN_UPDATE_MS) return;
+  settings.problem('derp.update_frequency', 'must be at least 1m');
 }
 
 function assembleEmbedded(
@@ -54,8 +63,8 @@ function assembleEmbedded(
     addToMap: settings.get('derp.server.automatically_add_embedded_derp_region'),
     hostname: settings.get('derp.server.hostname') ?? hostOf(serverUrl),
     port: own?.address.port ?? portOf(serverUrl),
-    ipv4: settings.get('derp.server.ipv4') || undefined,
-    ipv6: settings.get('derp.server.ipv6') || undefined,
+    ipv4: assembleAddress(settings, 'derp.server.ipv4'),
+    ipv6: assembleAddress(settings, 'derp.server.ipv6'),
     maxClients: settings.get('derp.server.max_clients'),
     clientRateLimit:
       bytesPerSecond === 0
@@ -65,6 +74,24 @@ function assembleEmbedded(
             burstBytes: settings.get('derp.server.client_rate_limit_burst_bytes'),
           },
   };
+}
+
+/** What the example files of headscale 0.23 to 0.26 have, besides addresses of documentation. */
+const EXAMPLE_IPV4 = '1.2.3.4';
+
+/** An address that was never filled in would keep every client from the relay, as they ask no DNS then. */
+function assembleAddress(
+  settings: Settings,
+  name: 'derp.server.ipv4' | 'derp.server.ipv6',
+): string | undefined {
+  const address = settings.get(name);
+  if (address === undefined) return undefined;
+  if (!isOfExamples(address) && address !== EXAMPLE_IPV4) return address;
+  settings.warn(
+    name,
+    `${address} is an example, so it is left out, and clients look up the host name. Set your own address, or leave the key out`,
+  );
+  return undefined;
 }
 
 function assembleOwnListener(

@@ -3,7 +3,15 @@ import { dirname, join } from 'node:path';
 import { isIPv6 } from 'node:net';
 import { formatPrefix } from '@malla/ip/prefix';
 import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
-import { formatListenAddress, isLoopback, isPrivateToClients, isWildcard } from './address.ts';
+import {
+  formatListenAddress,
+  hostOf,
+  isLoopback,
+  isOfExamples,
+  isPrivateToClients,
+  isUnspecified,
+  isWildcard,
+} from './address.ts';
 import type { ListenAddress, ListenConfig } from './config.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
@@ -41,11 +49,6 @@ export function assembleServerUrl(settings: Settings): URL {
   return fallback;
 }
 
-/** The host of a URL, an IPv6 address without brackets. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, '$1');
-}
-
 /** The address that a listener gets by default: as reachable as the server's URL. */
 export function defaultAddress(serverUrl: URL, port: number): ListenAddress {
   const host = hostOf(serverUrl);
@@ -59,6 +62,7 @@ export function assembleListen(settings: Settings, serverUrl: URL, dataDir: stri
   const extraTls =
     extra === undefined ? undefined : { address: extra, ...selfMade(dataDir, 'tls_extra') };
   checkClientsReturn(settings, serverUrl, extra !== undefined);
+  checkOthersFind(settings, serverUrl);
   if (tls !== undefined && serverUrl.protocol === 'http:') {
     settings.warn(
       'server_url',
@@ -136,6 +140,25 @@ function checkClientsReturn(settings: Settings, serverUrl: URL, hasExtraTls: boo
       'and never come back if nothing answers there. Use an https:// URL, or a private IP address, or set ' +
       'tls_extra_listen_addr to 0.0.0.0:443',
   );
+}
+
+/** Who listens for others has to tell them where. */
+function checkOthersFind(settings: Settings, serverUrl: URL): void {
+  if (!settings.isSet('server_url') || settings.isBroken('server_url')) return;
+  const host = hostOf(serverUrl);
+  const listen = settings.get('listen_addr');
+  const isForOthers = isWildcard(listen) || !isLoopback(listen.host ?? '');
+  if (isUnspecified(host)) {
+    settings.warn('server_url', `${host} is an address to listen on: no client can connect to it`);
+  } else if (isForOthers && isLoopback(host)) {
+    const text = formatListenAddress(listen);
+    settings.warn(
+      'server_url',
+      `${host} is each machine itself, while listen_addr (${text}) is for others: set it to the name or address at which they reach this server`,
+    );
+  } else if (isForOthers && isOfExamples(host)) {
+    settings.warn('server_url', `${host} is of examples: clients do not find this server there`);
+  }
 }
 
 function assembleMetrics(settings: Settings): ListenConfig['metrics'] {

@@ -87,6 +87,71 @@ describe('checks across keys', () => {
     );
   });
 
+  test('that others switch the embedded relay off is said, unless somebody did it by hand', () => {
+    assert.match(
+      notesOf('derp.urls: [https://relay.example/map]\n').join(),
+      /^note: derp\.server\.enabled: not set: this server is no relay, as derp\.urls names others[^,]*$/,
+    );
+    assert.match(notesOf('derp.paths: [/derp.yaml]\n').join(), /as derp\.paths names others/);
+    assert.deepEqual(notesOf('derp.paths: [/derp.yaml]\nderp.server.enabled: false\n'), []);
+    assert.deepEqual(notesOf('derp.paths: [/derp.yaml]\nderp.server.enabled: true\n'), []);
+  });
+
+  test('addresses of examples are left out of the DERP map, with a warning for each', () => {
+    for (const [v4, v6] of [
+      ['198.51.100.1', '2001:db8::1'],
+      ['192.0.2.7', '3fff::1'],
+      ['203.0.113.9', '2001:DB8:1::'],
+      ['1.2.3.4', '2001:db8::1'],
+    ]) {
+      const lines = `derp.server: {enabled: true, ipv4: ${v4}, ipv6: "${v6}"}\n`;
+      const { server } = configOf(lines).derp;
+      assert.deepEqual([server?.ipv4, server?.ipv6], [undefined, undefined]);
+      const [first = '', second = '', ...others] = notesOf(lines);
+      assert.match(first, /^warning: derp\.server\.ipv4: \S+ is an example, so it is left out/);
+      assert.match(second, /^warning: derp\.server\.ipv6: /);
+      assert.deepEqual(others, []);
+    }
+    const real = 'derp.server: {enabled: true, ipv4: 198.51.99.1, ipv6: "2001:db7::1"}\n';
+    assert.deepEqual(notesOf(real), []);
+    assert.equal(configOf(real).derp.server?.ipv4, '198.51.99.1');
+    const off =
+      'derp: {urls: [https://relay.example/map], server: {enabled: false, ipv4: 198.51.100.1}}\n';
+    assert.deepEqual(notesOf(off), []);
+  });
+
+  test('how often DERP maps are read again has a least value, whether they are or not', () => {
+    for (const rest of ['', 'derp.auto_update_enabled: true\n', 'derp.paths: [/derp.yaml]\n']) {
+      assert.equal(
+        problemOf(`derp.update_frequency: 10s\n${rest}`),
+        'derp.update_frequency: must be at least 1m',
+      );
+    }
+    assert.equal(problemOf('derp.update_frequency: 1m\n'), undefined);
+  });
+
+  test('a URL that only this machine, or nobody, finds is warned about where others are listened for', () => {
+    const said = (url: string, listen: string): string =>
+      notesOf(`server_url: ${url}\nlisten_addr: ${listen}\n`)
+        .filter((line) => !line.includes('never come back'))
+        .join('\n');
+    for (const url of ['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080']) {
+      for (const listen of ['0.0.0.0:8080', ':8080', '192.168.1.10:8080', '"[::]:8080"']) {
+        assert.match(said(url, listen), /^warning: server_url: \S+ is each machine itself/, url);
+      }
+      assert.equal(said(url, '127.0.0.1:8080'), '');
+    }
+    for (const url of ['https://vpn.example.com', 'https://a.example', 'https://203.0.113.7']) {
+      assert.match(said(url, '0.0.0.0:443'), /^warning: server_url: \S+ is of examples/, url);
+      assert.equal(said(url, '127.0.0.1:8080'), '', url);
+    }
+    for (const url of ['http://0.0.0.0:8080', 'http://[::]:8080']) {
+      assert.match(said(url, '127.0.0.1:8080'), /is an address to listen on/, url);
+    }
+    assert.equal(said('https://vpn.acme.dev', '0.0.0.0:443'), '');
+    assert.equal(said('http://192.168.1.10:8080', '0.0.0.0:8080'), '');
+  });
+
   test('STUN can be switched off', () => {
     assert.equal(configOf('derp.server.stun.enabled: false\n').derp.server?.stun, undefined);
   });

@@ -1,13 +1,13 @@
 /** Puts the configuration together from the values of its keys, and reports what does not fit. */
 import { join } from 'node:path';
 import { messageOf } from '@malla/base/error';
+import { hostOf } from './address.ts';
 import { assembleDerp } from './assemble-derp.ts';
 import {
   assembleDataDir,
   assembleListen,
   assembleServerUrl,
   checkCollisions,
-  hostOf,
 } from './assemble-listen.ts';
 import { assembleDns, assembleNode, assemblePrefixes } from './assemble-tailnet.ts';
 import type { Config } from './config.ts';

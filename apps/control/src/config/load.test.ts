@@ -232,6 +232,7 @@ describe("headscale's configuration", () => {
     const at = '/etc/headscale/config.yaml';
     assert.deepEqual(lines, [
       `${at}: note: using headscale's configuration, as there is none of malla's`,
+      `${at}:2: warning: server_url: vpn.example.org is of examples: clients do not find this server there`,
       `${at}:5: note: grpc_listen_addr: has no effect: there is no gRPC: remote administration uses the REST API on listen_addr`,
       `${at}:6: note: grpc_allow_insecure: has no effect: there is no gRPC: remote administration uses the REST API on listen_addr`,
       `${at}:29: note: disable_check_updates: has no effect: malla never calls anywhere to look for updates`,

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import {
+  type DecodedDerpMap,
   decodeDerpMap,
   type DerpMapLayer,
   encodeDerpMap,
@@ -105,37 +106,88 @@ describe('derp map', () => {
     assert.equal(encodeDerpMap(one), encodeDerpMap(two));
   });
 
-  test('all problems are told with their place', () => {
-    const decoded = decodeDerpMap({
+  test('what is wrong in a node leaves out the node, with its place and name', () => {
+    const decoded = decoding({
       Regions: {
-        x: null,
         1: {
-          RegionID: 2,
-          Nodes: [{ Name: '1a' }, { Name: '1b', HostName: 'h', DERPPort: 70_000 }],
+          Nodes: [
+            { Name: '1a' },
+            { HostName: 'nameless' },
+            'text',
+            { Name: '1b', HostName: 'h', DERPPort: 70_000, STUNOnly: 'no' },
+            { Name: '1c', HostName: 'h', RegionID: 2 },
+            { Name: '1d', HostName: 'good' },
+          ],
         },
-        3: { Nodes: [{ Name: '1b', HostName: 'h', STUNOnly: 'no' }] },
       },
     });
-    assert.deepEqual(decoded, {
-      ok: false,
-      error: [
-        'Regions.1.RegionID: expected 1, as the region is numbered',
-        'Regions.1.Nodes[0].HostName: missing',
-        'Regions.1.Nodes[1].DERPPort: expected a TCP port',
-        'Regions.3.Nodes[0].STUNOnly: expected true or false',
-        'Regions.x: expected a region number',
-        'Regions.3: second node named 1b',
-      ],
-    });
+    assert.deepEqual(
+      decoded.layer.Regions['1']?.Nodes.map(({ Name }) => Name),
+      ['1d'],
+    );
+    assert.deepEqual(decoded.leftOut, [
+      'Regions.1.Nodes[0] (1a): HostName: missing',
+      'Regions.1.Nodes[1]: Name: missing',
+      'Regions.1.Nodes[2]: expected an object',
+      'Regions.1.Nodes[3] (1b): STUNOnly: expected true or false; DERPPort: expected a TCP port',
+      'Regions.1.Nodes[4] (1c): RegionID: expected 1, the region it stands in',
+    ]);
   });
 
-  test('too many regions are refused', () => {
+  test('what is wrong in a region leaves out the region, and no other', () => {
+    const { layer: read, leftOut } = decoding({
+      Regions: {
+        x: region('x'),
+        1: { RegionID: 2, Nodes: [] },
+        2: { Nodes: 'h' },
+        3: 7,
+        4: { Latitude: 91 },
+        5: { Nodes: [{ Name: '5a' }] },
+        6: { Nodes: [{ Name: '1b', HostName: 'h' }] },
+        7: { Nodes: [{ Name: '1b', HostName: 'h' }] },
+        8: { RegionID: '8', RegionCode: 8, Nodes: [{ Name: 8, HostName: 'h', RegionID: '8' }] },
+      },
+      HomeParams: { RegionScore: { 8: 2, 9: 'far' } },
+    });
+    assert.deepEqual(Object.keys(read.Regions), ['6', '8']);
+    assert.deepEqual(read.Regions['8'], {
+      RegionID: 8,
+      RegionCode: '8',
+      RegionName: '8',
+      Nodes: [{ Name: '8', RegionID: 8, HostName: 'h' }],
+    });
+    assert.deepEqual(read.HomeParams, { RegionScore: { 8: 2 } });
+    assert.deepEqual(leftOut, [
+      'Regions.1: RegionID: expected 1, as the region is numbered',
+      'Regions.2: Nodes: expected a list',
+      'Regions.3: expected an object or null',
+      'Regions.4: Latitude: expected degrees, -90 to 90',
+      'Regions.5.Nodes[0] (5a): HostName: missing',
+      'Regions.5: no node is left',
+      'Regions.7.Nodes[0] (1b): Name: another node has it',
+      'Regions.7: no node is left',
+      'Regions.x: expected a region number',
+      'HomeParams.RegionScore.9: expected a region number and a factor',
+    ]);
+  });
+
+  test('what is no map at all is a fault', () => {
+    for (const value of [undefined, null, 7, 'text', [], [{}]]) {
+      assert.deepEqual(decodeDerpMap(value), {
+        ok: false,
+        error: 'expected an object with Regions',
+      });
+    }
+    assert.deepEqual(decodeDerpMap({ Regions: [] }), {
+      ok: false,
+      error: 'Regions: expected an object',
+    });
     const Regions = Object.fromEntries(
       Array.from({ length: MAX_REGIONS + 1 }, (_, i) => [i + 1, null]),
     );
     assert.deepEqual(decodeDerpMap({ Regions }), {
       ok: false,
-      error: [`Regions: more than ${MAX_REGIONS}`],
+      error: `Regions: more than ${MAX_REGIONS}`,
     });
   });
 
@@ -143,7 +195,7 @@ describe('derp map', () => {
     fc.assert(
       fc.property(fc.oneof(fc.anything({ withMap: true }), mapLike), (value) => {
         const decoded = decodeDerpMap(value);
-        if (decoded.ok) encodeDerpMap(mergeDerpMaps([decoded.value]));
+        if (decoded.ok) encodeDerpMap(mergeDerpMaps([decoded.value.layer]));
       }),
     );
   });
@@ -157,10 +209,17 @@ const mapLike = fc.record({
   HomeParams: fc.record({ RegionScore: fc.anything() }),
 });
 
-function layer(value: unknown): DerpMapLayer {
+function decoding(value: unknown): DecodedDerpMap {
   const decoded = decodeDerpMap(value);
   assert.ok(decoded.ok, String(!decoded.ok && decoded.error));
   return decoded.value;
+}
+
+/** Of a map with nothing wrong. */
+function layer(value: unknown): DerpMapLayer {
+  const { layer: read, leftOut } = decoding(value);
+  assert.deepEqual(leftOut, []);
+  return read;
 }
 
 function region(code: string): object {

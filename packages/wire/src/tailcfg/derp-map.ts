@@ -61,34 +61,44 @@ export interface DerpMapLayer extends Omit<DerpMap, 'Regions'> {
   readonly Regions: Readonly<Record<string, DerpRegion | null>>;
 }
 
+/** What was read of a layer, and what was left out of it. */
+export interface DecodedDerpMap {
+  readonly layer: DerpMapLayer;
+  /** The place and what is wrong there, as in `Regions.900.Nodes[0] (900a): HostName: missing`. */
+  readonly leftOut: readonly string[];
+}
+
 /**
- * Reads a layer from parsed JSON or YAML. A fault lists every problem with its place, as in
- * `Regions.900.Nodes[0].HostName: expected text`. Never throws.
+ * Reads a layer from parsed JSON or YAML. What is wrong in a node leaves out the node, what is wrong in a
+ * region the region: others' relays do not depend on it. The fault is what is wrong with the whole. Never
+ * throws.
  */
-export function decodeDerpMap(value: unknown): Result<DerpMapLayer, readonly string[]> {
-  const problems = new Problems();
+export function decodeDerpMap(value: unknown): Result<DecodedDerpMap, string> {
   const map = fieldsOf(value);
-  if (map === undefined) return fail(['expected an object with Regions']);
-  const regions: Record<string, DerpRegion | null> = {};
+  if (map === undefined) return fail('expected an object with Regions');
   const given = map.get('regions');
   const entries = given === undefined || given === null ? new Map() : entriesOf(given);
-  if (entries === undefined) problems.add('Regions', 'expected an object');
-  else if (entries.size > MAX_REGIONS) problems.add('Regions', `more than ${MAX_REGIONS}`);
-  else {
-    for (const [key, region] of entries) {
-      if (!/^[1-9]\d{0,8}$/.test(key)) problems.add(`Regions.${key}`, 'expected a region number');
-      else regions[key] = region === null ? null : readRegion(problems, Number(key), region);
+  if (entries === undefined) return fail('Regions: expected an object');
+  if (entries.size > MAX_REGIONS) return fail(`Regions: more than ${MAX_REGIONS}`);
+  const leftOut = new Problems();
+  const names = new Set<string>();
+  const regions: Record<string, DerpRegion | null> = {};
+  for (const [key, region] of entries) {
+    if (!/^[1-9]\d{0,8}$/.test(key)) leftOut.add(`Regions.${key}`, 'expected a region number');
+    else if (region === null) regions[key] = null;
+    else {
+      const read = readRegion(leftOut, names, Number(key), region);
+      if (read !== undefined) regions[key] = read;
     }
   }
-  const score = readRegionScore(problems, map.get('homeparams'));
-  const omitDefault = problems.flag(map, 'omitDefaultRegions', '');
-  noteDuplicateNames(problems, regions);
-  if (problems.list.length > 0) return fail(problems.list);
-  return ok({
+  const score = readRegionScore(leftOut, map.get('homeparams'));
+  const omitDefault = leftOut.flag(map, 'omitDefaultRegions');
+  const layer = {
     ...(score && { HomeParams: { RegionScore: score } }),
     Regions: regions,
     ...omitDefault,
-  });
+  };
+  return ok({ layer, leftOut: leftOut.list });
 }
 
 /**
@@ -138,25 +148,27 @@ class Problems {
     if (this.list.length < 100) this.list.push(`${place}: ${what}`);
   }
 
-  text(fields: Fields, name: string, path: string): string | undefined {
+  /** YAML has numbers where a name is one. */
+  text(fields: Fields, name: string): string | undefined {
     const value = fields.get(name.toLowerCase());
     if (value === undefined || value === null || value === '') return undefined;
     if (typeof value === 'string') return value;
-    this.add(path + name, 'expected text');
+    if (Number.isSafeInteger(value)) return String(value);
+    this.add(name, 'expected text');
     return undefined;
   }
 
   /** A property for spreading: absent where the value is, or is Go's zero. */
-  optionalText<N extends string>(fields: Fields, name: N, path: string): { [K in N]?: string } {
-    const value = this.text(fields, name, path);
+  optionalText<N extends string>(fields: Fields, name: N): { [K in N]?: string } {
+    const value = this.text(fields, name);
     return (value === undefined ? {} : { [name]: value }) as { [K in N]?: string };
   }
 
-  flag<N extends string>(fields: Fields, name: N, path: string): { [K in N]?: true } {
+  flag<N extends string>(fields: Fields, name: N): { [K in N]?: true } {
     const value = fields.get(name.toLowerCase());
     if (value === true) return { [name]: true } as { [K in N]?: true };
     if (value !== undefined && value !== null && value !== false) {
-      this.add(path + name, 'expected true or false');
+      this.add(name, 'expected true or false');
     }
     return {};
   }
@@ -164,7 +176,6 @@ class Problems {
   number<N extends string>(
     fields: Fields,
     name: N,
-    path: string,
     fits: (value: number) => boolean,
     expected: string,
   ): { [K in N]?: number } {
@@ -173,94 +184,108 @@ class Problems {
     if (typeof value === 'number' && fits(value)) {
       return { [name]: value } as { [K in N]?: number };
     }
-    this.add(path + name, `expected ${expected}`);
+    this.add(name, `expected ${expected}`);
     return {};
   }
+
+  /** What is wrong inside, as one problem of its place; whether there is anything. */
+  include(place: string, inner: Problems): boolean {
+    if (inner.list.length === 0) return false;
+    this.add(place, inner.list.join('; '));
+    return true;
+  }
 }
 
-function readRegion(problems: Problems, id: number, value: unknown): DerpRegion | null {
-  const path = `Regions.${id}.`;
+/** Undefined: it is left out. `names` are those of all nodes so far. */
+function readRegion(
+  leftOut: Problems,
+  names: Set<string>,
+  id: number,
+  value: unknown,
+): DerpRegion | undefined {
+  const place = `Regions.${id}`;
   const fields = fieldsOf(value);
   if (fields === undefined) {
-    problems.add(`Regions.${id}`, 'expected an object or null');
-    return null;
+    leftOut.add(place, 'expected an object or null');
+    return undefined;
   }
+  const problems = new Problems();
   const own = fields.get('regionid');
-  if (own !== undefined && own !== null && own !== id) {
-    problems.add(`${path}RegionID`, `expected ${id}, as the region is numbered`);
+  if (own !== undefined && own !== null && Number(own) !== id) {
+    problems.add('RegionID', `expected ${id}, as the region is numbered`);
   }
-  const code = problems.text(fields, 'RegionCode', path) ?? String(id);
-  const given = fields.get('nodes') ?? [];
-  let nodes: readonly unknown[] = [];
-  if (!Array.isArray(given)) problems.add(`${path}Nodes`, 'expected a list');
-  else if (given.length > MAX_NODES_PER_REGION) {
-    problems.add(`${path}Nodes`, `more than ${MAX_NODES_PER_REGION}`);
-  } else nodes = given;
-  return {
+  const code = problems.text(fields, 'RegionCode') ?? String(id);
+  const region = {
     RegionID: id,
     RegionCode: code,
-    RegionName: problems.text(fields, 'RegionName', path) ?? code,
-    ...problems.number(
-      fields,
-      'Latitude',
-      path,
-      (deg) => Math.abs(deg) <= 90,
-      'degrees, -90 to 90',
-    ),
-    ...problems.number(
-      fields,
-      'Longitude',
-      path,
-      (deg) => Math.abs(deg) <= 180,
-      'degrees, -180 to 180',
-    ),
-    ...problems.flag(fields, 'Avoid', path),
-    ...problems.flag(fields, 'NoMeasureNoHome', path),
-    Nodes: nodes.flatMap((node, i) => readNode(problems, id, `${path}Nodes[${i}]`, node) ?? []),
+    RegionName: problems.text(fields, 'RegionName') ?? code,
+    ...problems.number(fields, 'Latitude', (deg) => Math.abs(deg) <= 90, 'degrees, -90 to 90'),
+    ...problems.number(fields, 'Longitude', (deg) => Math.abs(deg) <= 180, 'degrees, -180 to 180'),
+    ...problems.flag(fields, 'Avoid'),
+    ...problems.flag(fields, 'NoMeasureNoHome'),
   };
+  const given: unknown = fields.get('nodes') ?? [];
+  const nodes: readonly unknown[] = Array.isArray(given) ? given : [];
+  if (!Array.isArray(given)) problems.add('Nodes', 'expected a list');
+  else if (nodes.length > MAX_NODES_PER_REGION) {
+    problems.add('Nodes', `more than ${MAX_NODES_PER_REGION}`);
+  }
+  if (leftOut.include(place, problems)) return undefined;
+  const read = nodes.flatMap(
+    (node, i) => readNode(leftOut, names, id, `${place}.Nodes[${i}]`, node) ?? [],
+  );
+  if (nodes.length > 0 && read.length === 0) {
+    leftOut.add(place, 'no node is left');
+    return undefined;
+  }
+  return { ...region, Nodes: read };
 }
 
+/** Undefined: it is left out. */
 function readNode(
-  problems: Problems,
+  leftOut: Problems,
+  names: Set<string>,
   regionId: number,
   place: string,
   value: unknown,
 ): DerpNode | undefined {
   const fields = fieldsOf(value);
   if (fields === undefined) {
-    problems.add(place, 'expected an object');
+    leftOut.add(place, 'expected an object');
     return undefined;
   }
-  const path = `${place}.`;
+  const problems = new Problems();
   const own = fields.get('regionid');
-  if (own !== undefined && own !== null && own !== 0 && own !== regionId) {
-    problems.add(`${path}RegionID`, `expected ${regionId}, the region it stands in`);
+  if (own !== undefined && own !== null && own !== 0 && Number(own) !== regionId) {
+    problems.add('RegionID', `expected ${regionId}, the region it stands in`);
   }
-  const name = problems.text(fields, 'Name', path);
-  const hostName = problems.text(fields, 'HostName', path);
-  if (name === undefined) problems.add(`${path}Name`, 'missing');
-  if (hostName === undefined) problems.add(`${path}HostName`, 'missing');
-  if (name === undefined || hostName === undefined) return undefined;
-  return {
+  const name = problems.text(fields, 'Name') ?? '';
+  const hostName = problems.text(fields, 'HostName') ?? '';
+  if (name === '') problems.add('Name', 'missing');
+  if (hostName === '') problems.add('HostName', 'missing');
+  if (names.has(name)) problems.add('Name', 'another node has it');
+  const node = {
     Name: name,
     RegionID: regionId,
     HostName: hostName,
-    ...problems.optionalText(fields, 'CertName', path),
-    ...problems.optionalText(fields, 'IPv4', path),
-    ...problems.optionalText(fields, 'IPv6', path),
+    ...problems.optionalText(fields, 'CertName'),
+    ...problems.optionalText(fields, 'IPv4'),
+    ...problems.optionalText(fields, 'IPv6'),
     ...problems.number(
       fields,
       'STUNPort',
-      path,
       (port) => port === -1 || isPort(port),
       'a UDP port, or -1 for none',
     ),
-    ...problems.flag(fields, 'STUNOnly', path),
-    ...problems.number(fields, 'DERPPort', path, isPort, 'a TCP port'),
-    ...problems.flag(fields, 'InsecureForTests', path),
-    ...problems.optionalText(fields, 'STUNTestIP', path),
-    ...problems.flag(fields, 'CanPort80', path),
+    ...problems.flag(fields, 'STUNOnly'),
+    ...problems.number(fields, 'DERPPort', isPort, 'a TCP port'),
+    ...problems.flag(fields, 'InsecureForTests'),
+    ...problems.optionalText(fields, 'STUNTestIP'),
+    ...problems.flag(fields, 'CanPort80'),
   };
+  if (leftOut.include(name === '' ? place : `${place} (${name})`, problems)) return undefined;
+  names.add(name);
+  return node;
 }
 
 function isPort(port: number): boolean {
@@ -279,19 +304,6 @@ function readRegionScore(problems: Problems, value: unknown): Record<string, num
   }
   if (entries === undefined) problems.add('HomeParams.RegionScore', 'expected an object');
   return score;
-}
-
-function noteDuplicateNames(
-  problems: Problems,
-  regions: Readonly<Record<string, DerpRegion | null>>,
-): void {
-  const seen = new Set<string>();
-  for (const region of Object.values(regions)) {
-    for (const { Name } of region?.Nodes ?? []) {
-      if (seen.has(Name)) problems.add(`Regions.${region?.RegionID}`, `second node named ${Name}`);
-      seen.add(Name);
-    }
-  }
 }
 
 /** An object's fields by lower-case name; undefined for anything else. */
