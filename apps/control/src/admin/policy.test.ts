@@ -92,6 +92,26 @@ describe('the policy over the API', () => {
     );
   });
 
+  test('is refused in the words by which editors know what kind of mistake it is', async () => {
+    const refusalOf = async (policy: string): Promise<string> => {
+      const { body } = await admin.request('POST', '/api/v1/policy/check', { body: { policy } });
+      return (body as { readonly message: string }).message;
+    };
+    for (const syntax of ['{', '{"acls": [}', 'acls', '{"acls": [] "hosts": {}}', '{}}']) {
+      assert.match(await refusalOf(syntax), /^parsing HuJSON: 1:\d+: /);
+    }
+    for (const content of [
+      '[]',
+      '{"acls": 7}',
+      '{"acls": [{"action": "accept", "src": [7], "dst": ["*:*"]}]}',
+      '{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:99999"]}]}',
+      '{"groups": {"group:a": ["ann"]}}',
+    ]) {
+      assert.match(await refusalOf(content), /^parsing policy from bytes: 1:\d+: /);
+    }
+    assert.match(await refusalOf(TESTED), /^test\(s\) failed:/);
+  });
+
   test('may be longer than other bodies, but not without end', async () => {
     const long = `${NOTHING}//${'x'.repeat(1_000_000)}`;
     await admin.client.setPolicy({ policy: long });

@@ -4,9 +4,10 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { MallaError } from '@malla/base/error';
-import { fail, ok, type Result } from '@malla/base/result';
+import { fail, type Result } from '@malla/base/result';
 import { parsePolicy } from '@malla/policy/document/parse';
 import { formatProblems, type Problem } from '@malla/policy/document/problem';
+import { parseTree } from '@malla/policy/document/tree';
 import type { EngineOptions } from '@malla/policy/engine/contract';
 import type { NodeName } from '@malla/policy/explain/ends';
 import { policyTestSteps } from '@malla/policy/explain/tests';
@@ -19,8 +20,8 @@ export const MAX_POLICY_LENGTH = 1 << 20;
 
 /** Why a text is no policy. */
 export interface Refusal {
-  /** `tests`: it is one, but does not do what its own tests say. */
-  readonly reason: 'unreadable' | 'invalid' | 'tests';
+  /** `syntax`: it is no HuJSON; `content`: it says what no policy can; `tests`: it does not do what its own tests say. */
+  readonly reason: 'unreadable' | 'syntax' | 'content' | 'tests';
   /** All of it, for people. */
   readonly text: string;
   readonly problems: readonly Problem[];
@@ -42,18 +43,21 @@ export async function judge(
 /** Reads a text. Never throws. */
 export function readPolicy(text: string): Result<Policy, Refusal> {
   // Whoever wants to allow everything says so: an empty file is one that somebody failed to write.
-  if (text.trim() === '') return invalid(problemAtStart('the policy is empty', ALLOW_ALL_HINT));
+  if (text.trim() === '')
+    return invalid('content', [problemAtStart('the policy is empty', ALLOW_ALL_HINT)]);
   if (text.length > MAX_POLICY_LENGTH) {
-    return invalid(problemAtStart(`the policy is longer than ${MAX_POLICY_LENGTH} characters`));
+    const problem = problemAtStart(`the policy is longer than ${MAX_POLICY_LENGTH} characters`);
+    return invalid('content', [problem]);
   }
   const parsed = parsePolicy(text);
-  return parsed.ok ? ok(parsed.value) : invalid(...parsed.error);
+  if (parsed.ok) return parsed;
+  return invalid(parseTree(text).ok ? 'content' : 'syntax', parsed.error);
 }
 
 /** The refusal as what a caller of the API gets. */
-export function refusalError({ text, problems }: Refusal): MallaError {
+export function refusalError({ reason, text, problems }: Refusal): MallaError {
   return new MallaError('policy.invalid', text, {
-    details: { problems: problems.map(problemView) },
+    details: { reason, problems: problems.map(problemView) },
   });
 }
 
@@ -85,8 +89,11 @@ export async function testPolicy(
   return { reason: 'tests', text: `test(s) failed:\n${formatProblems(problems)}`, problems };
 }
 
-function invalid(...problems: readonly Problem[]): Result<never, Refusal> {
-  return fail({ reason: 'invalid', text: formatProblems(problems), problems });
+function invalid(
+  reason: 'syntax' | 'content',
+  problems: readonly Problem[],
+): Result<never, Refusal> {
+  return fail({ reason, text: formatProblems(problems), problems });
 }
 
 function problemAtStart(message: string, hint?: string): Problem {
