@@ -37,11 +37,19 @@ const RUNS: Record<
 > = {
   unit: {
     flags: ['--test-randomize'],
-    globs: ['packages/**/*.test.ts', 'apps/**/*.test.ts', 'tests/*.test.ts'],
+    globs: [
+      'packages/**/*.test.ts',
+      'apps/**/*.test.ts',
+      'tests/*.test.ts',
+      'tests/guides/reader/*.test.ts',
+    ],
   },
   system: { flags: ['--test-concurrency=1'], globs: ['tests/system/**/*.test.ts'] },
   // Each lab is a world of its own, and most of a file's time is waiting.
-  interop: { flags: ['--test-concurrency=2'], globs: ['tests/interop/*.test.ts'] },
+  interop: {
+    flags: ['--test-concurrency=2'],
+    globs: ['tests/interop/*.test.ts', 'tests/guides/*.test.ts'],
+  },
 };
 
 const total = { passed: 0, failed: 0, skipped: 0 };
