@@ -11,6 +11,10 @@ function regionOf(id: number, host: string): string {
   return `  ${id}: {nodes: [{name: ${id}a, hostname: ${host}}]}\n`;
 }
 
+async function regionsOf(derpMaps: DerpMaps): Promise<readonly string[]> {
+  return Object.keys((await derpMaps.read()).Regions);
+}
+
 /** Keeps `level message {fields}` of every line. */
 function recorder(): { readonly log: Logger; readonly lines: string[] } {
   const lines: string[] = [];
@@ -32,10 +36,6 @@ describe('DERP maps', () => {
   function maps(log: Logger, sources: Partial<DerpMapSources> = {}): DerpMaps {
     const none = { urls: [], embedded: undefined, serverHost: 'vpn.acme.dev' };
     return new DerpMaps({ ...none, paths: [path], ...sources }, log);
-  }
-
-  async function regionsOf(derpMaps: DerpMaps): Promise<readonly string[]> {
-    return Object.keys((await derpMaps.read()).Regions);
   }
 
   test('lack only what is wrong, which is told once', async () => {

@@ -42,6 +42,13 @@ function problemOf(lines: string): string | undefined {
   return problems[0];
 }
 
+/** What is said of a server's URL, besides that clients may not come back to it. */
+function urlDoubts(url: string, listen: string): string {
+  return notesOf(`server_url: ${url}\nlisten_addr: ${listen}\n`)
+    .filter((line) => !line.includes('never come back'))
+    .join('\n');
+}
+
 function withoutPlace(line: string): string {
   return line.replace(/^\/etc\/malla\/c\.yaml(?::\d+)?: /, '');
 }
@@ -131,25 +138,25 @@ describe('checks across keys', () => {
   });
 
   test('a URL that only this machine, or nobody, finds is warned about where others are listened for', () => {
-    const said = (url: string, listen: string): string =>
-      notesOf(`server_url: ${url}\nlisten_addr: ${listen}\n`)
-        .filter((line) => !line.includes('never come back'))
-        .join('\n');
     for (const url of ['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080']) {
       for (const listen of ['0.0.0.0:8080', ':8080', '192.168.1.10:8080', '"[::]:8080"']) {
-        assert.match(said(url, listen), /^warning: server_url: \S+ is each machine itself/, url);
+        assert.match(
+          urlDoubts(url, listen),
+          /^warning: server_url: \S+ is each machine itself/,
+          url,
+        );
       }
-      assert.equal(said(url, '127.0.0.1:8080'), '');
+      assert.equal(urlDoubts(url, '127.0.0.1:8080'), '');
     }
     for (const url of ['https://vpn.example.com', 'https://a.example', 'https://203.0.113.7']) {
-      assert.match(said(url, '0.0.0.0:443'), /^warning: server_url: \S+ is of examples/, url);
-      assert.equal(said(url, '127.0.0.1:8080'), '', url);
+      assert.match(urlDoubts(url, '0.0.0.0:443'), /^warning: server_url: \S+ is of examples/, url);
+      assert.equal(urlDoubts(url, '127.0.0.1:8080'), '', url);
     }
     for (const url of ['http://0.0.0.0:8080', 'http://[::]:8080']) {
-      assert.match(said(url, '127.0.0.1:8080'), /is an address to listen on/, url);
+      assert.match(urlDoubts(url, '127.0.0.1:8080'), /is an address to listen on/, url);
     }
-    assert.equal(said('https://vpn.acme.dev', '0.0.0.0:443'), '');
-    assert.equal(said('http://192.168.1.10:8080', '0.0.0.0:8080'), '');
+    assert.equal(urlDoubts('https://vpn.acme.dev', '0.0.0.0:443'), '');
+    assert.equal(urlDoubts('http://192.168.1.10:8080', '0.0.0.0:8080'), '');
   });
 
   test('STUN can be switched off', () => {

@@ -153,7 +153,7 @@ class Problems {
     const value = fields.get(name.toLowerCase());
     if (value === undefined || value === null || value === '') return undefined;
     if (typeof value === 'string') return value;
-    if (Number.isSafeInteger(value)) return String(value);
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
     this.add(name, 'expected text');
     return undefined;
   }
