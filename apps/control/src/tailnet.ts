@@ -32,9 +32,10 @@ import { AuthRequestCache } from './machine/auth-requests.ts';
 import { C2nExchanges } from './machine/c2n.ts';
 import type { MachineDeps } from './machine/deps.ts';
 import { ExpiryWatch } from './machine/expiry.ts';
-import { KeepAlives } from './machine/keep-alive.ts';
+import { KeepAlives } from './machine/keep-alives.ts';
 import { createLogins } from './machine/logins.ts';
-import { Presences } from './machine/presence.ts';
+import { Presences } from './machine/presences.ts';
+import type { PresenceEvent } from './machine/presence.ts';
 import { engineOptionsOf } from './policy/engine-options.ts';
 import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
@@ -101,11 +102,11 @@ export class Tailnet {
       stored: state.dnsRecords(),
     });
     this.map = new TailnetMap(config, derpMap, this.dns);
+    const clock = { now: world.monotonic, after: world.after };
     this.presences = new Presences({
-      now: world.now,
-      after: world.after,
-      onTurn: (id, online) => this.#turned(id, online),
-      onStream: (id, open) => (open ? this.routes.streamOpened(id) : this.routes.streamsEnded(id)),
+      clock,
+      wall: world.now,
+      onEvent: (event) => this.#presence(event),
     });
     this.routes = new Routes(
       {
@@ -176,11 +177,17 @@ export class Tailnet {
       after: world.after,
       log: world.log,
     });
+    this.#keepAlives = new KeepAlives({
+      fanout: this.fanout,
+      clock,
+      fraction: () => (world.random(1)[0] ?? 0) / 256,
+    });
     this.logins = createLogins(this.authRequests, this.sshChecks, this.ledger, rules, world.random);
     this.machine = {
       ledger: this.ledger,
       fanout: this.fanout,
       presences: this.presences,
+      keepAlives: this.#keepAlives,
       routes: this.routes,
       authRequests: this.authRequests,
       c2n: this.c2n,
@@ -201,11 +208,6 @@ export class Tailnet {
         return online ? undefined : lastSeen;
       },
       onExpired: (nodes) => this.#endExpired(nodes),
-    });
-    this.#keepAlives = new KeepAlives({
-      fanout: this.fanout,
-      fraction: () => (world.random(1)[0] ?? 0) / 256,
-      after: world.after,
     });
     this.ledger.onChanges((changes) => this.#changed(changes));
   }
@@ -228,7 +230,6 @@ export class Tailnet {
 
   /** Does what is due. Call it about once a second; never rejects. */
   async tick(): Promise<void> {
-    this.#keepAlives.look(this.#world.monotonic());
     this.authRequests.dropExpired();
     this.sshChecks.look();
     this.#posture.look();
@@ -272,6 +273,7 @@ export class Tailnet {
   async stop(): Promise<void> {
     this.routes.stop();
     const seen = this.presences.stop();
+    this.#keepAlives.stop();
     for (const stream of this.fanout.streams()) this.fanout.close(stream);
     this.c2n.stop();
     await this.ledger.executeLate((state) => {
@@ -385,6 +387,12 @@ export class Tailnet {
   #postureChanged(id: NodeId): void {
     const node = this.ledger.state.node(id);
     if (node !== undefined) this.fanout.apply([], this.access.postureChanged(node));
+  }
+
+  #presence(event: PresenceEvent): void {
+    if (event.kind === 'turned') this.#turned(event.id, event.online);
+    else if (event.open) this.routes.streamOpened(event.id);
+    else this.routes.streamsEnded(event.id);
   }
 
   #turned(id: NodeId, online: boolean): void {

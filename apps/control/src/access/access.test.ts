@@ -224,6 +224,26 @@ describe('access', () => {
     assert.ok([...tailnet.clients.values()].every(({ client }) => !client.ended));
   });
 
+  test('when all nodes of a class are deleted at once those who saw them are told of each', () => {
+    const tailnet = new Tailnet([{ userId: 1 }, { userId: 2 }, { userId: 2 }, { userId: 3 }]);
+    tailnet.setPolicy(
+      policyOf({ acls: [{ action: 'accept', src: ['user1@'], dst: ['user2@:*'] }] }),
+    );
+    tailnet.open(1);
+    tailnet.world.settle();
+    const { client } = tailnet.clients.get(1) ?? assert.fail();
+    assert.deepEqual([...client.netmap.peers.keys()], [2, 3]);
+    const gone = [2, 3].map((id): Change => ({
+      table: 'node',
+      id,
+      before: tailnet.world.node(id),
+      after: undefined,
+    }));
+    tailnet.change(...gone);
+    tailnet.world.settle();
+    assert.deepEqual([...client.netmap.peers.keys()], []);
+  });
+
   test('after any history of nodes, users and policies is what every client believes', () => {
     fc.assert(
       fc.property(fc.array(operation(), { maxLength: 40 }), (operations) => {

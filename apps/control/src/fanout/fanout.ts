@@ -123,10 +123,11 @@ export class Fanout {
 
   /** Rows have changed; `rules` is what that has touched beyond them. */
   apply(changes: readonly Change[], rules?: RulesChange): void {
-    const others =
-      rules !== undefined && (rules.visibility || this.#views.someMove(rules.reclassed));
-    if (others) this.#views.unsettled(() => this.#apply(changes, rules));
-    else this.#apply(changes, rules);
+    const isSettled =
+      rules === undefined ||
+      !(rules.visibility || changes.some(isDeletion) || this.#views.someMove(rules.reclassed));
+    if (isSettled) this.#apply(changes, rules);
+    else this.#views.unsettled(() => this.#apply(changes, rules));
   }
 
   #apply(changes: readonly Change[], rules: RulesChange | undefined): void {
@@ -459,6 +460,11 @@ export class Fanout {
     for (const { started, cursor } of readers) if (started) slowest = Math.min(slowest, cursor);
     log.trim(slowest);
   }
+}
+
+/** Rules may have forgotten the class of a node that is deleted before fan-out comes to it. */
+function isDeletion({ table, after }: Change): boolean {
+  return table === 'node' && after === undefined;
 }
 
 /** With its own entry a node is told whose it is, unless it knows from its peers. */

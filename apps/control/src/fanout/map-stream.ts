@@ -41,8 +41,6 @@ export class MapStream {
   ownChanged = false;
   /** Members (`"PingRequest":…`) of messages for this stream alone. */
   readonly waiting: string[] = [];
-  /** Monotonic ms when silence becomes too long; the driver sets it. */
-  keepAliveAt = 0;
   /** The HTTP connection that carries the stream, to be pinged. */
   http: (() => Pingable | undefined) | undefined;
 

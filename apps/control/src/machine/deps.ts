@@ -8,12 +8,14 @@ import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
 import type { C2nExchanges } from './c2n.ts';
 import type { InnerHttp, MachineConnection } from './inner-http.ts';
-import type { Presences } from './presence.ts';
+import type { KeepAlives } from './keep-alives.ts';
+import type { Presences } from './presences.ts';
 
 export interface MachineDeps {
   readonly ledger: Ledger;
   readonly fanout: Fanout;
   readonly presences: Presences;
+  readonly keepAlives: KeepAlives;
   readonly routes: Routes;
   readonly authRequests: AuthRequestCache;
   readonly c2n: C2nExchanges;

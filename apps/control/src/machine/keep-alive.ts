@@ -1,54 +1,81 @@
 /**
- * Keeps silent map streams alive and finds those with nobody at the other end: a client waits 120 s for
- * a sign of life, and a device that lost its network says nothing at all. Each keep-alive is followed by
- * an HTTP/2 ping, which the client's transport answers by itself; without an answer in
- * {@link PING_TIMEOUT_MS} the connection is ended and the node goes offline.
+ * When silent map streams are told that we are there, and which of them have nobody at the other end: a
+ * client waits 120 s for a sign of life, and a device that lost its network says nothing at all. Each
+ * keep-alive comes with a ping of the stream's connection, which the client's transport answers by itself;
+ * without an answer in {@link PING_TIMEOUT_MS} the connection is dead.
+ *
+ * An engine of the one shape (@malla/base/engine); it has no faults.
  */
-import type { Fanout } from '../fanout/fanout.ts';
-import type { MapStream } from '../fanout/map-stream.ts';
+import { Deadlines } from '@malla/base/deadlines';
+import type { Engine, Instant } from '@malla/base/engine';
 
 /** Shortest and longest silence, ms. Observed: the hosted service and headscale use 50 to 60 s. */
 export const KEEP_ALIVE_MS = { min: 50_000, max: 60_000 } as const;
 /** How long a ping may stay unanswered, ms. */
 export const PING_TIMEOUT_MS = 20_000;
 
-export interface KeepAliveOptions {
-  readonly fanout: Fanout;
-  /** 0 to 1. */
-  readonly fraction: () => number;
-  readonly after: (delayMs: number, task: () => void) => () => void;
-}
+export type KeepAliveEvent<Stream> =
+  /** It is to be told that we are there, and its connection to be pinged. */
+  | { readonly kind: 'due'; readonly stream: Stream }
+  /** Its ping was not answered; whatever happens to it then, it is pinged again in its time. */
+  | { readonly kind: 'dead'; readonly stream: Stream };
 
-export class KeepAlives {
-  readonly #options: KeepAliveOptions;
+export class KeepAliveEngine<Stream> implements Engine<KeepAliveEvent<Stream>> {
+  readonly #fraction: () => number;
+  readonly #due = new Deadlines<Stream>();
+  readonly #unanswered = new Deadlines<Stream>();
+  readonly #events: KeepAliveEvent<Stream>[] = [];
 
-  constructor(options: KeepAliveOptions) {
-    this.#options = options;
+  /** `fraction` is random, 0 to 1, so that streams that began together do not stay together. */
+  constructor(fraction: () => number) {
+    this.#fraction = fraction;
   }
 
-  /** Looks at every stream; `now` is monotonic ms. Call it about once a second. */
-  look(now: number): void {
-    for (const stream of this.#options.fanout.streams()) {
-      if (stream.keepAliveAt === 0) stream.keepAliveAt = this.#next(now);
-      if (now < stream.keepAliveAt) continue;
-      stream.keepAliveAt = this.#next(now);
-      this.#options.fanout.keepAlive(stream);
-      this.#probe(stream);
+  handleOpened(stream: Stream, now: Instant): void {
+    this.#due.set(stream, this.#next(now));
+  }
+
+  handleClosed(stream: Stream): void {
+    this.#due.delete(stream);
+    this.#unanswered.delete(stream);
+  }
+
+  /** Its connection was pinged. */
+  handlePinged(stream: Stream, now: Instant): void {
+    if (this.#due.of(stream) !== undefined) this.#unanswered.set(stream, now + PING_TIMEOUT_MS);
+  }
+
+  /** Its ping was answered. */
+  handleAnswered(stream: Stream): void {
+    this.#unanswered.delete(stream);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (;;) {
+      const stream = this.#unanswered.takeDue(now);
+      if (stream === undefined) break;
+      this.#events.push({ kind: 'dead', stream });
+    }
+    for (;;) {
+      const stream = this.#due.takeDue(now);
+      if (stream === undefined) break;
+      this.#due.set(stream, this.#next(now));
+      this.#events.push({ kind: 'due', stream });
     }
   }
 
-  #next(now: number): number {
-    const { min, max } = KEEP_ALIVE_MS;
-    return now + min + this.#options.fraction() * (max - min);
+  pollTimeout(): Instant | undefined {
+    const [due, unanswered] = [this.#due.first(), this.#unanswered.first()];
+    if (due === undefined || unanswered === undefined) return due ?? unanswered;
+    return Math.min(due, unanswered);
   }
 
-  #probe(stream: MapStream): void {
-    const http = stream.http?.();
-    if (http === undefined) return;
-    const cancel = this.#options.after(PING_TIMEOUT_MS, () => http.close());
-    void http.ping().then((alive) => {
-      cancel();
-      if (!alive) http.close();
-    });
+  pollEvent(): KeepAliveEvent<Stream> | undefined {
+    return this.#events.shift();
+  }
+
+  #next(now: Instant): Instant {
+    const { min, max } = KEEP_ALIVE_MS;
+    return now + min + this.#fraction() * (max - min);
   }
 }

@@ -115,8 +115,10 @@ function openStream(
     end: () => {
       answer.end();
       left();
+      deps.keepAlives.closed(stream);
     },
   });
+  deps.keepAlives.opened(stream);
   stream.http = origin.http;
   answer.onWritable = () => deps.fanout.writable(stream);
   answer.onClosed = () => deps.fanout.close(stream);

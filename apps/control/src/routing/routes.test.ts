@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
-import { GRACE_MS, Presences } from '../machine/presence.ts';
+import { GRACE_MS } from '../machine/presence.ts';
+import { Presences } from '../machine/presences.ts';
 import { countingRandom, testNode } from '../testing/tailnet.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
 import { PATIENCE_MS, RESTART_GRACE_MS, RESTART_PATIENCE_MS, Routes } from './routes.ts';
@@ -50,10 +51,14 @@ class Subject {
       nodes,
     );
     this.presences = new Presences({
-      now: () => this.time.now,
-      after: this.time.after,
-      onTurn: (id, online) => this.routes.presenceChanged(id, online),
-      onStream: (id, open) => (open ? this.routes.streamOpened(id) : this.routes.streamsEnded(id)),
+      clock: { now: () => this.time.now, after: this.time.after },
+      wall: () => this.time.now,
+      onEvent: (event) => {
+        const { id } = event;
+        if (event.kind === 'turned') this.routes.presenceChanged(id, event.online);
+        else if (event.open) this.routes.streamOpened(id);
+        else this.routes.streamsEnded(id);
+      },
     });
   }
 

@@ -2,17 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { VirtualTime } from '../testing/virtual-time.ts';
-import { GRACE_MS, Presences } from './presence.ts';
+import { GRACE_MS } from './presence.ts';
+import { Presences } from './presences.ts';
 
 class Subject {
   readonly time = new VirtualTime();
   readonly turns: [number, boolean][] = [];
   readonly streams: [number, boolean][] = [];
   readonly presences = new Presences({
-    now: () => this.time.now,
-    after: this.time.after,
-    onTurn: (id, online) => this.turns.push([id, online]),
-    onStream: (id, open) => this.streams.push([id, open]),
+    clock: { now: () => this.time.now, after: this.time.after },
+    wall: () => this.time.now,
+    onEvent: (event) => {
+      if (event.kind === 'turned') this.turns.push([event.id, event.online]);
+      else this.streams.push([event.id, event.open]);
+    },
   });
 }
 

@@ -1,0 +1,103 @@
+/**
+ * When each of many things is due, with the earliest at hand: a binary heap of which entries that were
+ * moved or taken away are skipped when they come up. Setting, deleting and taking cost the logarithm of the
+ * number of entries.
+ */
+import type { Instant } from './engine.ts';
+
+interface Entry<Key> {
+  readonly key: Key;
+  readonly at: Instant;
+}
+
+/** Skipped entries that may lie in the heap beside as many that count. */
+const SLACK = 64;
+
+export class Deadlines<Key> {
+  /** The entry that counts, by key. */
+  readonly #entries = new Map<Key, Entry<Key>>();
+  #heap: Entry<Key>[] = [];
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** When a key is due. */
+  of(key: Key): Instant | undefined {
+    return this.#entries.get(key)?.at;
+  }
+
+  /** Makes a key due at a moment, in the place of any other. */
+  set(key: Key, at: Instant): void {
+    const entry = { key, at };
+    this.#entries.set(key, entry);
+    this.#push(entry);
+    if (this.#heap.length > 2 * this.#entries.size + SLACK) this.#rebuild();
+  }
+
+  delete(key: Key): void {
+    this.#entries.delete(key);
+  }
+
+  /** The earliest deadline. */
+  first(): Instant | undefined {
+    this.#skip();
+    return this.#heap[0]?.at;
+  }
+
+  /** Takes away a key that is due, the earliest first; undefined when none is. */
+  takeDue(now: Instant): Key | undefined {
+    this.#skip();
+    const [first] = this.#heap;
+    if (first === undefined || first.at > now) return undefined;
+    this.#pop();
+    this.#entries.delete(first.key);
+    return first.key;
+  }
+
+  #skip(): void {
+    for (let [first] = this.#heap; first !== undefined; [first] = this.#heap) {
+      if (this.#entries.get(first.key) === first) return;
+      this.#pop();
+    }
+  }
+
+  #rebuild(): void {
+    // Ascending order is a heap.
+    this.#heap = [...this.#entries.values()].toSorted((a, b) => a.at - b.at);
+  }
+
+  #push(entry: Entry<Key>): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = heap[parent];
+      if (above === undefined || above.at <= entry.at) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      let below = heap[child];
+      if (below === undefined) break;
+      const right = heap[child + 1];
+      if (right !== undefined && right.at < below.at) {
+        below = right;
+        child++;
+      }
+      if (below.at >= last.at) break;
+      heap[at] = below;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
