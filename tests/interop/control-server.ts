@@ -23,6 +23,7 @@ export interface ListedNode {
   readonly ipAddresses: readonly string[];
   readonly online: boolean;
   readonly user: { readonly name: string } | null;
+  readonly tags: readonly string[];
 }
 
 export class ControlServer {

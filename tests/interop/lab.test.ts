@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -106,6 +107,12 @@ describe('the lab', { skip: skipWithout(...LAB_TOOLS) }, () => {
       folders.push(own);
     }
     assert.equal(new Set(folders).size, 3);
+  });
+
+  test('a host has a name of its own, and the machine keeps its own', async () => {
+    assert.equal(await a.output(['hostname']), `${a.name}\n`);
+    assert.equal(await b.output(['hostname']), `${b.name}\n`);
+    assert.ok(![a.name, b.name].includes(hostname()));
   });
 
   test('no host has a way out of the lab', async () => {

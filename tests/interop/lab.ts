@@ -2,8 +2,8 @@
  * A little internet in network namespaces, for tests with real daemons: one Ethernet segment that plays
  * the internet (198.51.100.0/24, TEST-NET-2), hosts with a public address on it, NATs, and hosts behind
  * them. Nothing leaves the namespaces and nothing outside changes: each host sees its own `/etc` (made up,
- * `host-etc.ts`, so that MagicDNS may rewrite `resolv.conf`) and its own empty `/run` (so that no daemon
- * finds the machine's D-Bus).
+ * `host-etc.ts`, so that MagicDNS may rewrite `resolv.conf`), its own empty `/run` (so that no daemon finds the
+ * machine's D-Bus) and its own host name.
  *
  * Names carry the process id. A lab is torn down by `close`, at the end of the process at the latest; what
  * a killed run left behind goes when the next lab is made. Needs root, `iproute2` and `iptables`.
@@ -127,8 +127,9 @@ export class Host {
 
   #inside(argv: readonly string[]): [string, ...string[]] {
     const script =
-      'set -e; mount --bind "$1/etc" /etc; mount --bind "$1/run" /run; shift; exec "$@"';
-    return ['ip', 'netns', 'exec', this.namespace, 'sh', '-c', script, 'lab', this.dir, ...argv];
+      'set -e; hostname "$1"; mount --bind "$2/etc" /etc; mount --bind "$2/run" /run; shift 2; exec "$@"';
+    const shell = ['sh', '-c', script, 'lab', this.name, this.dir];
+    return ['ip', 'netns', 'exec', this.namespace, 'unshare', '--uts', ...shell, ...argv];
   }
 }
 

@@ -78,7 +78,8 @@ export class OfficialClient {
   readonly #binaries: OfficialBinaries;
   readonly #env: Record<string, string>;
   readonly #stateDir: string;
-  readonly #socket: string;
+  /** Where the daemon listens for `tailscale`. */
+  readonly socket: string;
   readonly logFile: string;
   #daemon: ChildProcess | undefined;
 
@@ -86,7 +87,7 @@ export class OfficialClient {
     this.host = host;
     this.#binaries = officialBinaries(options.version ?? '1.102');
     this.#stateDir = join(host.dir, 'tailscale');
-    this.#socket = join(host.dir, 'tailscaled.sock');
+    this.socket = join(host.dir, 'tailscaled.sock');
     this.logFile = join(host.dir, 'tailscaled.log');
     this.#env = { TS_NO_LOGS_NO_SUPPORT: 'true', TS_LOGS_DIR: this.#stateDir };
     if (options.trust !== undefined) this.#env['SSL_CERT_FILE'] = options.trust;
@@ -102,13 +103,13 @@ export class OfficialClient {
   /** Starts the daemon with the state that it left behind. */
   async startDaemon(): Promise<void> {
     mkdirSync(this.#stateDir, { recursive: true });
-    rmSync(this.#socket, { force: true });
+    rmSync(this.socket, { force: true });
     this.#daemon = this.host.start(
       [
         this.#binaries.tailscaled,
         '--tun=tailscale0',
         `--statedir=${this.#stateDir}`,
-        `--socket=${this.#socket}`,
+        `--socket=${this.socket}`,
         '--port=0',
         '--no-logs-no-support',
       ],
@@ -117,7 +118,7 @@ export class OfficialClient {
     );
     await until(`the daemon in ${this.host.name}`, START_MS, async () => {
       assert.equal(this.#daemon?.exitCode, null, `tailscaled ended:\n${this.logTail()}`);
-      if (!existsSync(this.#socket)) return false;
+      if (!existsSync(this.socket)) return false;
       const status = await this.status().catch(() => undefined);
       return status !== undefined && status.BackendState !== 'NoState';
     });
@@ -145,7 +146,7 @@ export class OfficialClient {
 
   /** Runs `tailscale` with the arguments given. */
   cli(...args: readonly string[]): Promise<Output> {
-    return this.host.run([this.#binaries.tailscale, `--socket=${this.#socket}`, ...args], {
+    return this.host.run([this.#binaries.tailscale, `--socket=${this.socket}`, ...args], {
       env: this.#env,
     });
   }
@@ -255,7 +256,7 @@ export class OfficialClient {
   #localApi(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const call = request(
-        { socketPath: this.#socket, path, headers: { host: 'local-tailscaled.sock' } },
+        { socketPath: this.socket, path, headers: { host: 'local-tailscaled.sock' } },
         (response) => {
           let body = '';
           response.setEncoding('utf8');

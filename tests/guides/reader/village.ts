@@ -1,0 +1,94 @@
+/**
+ * The network that guides write about, in a lab: a server at `https://vpn.example.org` with a certificate of its
+ * own, and devices with the official client. At each of them sits a newcomer.
+ */
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Certificate, makeCertificate } from '../../interop/certificate.ts';
+import { ControlServer } from '../../interop/control-server.ts';
+import { type Host, Lab } from '../../interop/lab.ts';
+import { LAB_TOOLS } from '../../interop/needs.ts';
+import { officialBinaries } from '../../interop/official-binaries.ts';
+import { OfficialClient } from '../../interop/official-client.ts';
+import { Newcomer } from './newcomer.ts';
+
+/** What tests with a village need. */
+export const VILLAGE_TOOLS = [...LAB_TOOLS, 'go', 'openssl'] as const;
+/** Where the guides' server is. */
+export const SERVER_NAME = 'vpn.example.org';
+export const LOGIN_SERVER = `https://${SERVER_NAME}`;
+/** A private address: what a lab calls the internet is of examples, which malla would doubt. */
+const SERVER_ADDRESS = '198.51.100.10';
+const VERSION = '1.102';
+
+/** A device and whoever sits at it. */
+export interface Place {
+  readonly host: Host;
+  readonly client: OfficialClient;
+  readonly newcomer: Newcomer;
+}
+
+export class Village {
+  readonly lab: Lab;
+  readonly server: ControlServer;
+  readonly certificate: Certificate;
+  /** Whoever sits at the server. */
+  readonly newcomer: Newcomer;
+  readonly #clients: OfficialClient[] = [];
+  #hosts = 0;
+
+  private constructor(lab: Lab, server: ControlServer, certificate: Certificate) {
+    this.lab = lab;
+    this.server = server;
+    this.certificate = certificate;
+    this.newcomer = new Newcomer(server.host);
+  }
+
+  /** Starts the server; `config` comes on top of what a guide would have. */
+  static async start(config: Readonly<Record<string, unknown>> = {}): Promise<Village> {
+    const lab = new Lab();
+    const host = lab.publicHost('ctl', SERVER_ADDRESS);
+    host.addName(SERVER_NAME, SERVER_ADDRESS);
+    const certificate = makeCertificate(host.dir, `DNS:${SERVER_NAME}`);
+    const server = await ControlServer.start(host, {
+      server_url: LOGIN_SERVER,
+      listen_addr: '0.0.0.0:443',
+      tls_cert_path: certificate.certFile,
+      tls_key_path: certificate.keyFile,
+      ...config,
+    });
+    // Where commands look for it.
+    mkdirSync(join(host.dir, 'etc', 'malla'));
+    symlinkSync(server.configFile, join(host.dir, 'etc', 'malla', 'config.yaml'));
+    return new Village(lab, server, certificate);
+  }
+
+  /** A device on the internet, whose client was never connected to anything. */
+  device(name: string): Promise<Place> {
+    return this.deviceAt(this.lab.publicHost(name, `198.51.100.${100 + this.#hosts++}`));
+  }
+
+  /** The same on a host of the lab. */
+  async deviceAt(host: Host): Promise<Place> {
+    host.addName(SERVER_NAME, SERVER_ADDRESS);
+    const trust = this.certificate.certFile;
+    const client = await OfficialClient.start(host, { version: VERSION, trust });
+    this.#clients.push(client);
+    const newcomer = new Newcomer(host, { SSL_CERT_FILE: trust });
+    const { tailscale } = officialBinaries(VERSION);
+    newcomer.has('tailscale', `exec ${tailscale} --socket=${client.socket} "$@"`);
+    return { host, client, newcomer };
+  }
+
+  /** All clients, for a failure's message. */
+  get clients(): readonly OfficialClient[] {
+    return this.#clients;
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    for (const client of this.#clients) await client.stopDaemon();
+    await this.server.stopProcess();
+    this.lab.close();
+  }
+}
