@@ -9,6 +9,7 @@
  * for the transaction of others.
  */
 import { MallaError, messageOf } from '@malla/base/error';
+import { Listeners } from '@malla/base/listeners';
 import type { RandomBytes } from '@malla/base/random';
 import type { Change, Decision } from './core/change.ts';
 import type { Context, State } from './core/state.ts';
@@ -53,8 +54,7 @@ export class Ledger {
   readonly #store: Store;
   readonly #options: LedgerOptions;
   readonly #defer: (task: () => void) => void;
-  readonly #onListenerError: (error: unknown) => void;
-  readonly #listeners: ChangeListener[] = [];
+  readonly #listeners: Listeners<readonly Change[]>;
   readonly #waiting: Waiting[] = [];
   readonly #late: Waiting[] = [];
   /** Rows changed in memory and not yet stored, by table and id: the first `before`, the last `after`. */
@@ -68,12 +68,12 @@ export class Ledger {
     this.#store = options.store;
     this.#options = options;
     this.#defer = options.defer ?? ((task) => void setImmediate(task));
-    this.#onListenerError = options.onListenerError ?? throwLater;
+    this.#listeners = new Listeners(options.onListenerError ?? throwLater);
   }
 
   /** Listeners run in order of registration. */
   onChanges(listener: ChangeListener): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** Runs a command. Rejects with the command's MallaError, or with the store's. */
@@ -241,14 +241,7 @@ export class Ledger {
     const rows = new Map<string, Change>();
     for (const change of changes) merge(rows, change);
     const told = [...rows.values()].filter(({ before, after }) => (before ?? after) !== undefined);
-    if (told.length === 0) return;
-    for (const listener of this.#listeners) {
-      try {
-        listener(told);
-      } catch (error) {
-        this.#onListenerError(error);
-      }
-    }
+    if (told.length > 0) this.#listeners.tell(told);
   }
 }
 

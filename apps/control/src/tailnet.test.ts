@@ -214,9 +214,12 @@ describe('a listener that throws', () => {
     const stream = await device.map({ Stream: true });
     machines.time.advance(1_000);
     let broken = true;
-    ledger.onChanges(() => {
+    const { access } = machines.tailnet;
+    const apply = access.apply.bind(access);
+    access.apply = (changes) => {
       if (broken) throw new Error('a bug');
-    });
+      return apply(changes);
+    };
     await ledger.execute((state) => deleteNode(state, 2));
     broken = false;
     assert.equal(fanout.streamCount, 0);
@@ -225,5 +228,21 @@ describe('a listener that throws', () => {
     await machines.device(3).register({ Auth: { AuthKey: key } });
     machines.time.advance(1_000);
     assert.deepEqual([...again.netmap.peers.keys()], [3]);
+  });
+});
+
+describe('whoever listens to a tailnet', () => {
+  test('hears of a login that waits, and of what becomes of it and its node', async () => {
+    const machines = await TestMachines.start();
+    await machines.user('alice');
+    const heard: string[] = [];
+    const { events, logins } = machines.tailnet;
+    events.on('login', ({ event }) => heard.push(`login ${event.state}`));
+    events.on('rows', ({ changes }) => heard.push(...changes.map(({ table }) => table)));
+    const leave = events.onAny(({ kind }) => heard.push(`any ${kind}`));
+    const { AuthURL = '' } = await machines.device(1).register({});
+    leave();
+    await logins.register(String(AuthURL).split('/').at(-1) ?? '', 'alice');
+    assert.deepEqual(heard, ['login waiting', 'any login', 'node', 'login registered']);
   });
 });

@@ -23,6 +23,7 @@ import { approveAutomatically, mayBeApproved } from './core/routes.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
+import { TailnetEvents } from './events.ts';
 import { Common } from './fanout/change-log.ts';
 import type { Facts } from './fanout/class-view.ts';
 import { Fanout } from './fanout/fanout.ts';
@@ -35,7 +36,6 @@ import { ExpiryWatch } from './machine/expiry.ts';
 import { KeepAlives } from './machine/keep-alives.ts';
 import { createLogins } from './machine/logins.ts';
 import { Presences } from './machine/presences.ts';
-import type { PresenceEvent } from './machine/presence.ts';
 import { engineOptionsOf } from './policy/engine-options.ts';
 import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
@@ -62,6 +62,8 @@ const SAVE_EVERY_MS = 2_000;
 const PURGE_EVERY_MS = 3_600_000;
 
 export class Tailnet {
+  /** What happens here, for whoever wants to hear of it. */
+  readonly events: TailnetEvents;
   readonly ledger: Ledger;
   readonly access: Access;
   readonly engineOptions: EngineOptions;
@@ -87,13 +89,10 @@ export class Tailnet {
   private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
     this.#world = world;
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
-    this.ledger = new Ledger({
-      state,
-      store,
-      now: world.now,
-      random: world.random,
-      onListenerError: (error) => this.#listenerFailed(error),
-    });
+    const events = new TailnetEvents(world.log);
+    this.events = events;
+    this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
+    this.ledger.onChanges((changes) => events.tell({ kind: 'rows', changes }));
     this.dns = new TailnetDns({
       settings: config.dns,
       prefixes: prefixesOf(config),
@@ -106,7 +105,7 @@ export class Tailnet {
     this.presences = new Presences({
       clock,
       wall: world.now,
-      onEvent: (event) => this.#presence(event),
+      onEvent: (event) => events.tell({ kind: 'presence', event }),
     });
     this.routes = new Routes(
       {
@@ -117,8 +116,8 @@ export class Tailnet {
         after: world.after,
         isReady: (id) => this.fanout.stream(id)?.started === true,
         send: (id, member) => this.fanout.send(id, member),
-        onChanged: (ids) => this.fanout.servedChanged(ids),
-        onChoice: (ids) => this.fanout.servedChanged(ids),
+        onChanged: (nodes) => events.tell({ kind: 'served', nodes }),
+        onChoice: (nodes) => events.tell({ kind: 'served', nodes }),
         log: world.log,
       },
       state.nodes(),
@@ -126,7 +125,7 @@ export class Tailnet {
     this.#posture = new PostureCollector({
       request: (node, method, path, body) => this.c2n.request(node, method, path, body),
       isOnline: (node) => this.presences.isOnline(node),
-      onChanged: (id) => this.#postureChanged(id),
+      onChanged: (node) => events.tell({ kind: 'posture', node }),
       now: world.monotonic,
     });
     this.engineOptions = engineOptionsOf(config, (route, among) =>
@@ -158,6 +157,7 @@ export class Tailnet {
       lifetimeMs: config.registerCache.expirationMs,
       now: world.now,
       random: world.random,
+      onEvent: (event) => events.tell({ kind: 'login', event }),
     });
     this.c2n = new C2nExchanges({
       random: world.random,
@@ -175,6 +175,7 @@ export class Tailnet {
       now: world.now,
       random: world.random,
       after: world.after,
+      onCheck: (check) => events.tell({ kind: 'ssh-check', check }),
       log: world.log,
     });
     this.#keepAlives = new KeepAlives({
@@ -209,7 +210,7 @@ export class Tailnet {
       },
       onExpired: (nodes) => this.#endExpired(nodes),
     });
-    this.ledger.onChanges((changes) => this.#changed(changes));
+    this.#subscribe(state);
   }
 
   /** Loads the state from a store. Throws MallaError `store.*`. */
@@ -257,6 +258,7 @@ export class Tailnet {
     const ids = [...this.ledger.state.nodes()].map(({ id }) => id);
     this.#posture.setPolicy(policy, ids);
     this.#approveRoutes(ids);
+    this.events.tell({ kind: 'policy' });
   }
 
   /** Uses another DERP map, and tells everyone if it differs. */
@@ -315,37 +317,68 @@ export class Tailnet {
     };
   }
 
-  /** Whatever it had yet to do for these changes is not done: whoever was told of them in part begins anew. */
-  #listenerFailed(error: unknown): void {
-    this.#world.log.error({ err: error }, 'a change was not told: all streams begin anew');
-    this.access.rebuild();
-    this.fanout.restart(this.access.rules, this.ledger.state.nodes());
-  }
-
   #dnsChanged(): void {
     if (this.dns.isShared) this.fanout.commonChanged(Common.dns);
     else this.fanout.ownChanged([...this.fanout.streams()].map(({ nodeId }) => nodeId));
   }
 
-  #changed(changes: readonly Change[]): void {
-    this.fanout.apply(changes, this.access.apply(changes));
-    this.#approveRoutes(
-      changes.flatMap((change) =>
-        change.table === 'node' &&
-        change.after !== undefined &&
-        mayBeApproved(change.before, change.after)
-          ? [change.id]
-          : [],
-      ),
+  /** What follows from what, in this order. */
+  #subscribe(state: State): void {
+    const { events, access, fanout, routes, presences } = this;
+    // Whatever it had yet to do for an event is not done: whoever was told of it in part begins anew.
+    const beginAnew = (error: unknown): void => {
+      this.#world.log.error({ err: error }, 'a change was not told: all streams begin anew');
+      access.rebuild();
+      fanout.restart(access.rules, state.nodes());
+    };
+    events.on('rows', ({ changes }) => fanout.apply(changes, access.apply(changes)), beginAnew);
+    events.on('rows', ({ changes }) => this.#tellNames(changes), beginAnew);
+    events.on('rows', ({ changes }) => this.#takeNodes(changes), beginAnew);
+    events.on('rows', ({ changes }) => this.#approveRoutes(mayBeApprovedOf(changes)));
+    events.on('served', ({ nodes }) => fanout.servedChanged(nodes), beginAnew);
+    events.on(
+      'posture',
+      ({ node: id }) => {
+        const node = state.node(id);
+        if (node !== undefined) fanout.apply([], access.postureChanged(node));
+      },
+      beginAnew,
     );
+    events.on(
+      'presence',
+      ({ event }) => {
+        const node = state.node(event.id);
+        if (event.kind === 'turned' && node !== undefined) fanout.presenceChanged(node);
+      },
+      beginAnew,
+    );
+    events.on('presence', ({ event }) => {
+      if (event.kind === 'turned') routes.presenceChanged(event.id, event.online);
+      else if (event.open) routes.streamOpened(event.id);
+      else routes.streamsEnded(event.id);
+    });
+    events.on('presence', ({ event }) => {
+      if (event.kind !== 'turned' || state.node(event.id) === undefined) return;
+      if (event.online) this.#posture.connected(event.id);
+      else this.#noteLastSeen(event.id, presences.of(event.id, undefined).lastSeen);
+    });
+  }
+
+  /** Other names, for all or for some. */
+  #tellNames(changes: readonly Change[]): void {
     if (this.dns.apply(changes)) this.#dnsChanged();
+    for (const { table, id, before, after } of changes) {
+      if (table !== 'node' || before === undefined || after === undefined) continue;
+      if (this.dns.concerns(before, after)) this.fanout.ownChanged([id]);
+    }
+  }
+
+  /** What is kept of nodes beside their rows. */
+  #takeNodes(changes: readonly Change[]): void {
     const expired: Node[] = [];
     for (const change of changes) {
       if (change.table !== 'node') continue;
-      const { id, before, after } = change;
-      if (before !== undefined && after !== undefined && this.dns.concerns(before, after)) {
-        this.fanout.ownChanged([id]);
-      }
+      const { id, after } = change;
       if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
       if (after === undefined) {
         this.presences.remove(id);
@@ -384,27 +417,7 @@ export class Tailnet {
       );
   }
 
-  #postureChanged(id: NodeId): void {
-    const node = this.ledger.state.node(id);
-    if (node !== undefined) this.fanout.apply([], this.access.postureChanged(node));
-  }
-
-  #presence(event: PresenceEvent): void {
-    if (event.kind === 'turned') this.#turned(event.id, event.online);
-    else if (event.open) this.routes.streamOpened(event.id);
-    else this.routes.streamsEnded(event.id);
-  }
-
-  #turned(id: NodeId, online: boolean): void {
-    const node = this.ledger.state.node(id);
-    if (node === undefined) return;
-    this.fanout.presenceChanged(node);
-    this.routes.presenceChanged(id, online);
-    if (online) {
-      this.#posture.connected(id);
-      return;
-    }
-    const at = this.presences.of(id, undefined).lastSeen ?? this.#world.now();
+  #noteLastSeen(id: NodeId, at: number = this.#world.now()): void {
     void this.ledger
       .executeLate((state) => {
         const present = state.node(id);
@@ -414,6 +427,17 @@ export class Tailnet {
         this.#world.log.error({ err: error, node: id }, 'last seen not noted'),
       );
   }
+}
+
+/** Nodes that may have come to announce what the policy approves by itself. */
+function mayBeApprovedOf(changes: readonly Change[]): readonly NodeId[] {
+  return changes.flatMap((change) =>
+    change.table === 'node' &&
+    change.after !== undefined &&
+    mayBeApproved(change.before, change.after)
+      ? [change.id]
+      : [],
+  );
 }
 
 function rulesOf(config: Config, access: Access): RegistrationRules {

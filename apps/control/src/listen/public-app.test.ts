@@ -22,6 +22,7 @@ class Subject {
   now = Date.UTC(2026, 6, 1, 12, 30);
   readonly #budgets = createBudgets(silentLogger, () => this.now, 8);
   readonly authRequests = new AuthRequestCache({
+    onEvent: () => {},
     entries: this.#budgets.logins,
     bytes: this.#budgets.loginBytes,
     lifetimeMs: 900_000,

@@ -39,6 +39,7 @@ function subject(maxEntries = 8): Subject {
     now: 1_000,
     budgets,
     cache: new AuthRequestCache({
+      onEvent: () => {},
       entries: budgets.logins,
       bytes: budgets.loginBytes,
       lifetimeMs: LIFETIME_MS,

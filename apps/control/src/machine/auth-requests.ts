@@ -24,6 +24,11 @@ export interface AuthRequest {
   readonly expiresAt: number;
 }
 
+/** What happens to a login. `gone`: it has expired, or had to make way for another. */
+export type LoginEvent =
+  | { readonly state: 'waiting'; readonly request: AuthRequest }
+  | { readonly state: AuthOutcome | 'gone'; readonly id: string };
+
 /** Whose login it is: who is known has a name, anybody else is one of an address. */
 export type Claimant = { readonly known: string } | { readonly address: string };
 
@@ -36,6 +41,7 @@ export interface AuthRequestCacheOptions {
   /** Unix ms. */
   readonly now: () => number;
   readonly random: RandomBytes;
+  readonly onEvent: (event: LoginEvent) => void;
 }
 
 interface Entry {
@@ -90,7 +96,9 @@ export class AuthRequestCache {
     if (id !== undefined) this.#checkFree(id);
     const oldest = own.find(({ state }) => state !== 'deciding');
     if (own.length >= MAX_PER_MACHINE && oldest !== undefined) this.#evict(oldest);
-    return requestOf(this.#add(device, claimant, id ?? newAuthId(this.#options.random)));
+    const request = requestOf(this.#add(device, claimant, id ?? newAuthId(this.#options.random)));
+    this.#options.onEvent({ state: 'waiting', request });
+    return request;
   }
 
   /** A request by id; throws what to answer for an id that is malformed or waits no longer. */
@@ -145,6 +153,7 @@ export class AuthRequestCache {
       const result = await work(requestOf(entry).device);
       entry.state = outcome;
       release(entry, outcome);
+      this.#options.onEvent({ state: outcome, id });
       return result;
     } finally {
       if (entry.state === 'deciding') entry.state = 'waiting';
@@ -248,6 +257,7 @@ export class AuthRequestCache {
     if (own?.size === 0) this.#byMachine.delete(entry.device.machineKey);
     giveBack(entry);
     release(entry, outcome);
+    if (isUndecided(entry)) this.#options.onEvent({ state: 'gone', id: entry.id });
   }
 }
 

@@ -59,6 +59,8 @@ export interface SshChecksOptions {
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly after: (delayMs: number, task: () => void) => () => void;
+  /** A connection waits, or was decided. */
+  readonly onCheck: (check: SshCheck) => void;
   readonly log: Logger;
 }
 
@@ -117,6 +119,7 @@ export class SshChecks {
     };
     this.#entries.set(check.id, { check, login, wakers: new Set() });
     this.#log(check, 'SSH connection waits for approval');
+    this.#options.onCheck(check);
     return { kind: 'wait', check, isNew: true };
   }
 
@@ -274,6 +277,7 @@ export class SshChecks {
     this.#log(entry.check, isApproved ? 'SSH connection approved' : 'SSH connection rejected');
     // An approval may let others through as well.
     for (const each of this.#entries.values()) wake(each);
+    this.#options.onCheck(entry.check);
     return entry.check;
   }
 

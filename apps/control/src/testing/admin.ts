@@ -64,6 +64,7 @@ export function createAdmin(
   };
   const budgets = createBudgets(silentLogger, now, 16);
   const logins = new AuthRequestCache({
+    onEvent: () => {},
     entries: budgets.logins,
     bytes: budgets.loginBytes,
     lifetimeMs: 900_000,
@@ -72,6 +73,7 @@ export function createAdmin(
   });
   const log = given.log ?? silentLogger;
   const sshChecks = new SshChecks({
+    onCheck: () => {},
     node: (id) => ledger.state.node(id),
     verdict: () => admin.sshVerdict,
     lifetimeMs: 900_000,

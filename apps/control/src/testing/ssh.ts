@@ -12,6 +12,7 @@ export class TestSsh {
   readonly nodes = new Map<NodeId, Node>([1, 2, 3].map((id) => [id, testNode(id)]));
   verdict: SshVerdict = { kind: 'check', periodMs: 3_600_000 };
   readonly checks = new SshChecks({
+    onCheck: () => {},
     node: (id) => this.nodes.get(id),
     verdict: () => this.verdict,
     lifetimeMs: CHECK_LIFETIME_MS,
