@@ -1,6 +1,6 @@
 /** `malla serve` and `malla relay` as processes: first run, signals, and how a start fails. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -13,6 +13,7 @@ import type { PreAuthKey, User } from '@malla/api/schemas';
 import type { X25519Private } from '@malla/keys/x25519';
 import { TestClient, type TestFrame, testKey } from '@malla/relay/testing/test-client';
 import { CommandLine } from './command-line.ts';
+import { Program } from './program.ts';
 
 const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'malla-serve-'));
@@ -32,7 +33,7 @@ describe('malla serve --first-run', () => {
   test('makes a server of an empty folder, and another key at the next start', async () => {
     const cwd = mkdtempSync(join(root, 'empty-'));
     const malla = new CommandLine({}, cwd);
-    const first = Program.start(['serve', '--first-run', ...ANYWHERE], cwd);
+    const first = start(['serve', '--first-run', ...ANYWHERE], cwd);
     const key = keyIn(await first.stdoutWith('Ctrl-C'));
     assert.deepEqual(
       (await malla.json<User[]>('users list')).map(({ name }) => name),
@@ -46,7 +47,7 @@ describe('malla serve --first-run', () => {
     }
     assert.equal(await first.end('SIGTERM'), 0);
 
-    const second = Program.start(['serve', '--first-run', ...ANYWHERE], cwd);
+    const second = start(['serve', '--first-run', ...ANYWHERE], cwd);
     assert.notEqual(keyIn(await second.stdoutWith('Ctrl-C')), key);
     const [former, latter] = await malla.json<PreAuthKey[]>('preauthkeys list');
     assert.ok(Date.parse(former?.expiration ?? '') <= Date.now());
@@ -59,7 +60,7 @@ describe('malla serve --first-run', () => {
 describe('a server process', () => {
   test('reads files again at SIGHUP and goes on', async () => {
     const cwd = mkdtempSync(join(root, 'hangup-'));
-    const program = Program.start(['serve', ...ANYWHERE], cwd);
+    const program = start(['serve', ...ANYWHERE], cwd);
     await program.stderrWith('server started');
     program.kill('SIGHUP');
     await program.stderrWith('reading files again');
@@ -76,7 +77,7 @@ describe('a server process', () => {
       `server_url: http://127.0.0.1:1\ndata_dir: ${cwd}/d\nunix_socket: ${cwd}/s\n`,
     );
     const env = { MALLA_LOG_FORMAT: 'json', MALLA_LISTEN_ADDR: '127.0.0.1:0' };
-    const program = Program.start(['serve', '-c', file], cwd, env);
+    const program = start(['serve', '-c', file], cwd, env);
     await program.stderrWith('server started');
     const lines = program.stderr.trimEnd().split('\n');
     const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -94,7 +95,7 @@ describe('a start that fails', () => {
     blocker = createServer().listen({ host: '127.0.0.1', port: 0 });
     await once(blocker, 'listening');
     const { port } = blocker.address() as AddressInfo;
-    const program = Program.start(['serve', '--listen', `127.0.0.1:${port}`], freshFolder());
+    const program = start(['serve', '--listen', `127.0.0.1:${port}`], freshFolder());
     assert.equal(await program.exitCode, 1);
     assert.match(lastLine(program), new RegExp(`^Error: .*\\b127\\.0\\.0\\.1\\b.*\\b${port}\\b`));
     assert.doesNotMatch(program.stderr, /^\s+at /m);
@@ -104,7 +105,7 @@ describe('a start that fails', () => {
     const cwd = freshFolder();
     writeFileSync(join(cwd, 'file'), '');
     const argv = ['serve', ...ANYWHERE, '--data-dir', join('file', 'data')];
-    const program = Program.start(argv, cwd);
+    const program = start(argv, cwd);
     assert.equal(await program.exitCode, 1);
     assert.match(program.stderr, /^Error: .*file\/data.*\n$/);
   });
@@ -112,7 +113,7 @@ describe('a start that fails', () => {
   test('ends with a line for each problem of the configuration', async () => {
     const cwd = freshFolder();
     writeFileSync(join(cwd, 'config.yaml'), 'server_url: nowhere\nlisten_addr: 1\n');
-    const program = Program.start(['serve'], cwd);
+    const program = start(['serve'], cwd);
     assert.equal(await program.exitCode, 1);
     assert.match(
       program.stderr,
@@ -123,9 +124,9 @@ describe('a start that fails', () => {
 
   test('ends with one line when another server has the database', async () => {
     const cwd = freshFolder();
-    const first = Program.start(['serve', ...ANYWHERE], cwd);
+    const first = start(['serve', ...ANYWHERE], cwd);
     await first.stderrWith('server started');
-    const second = Program.start(['serve', ...ANYWHERE], cwd);
+    const second = start(['serve', ...ANYWHERE], cwd);
     assert.equal(await second.exitCode, 1);
     assert.match(second.stderr, /^Error: .*in use by another malla.*\n$/);
     assert.equal(await new CommandLine({}, cwd).say('health'), '');
@@ -137,7 +138,7 @@ describe('malla db', () => {
   test('copies a database in use, and restores it when no server runs', async () => {
     const cwd = freshFolder();
     const malla = new CommandLine({}, cwd);
-    const program = Program.start(['serve', ...ANYWHERE], cwd);
+    const program = start(['serve', ...ANYWHERE], cwd);
     await malla.say('users create kept');
     assert.match(await malla.say('db backup kept.db'), /copied to .*kept\.db$/);
     await malla.say('users create lost');
@@ -155,7 +156,7 @@ describe('malla db', () => {
     );
     assert.match(await malla.say('db migrate'), /is up to date/);
 
-    const again = Program.start(['serve', ...ANYWHERE], cwd);
+    const again = start(['serve', ...ANYWHERE], cwd);
     const names = (await malla.json<User[]>('users list')).map(({ name }) => name);
     assert.deepEqual(names, ['kept']);
     await again.end('SIGTERM');
@@ -174,7 +175,7 @@ describe('malla relay', () => {
       '--stun-port',
       '0',
     ];
-    const program = Program.start(argv, cwd);
+    const program = start(argv, cwd);
     const map = await program.stdoutWith('DERPPort');
     assert.match(map, /^# A DERP map file: .*\nRegions:\n/);
     assert.match(map, /CertName: sha256-raw:[0-9a-f]{64}\n/);
@@ -209,7 +210,7 @@ describe('malla relay', () => {
       [['--mesh-with', 'a.test@pin'], /invalid argument "a\.test@pin" for "--mesh-with" flag/],
       [['--mesh-psk-file', 'none'], /cannot use the mesh key file .*none/],
     ] as const) {
-      const program = Program.start(['relay', '--hostname', 'x.test', ...flags], freshFolder());
+      const program = start(['relay', '--hostname', 'x.test', ...flags], freshFolder());
       assert.equal(await program.exitCode, 1);
       assert.match(program.stderr, message);
     }
@@ -221,7 +222,7 @@ function startMesh(...flags: readonly string[]): Program {
   const cwd = freshFolder();
   writeFileSync(join(cwd, 'mesh.key'), `${'5a'.repeat(32)}\n`);
   const all = ['--hostname', '127.0.0.1', '--listen', '127.0.0.1:0', '--no-stun', ...flags];
-  return Program.start(['relay', ...all, '--mesh-psk-file', 'mesh.key'], cwd);
+  return start(['relay', ...all, '--mesh-psk-file', 'mesh.key'], cwd);
 }
 
 /** Where a relay is, by the map file that it has printed. */
@@ -240,72 +241,13 @@ async function enter(port: number, key: X25519Private): Promise<TestClient> {
   return client;
 }
 
-class Program {
-  stdout = '';
-  stderr = '';
-  readonly exitCode: Promise<number | null>;
-  readonly #child: ChildProcess;
-  readonly #watchers = new Set<() => void>();
-
-  static start(
-    argv: readonly string[],
-    cwd: string,
-    env: Readonly<Record<string, string>> = {},
-  ): Program {
-    return new Program(spawn(MALLA, argv, { cwd, env: { ...ENV, ...env } }));
-  }
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.stdout?.on('data', (chunk: Buffer) =>
-      this.#look(() => (this.stdout += chunk.toString())),
-    );
-    child.stderr?.on('data', (chunk: Buffer) =>
-      this.#look(() => (this.stderr += chunk.toString())),
-    );
-    this.exitCode = once(child, 'close').then(() => {
-      this.#look(() => {});
-      return child.exitCode;
-    });
-    after(() => void child.kill('SIGKILL'));
-  }
-
-  stdoutWith(text: string): Promise<string> {
-    return this.#until(() => (this.stdout.includes(text) ? this.stdout : undefined), text);
-  }
-
-  stderrWith(text: string): Promise<string> {
-    return this.#until(() => (this.stderr.includes(text) ? this.stderr : undefined), text);
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
-  /** Sends the signal and waits for the end; the exit code. */
-  end(signal: NodeJS.Signals): Promise<number | null> {
-    this.kill(signal);
-    return this.exitCode;
-  }
-
-  #until(found: () => string | undefined, wanted: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        const text = found();
-        if (text !== undefined) resolve(text);
-        else if (this.#child.exitCode === null && this.#child.signalCode === null) return;
-        else reject(new Error(`ended without "${wanted}": ${this.stderr}`));
-        this.#watchers.delete(look);
-      };
-      this.#watchers.add(look);
-      look();
-    });
-  }
-
-  #look(change: () => void): void {
-    change();
-    for (const watcher of this.#watchers) watcher();
-  }
+/** Starts `malla` in a folder. */
+function start(
+  argv: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Program {
+  return new Program(spawn(MALLA, argv, { cwd, env: { ...ENV, ...env } }));
 }
 
 function freshFolder(): string {

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { LimitedLog } from '@malla/base/limited-log';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type NodePublic } from '@malla/keys/key';
@@ -33,6 +34,7 @@ import { loadNative } from './native/load.ts';
 import { PolicyHolder } from './policy/holder.ts';
 import { membersOf } from './policy/members.ts';
 import type { Store } from './store/store.ts';
+import { WatchedStore } from './store/watched-store.ts';
 import { Tailnet, type World } from './tailnet.ts';
 import { prefixOf } from './tailnet-map.ts';
 
@@ -63,9 +65,13 @@ export interface Control {
 const MAX_NOISE_CONNECTIONS = 50_000;
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
+const LOG_LOOK_EVERY_MS = 10_000;
 const TLS_LOOK_EVERY_MS = 30_000;
 const POLICY_LOOK_EVERY_MS = 1_000;
 const RECORDS_LOOK_EVERY_MS = 2_000;
+
+/** Monotonic ms. */
+const monotonic = (): number => performance.now();
 
 /** Starts everything that the configuration asks for. */
 export async function startControl(config: Config, deps: ControlDeps): Promise<Control> {
@@ -79,10 +85,13 @@ export async function startControl(config: Config, deps: ControlDeps): Promise<C
 }
 
 async function assemble(config: Config, deps: ControlDeps, running: Running): Promise<Control> {
-  const { log, store } = deps;
-  const budgets = createBudgets(log, () => performance.now(), config.registerCache.maxEntries);
+  const { log } = deps;
+  const limited = new LimitedLog(log, monotonic);
+  running.every(LOG_LOOK_EVERY_MS, async () => limited.look());
+  const store = new WatchedStore(deps.store, log, monotonic);
+  const budgets = createBudgets(log, monotonic, config.registerCache.maxEntries);
   const native = loadNative(log, deps.native ?? true);
-  const world = worldOf(deps, native.compress, budgets);
+  const world = worldOf(deps, native.compress, budgets, limited.log);
   const noiseKey = await loadOrCreateKey(config.noise.privateKeyPath, deps.random);
   const addressOf = (request: IncomingMessage): string =>
     clientAddress(request.socket.remoteAddress, request.headers, trusted);
@@ -92,7 +101,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const relay =
     config.derp.server &&
     (await EmbeddedRelay.create(config.derp.server, {
-      log: log.child({ part: 'relay' }),
+      log: limited.log.child({ part: 'relay' }),
       random: deps.random,
       admit: (key) => admits(key),
       addressOf,
@@ -116,7 +125,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     serveInner: deps.serveInner ?? (await innerHttp(config)),
     aead: native.aead,
     maxConnections: MAX_NOISE_CONNECTIONS,
-    log,
+    log: limited.log,
   });
   running.add(async () => {
     await tailnet.stop();
@@ -175,7 +184,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     acceptor,
     relay,
     addressOf,
-    log,
+    log: limited.log,
   });
 
   const refreshes: (() => Promise<void>)[] = [];
@@ -261,10 +270,10 @@ class Running {
   }
 }
 
-function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets): World {
+function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets, log: Logger): World {
   return {
     now: deps.now ?? (() => Date.now()),
-    monotonic: () => performance.now(),
+    monotonic,
     random: deps.random,
     after: (delayMs, task) => {
       const timer = setTimeout(task, delayMs);
@@ -272,7 +281,7 @@ function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets): World
     },
     compress,
     budgets,
-    log: deps.log,
+    log,
   };
 }
 

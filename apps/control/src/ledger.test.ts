@@ -29,6 +29,7 @@ class Disk {
         await real.commit(changes);
         this.batches.push(changes);
       },
+      check: () => real.check(),
       healthy: () => real.healthy(),
       auditEntries: (...args) => real.auditEntries(...args),
       policyHeads: (limit) => real.policyHeads(limit),

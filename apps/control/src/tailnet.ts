@@ -3,6 +3,7 @@
  * time does to it. No listener and no clock of its own: control.ts gives it both, and tests give it
  * simulated ones.
  */
+import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
@@ -209,6 +210,11 @@ export class Tailnet {
         return online ? undefined : lastSeen;
       },
       onExpired: (nodes) => this.#endExpired(nodes),
+      onGone: (nodes) => {
+        for (const { id: node, name } of nodes) {
+          world.log.info({ node, name }, 'ephemeral node deleted: it was away for too long');
+        }
+      },
     });
     this.#subscribe(state);
   }
@@ -245,6 +251,8 @@ export class Tailnet {
       }
       if (now - this.#savedAt >= SAVE_EVERY_MS) await this.#save();
     } catch (error) {
+      // Of the database the store tells itself.
+      if (isStoreFault(error)) return;
       this.#world.log.error({ err: error }, 'housekeeping failed');
     }
   }
@@ -412,6 +420,11 @@ export class Tailnet {
           return node === undefined ? [] : engine.autoApproved(node);
         }),
       )
+      .then((nodes) => {
+        for (const { id: node, name, approvedRoutes: routes } of nodes) {
+          this.#world.log.info({ node, name, routes }, 'routes of a node approved by the policy');
+        }
+      })
       .catch((error: unknown) =>
         this.#world.log.error({ err: error }, 'routes not approved automatically'),
       );
@@ -423,9 +436,10 @@ export class Tailnet {
         const present = state.node(id);
         return sawNodes(present === undefined ? [] : [present], () => at);
       })
-      .catch((error: unknown) =>
-        this.#world.log.error({ err: error, node: id }, 'last seen not noted'),
-      );
+      .catch((error: unknown) => {
+        if (isStoreFault(error)) return;
+        this.#world.log.error({ err: error, node: id }, 'last seen not noted');
+      });
   }
 }
 

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { LimitedLog } from '@malla/base/limited-log';
 import type { Logger } from '@malla/base/logger';
 import type { DerpNode } from '@malla/wire/tailcfg/derp-map';
 import type { Registry } from 'prom-client';
@@ -97,6 +98,7 @@ export interface RunningRelay {
 
 /** How often certificates are looked at, ms. */
 const REFRESH_MS = 3_600_000;
+const LOG_LOOK_MS = 10_000;
 /** Connections that are in TLS or HTTP, beside clients. */
 const SPARE_CONNECTIONS = 1_000;
 /** What clients are told when the relay stops: it is probably a restart. */
@@ -104,7 +106,10 @@ const COME_BACK = { reconnectInMs: 1_000, tryForMs: 30_000 } as const;
 
 /** Starts a relay. Throws MallaError when it cannot; then nothing is left running. */
 export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> {
-  const { log, listen, hostname, dataDir } = options;
+  const { listen, hostname, dataDir } = options;
+  // Anybody can connect: what comes of it must not fill a disk.
+  const limited = new LimitedLog(options.log, () => systemClock.now());
+  const { log } = limited;
   const key = await loadOrCreateKey(join(dataDir, 'derp_private.key'), random);
   const certificate = await ServerCertificate.open({
     files: {
@@ -123,7 +128,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     random,
     clock: systemClock,
     log,
-    admit: admission(options),
+    admit: admission({ ...options, log }),
     maxConnections: options.maxClients,
     rate: options.clientRate,
     meshKey: options.mesh?.key,
@@ -176,6 +181,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
       if (await certificate.refresh()) derp.setTls(certificate.chain);
     };
     const refresh = setInterval(() => void reload(), REFRESH_MS).unref();
+    const look = setInterval(() => limited.look(), LOG_LOOK_MS).unref();
     return {
       derp: addressOf(derp, listen.host),
       http: http && addressOf(http, listen.host),
@@ -185,6 +191,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
       reload,
       async stop() {
         clearInterval(refresh);
+        clearInterval(look);
         await stop();
       },
     };

@@ -74,6 +74,11 @@ export class MallaError extends Error {
   }
 }
 
+/** Whether something failed for want of the database: nobody's mistake, and it may work again. */
+export function isStoreFault(thrown: unknown): boolean {
+  return thrown instanceof MallaError && thrown.code.startsWith('store.');
+}
+
 /** The text of anything thrown, for a log line or a message to a person. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -54,8 +54,8 @@ export class LimitedLog {
       return (fields, text) => this.#line(log, level, fields, text);
     };
     return {
-      trace: log.trace,
-      debug: log.debug,
+      trace: (fields, text) => log.trace(fields, text),
+      debug: (fields, text) => log.debug(fields, text),
       info: at('info'),
       warn: at('warn'),
       error: at('error'),

@@ -12,14 +12,16 @@ import { apiKeyView } from './views.ts';
 
 export function apiKeyHandlers({
   ledger,
+  log,
 }: AdminDeps): HandlersOf<'createApiKey' | 'listApiKeys' | 'expireApiKey' | 'deleteApiKey'> {
   return {
-    async createApiKey({ expiration }) {
+    async createApiKey({ expiration }, author) {
       // Go's zero time is kept: lists show what was asked for.
       const until = typeof expiration === 'string' ? Date.parse(expiration) : undefined;
-      const { text } = await ledger.execute((state, context) =>
+      const { key, text } = await ledger.execute((state, context) =>
         createApiKey(state, until, context),
       );
+      log.info({ author, apiKey: key.id, prefix: key.prefix }, 'API key created');
       return { apiKey: text };
     },
 
@@ -28,15 +30,17 @@ export function apiKeyHandlers({
       return { apiKeys: keys.map(apiKeyView) };
     },
 
-    async expireApiKey(input) {
+    async expireApiKey(input, author) {
       const reference = referenceOf(input);
-      await ledger.execute((state, context) => expireApiKey(state, reference, context));
+      const key = await ledger.execute((state, context) => expireApiKey(state, reference, context));
+      log.info({ author, apiKey: key.id, prefix: key.prefix }, 'API key expired');
       return {};
     },
 
-    async deleteApiKey(input) {
+    async deleteApiKey(input, author) {
       const reference = referenceOf(input);
-      await ledger.execute((state) => deleteApiKey(state, reference));
+      const key = await ledger.execute((state) => deleteApiKey(state, reference));
+      log.info({ author, apiKey: key.id, prefix: key.prefix }, 'API key deleted');
       return {};
     },
   };

@@ -1,26 +1,42 @@
 /** REST handlers: devices and SSH connections that wait for an administrator. */
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { Node } from '@malla/netmap/node';
+import type { Caller, HandlersOf } from './handlers.ts';
 import { nodeView } from './views.ts';
 
 export function authHandlers(
   deps: AdminDeps,
 ): HandlersOf<'authRegister' | 'authApprove' | 'authReject'> {
-  const { auth } = deps;
+  const { auth, log } = deps;
   return {
-    async authRegister({ user, authId }) {
+    async authRegister({ user, authId }, author) {
       const node = await auth.register(authId, user);
+      logRegistered(deps, node, author);
       return { node: nodeView(deps, node) };
     },
 
-    async authApprove({ authId }) {
-      await auth.approve(authId);
+    async authApprove({ authId }, author) {
+      const { source: peer, destination: node, localUser } = await auth.approve(authId);
+      log.info({ author, authId, node, peer, localUser }, 'SSH connection approved');
       return {};
     },
 
-    async authReject({ authId }) {
-      await auth.reject(authId);
+    async authReject({ authId }, author) {
+      const rejected = await auth.reject(authId);
+      if ('machineKey' in rejected) {
+        const { Hostname: name } = rejected.hostinfo;
+        log.info({ author, authId, name }, 'login rejected');
+      } else {
+        const { source: peer, destination: node, localUser } = rejected;
+        log.info({ author, authId, node, peer, localUser }, 'SSH connection rejected');
+      }
       return {};
     },
   };
+}
+
+/** Notes for the log that somebody let a device in. */
+export function logRegistered({ log }: AdminDeps, node: Node, author: Caller): void {
+  const { id, name, userId: user, tags } = node;
+  log.info({ author, node: id, name, user, tags }, 'node registered by hand');
 }

@@ -13,13 +13,15 @@ export function debugHandlers({
   c2n,
   ledger,
   now,
+  log,
 }: AdminDeps): HandlersOf<'debugCreateNode' | 'debugC2n'> {
   return {
     /** Answers with the node that it would become: until it is registered it has no id. */
-    async debugCreateNode({ user: userName, key, name, routes }) {
+    async debugCreateNode({ user: userName, key, name, routes }, author) {
       const user = meantUser(ledger.state, userName);
       const offered = parseRoutes(routes);
       const device = await auth.simulate({ authId: key, name, routes: offered });
+      log.info({ author, authId: key, name }, 'login made up for a test');
       return {
         node: {
           id: '0',
@@ -44,8 +46,9 @@ export function debugHandlers({
       };
     },
 
-    async debugC2n({ nodeId, method, path, body }) {
+    async debugC2n({ nodeId, method, path, body }, author) {
       const bytes = await c2n.request(idOf(nodeId), method, path, body);
+      log.info({ author, node: idOf(nodeId), method, path }, 'request sent to a client');
       const response = decodeHttpResponse(bytes);
       if (!response.ok)
         throw new MallaError('node.bad-answer', 'the client answered no HTTP response');

@@ -6,6 +6,7 @@ import type { Device } from '../core/register.ts';
 import type { TagPolicy } from '../core/tags.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { Ledger } from '../ledger.ts';
+import type { SshCheck } from '../ssh/checks.ts';
 import type { QuestionDeps } from '../policy/questions.ts';
 import type { Store } from '../store/store.ts';
 
@@ -20,9 +21,9 @@ export interface AuthRequests {
    * Lets a waiting SSH connection through. Throws MallaError `auth.id-invalid`, `auth.not-found`, and
    * `request.invalid` for a device that waits: that needs a user.
    */
-  approve(authId: string): Promise<void>;
+  approve(authId: string): Promise<SshCheck>;
   /** Refuses either: the client is told so. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
-  reject(authId: string): Promise<void>;
+  reject(authId: string): Promise<Device | SshCheck>;
   /**
    * Makes a request as if a device had asked (`debug create-node`), for tests of the flow. Throws
    * MallaError `auth.id-invalid`.

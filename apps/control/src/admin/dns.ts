@@ -10,23 +10,29 @@ import { timeView } from './views.ts';
 export function dnsHandlers({
   ledger,
   dns,
+  log,
 }: AdminDeps): HandlersOf<'listDnsRecords' | 'addDnsRecord' | 'removeDnsRecords'> {
   return {
     listDnsRecords() {
       return { records: dns.list().map(recordView) };
     },
 
-    async addDnsRecord(wanted) {
+    async addDnsRecord(wanted, author) {
       const record = await ledger.execute((state, context) =>
         addDnsRecord(state, wanted, dns.baseDomain, context),
       );
+      const { name, type, value } = record;
+      log.info({ author, name, type, value }, 'DNS record added');
       return { record: recordView({ ...record, source: 'database' }) };
     },
 
-    async removeDnsRecords({ id, ...selector }) {
+    async removeDnsRecords({ id, ...selector }, author) {
       const removed = await ledger.execute((state) =>
         removeDnsRecords(state, { ...selector, id: id === undefined ? undefined : idOf(id) }),
       );
+      for (const { name, type, value } of removed) {
+        log.info({ author, name, type, value }, 'DNS record removed');
+      }
       return { records: removed.map((record) => recordView({ ...record, source: 'database' })) };
     },
   };

@@ -1,16 +1,17 @@
 /** REST handler: health. */
-import { MallaError } from '@malla/base/error';
+import { MallaError, messageOf } from '@malla/base/error';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
 
 export function healthHandlers({ store, policy }: AdminDeps): HandlersOf<'health'> {
   return {
     async health() {
-      if (await store.healthy()) {
-        const warnings = [...policy.holder.warnings];
-        return { databaseConnectivity: true, ...(warnings.length === 0 ? {} : { warnings }) };
-      }
-      throw new MallaError('store.unavailable', 'the database cannot be read or written');
+      await store.check().catch((error: unknown) => {
+        const reason = `the database cannot be read or written: ${messageOf(error)}`;
+        throw new MallaError('store.unavailable', reason);
+      });
+      const warnings = [...policy.holder.warnings];
+      return { databaseConnectivity: true, ...(warnings.length === 0 ? {} : { warnings }) };
     },
   };
 }

@@ -13,9 +13,10 @@ import {
 } from '../core/nodes.ts';
 import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
+import { logRegistered } from './auth.ts';
 import type { HandlersOf } from './handlers.ts';
 import { idOf, isZeroTime, timeOf } from './input.ts';
-import { auditEntryView, nodeView } from './views.ts';
+import { auditEntryView, nodeView, timeView } from './views.ts';
 
 export function nodeHandlers(
   deps: AdminDeps,
@@ -31,7 +32,7 @@ export function nodeHandlers(
   | 'backfillNodeIps'
   | 'listNodeAudit'
 > {
-  const { ledger, store, auth, addresses, tags: tagPolicy } = deps;
+  const { ledger, store, auth, addresses, tags: tagPolicy, log } = deps;
   const { state } = ledger;
   const answer = (node: Node): AnswerOf<'getNode'> => ({
     node: nodeView(deps, node),
@@ -47,47 +48,63 @@ export function nodeHandlers(
       return answer(knownNode(state, idOf(nodeId)));
     },
 
-    async deleteNode({ nodeId }) {
-      await ledger.execute((current) => deleteNode(current, idOf(nodeId)));
+    async deleteNode({ nodeId }, author) {
+      const { id, name } = await ledger.execute((current) => deleteNode(current, idOf(nodeId)));
+      log.info({ author, node: id, name }, 'node deleted');
       return {};
     },
 
-    async expireNode({ nodeId, expiry, disableExpiry }) {
+    async expireNode({ nodeId, expiry, disableExpiry }, author) {
       const at = timeOf(expiry);
       if (disableExpiry && at !== undefined) {
         throw new MallaError('node.expiry-invalid', 'cannot set both disableExpiry and expiry');
       }
       const when = disableExpiry || isZeroTime(expiry) ? 'never' : (at ?? 'now');
-      return answer(
-        await ledger.execute((current, context) => setExpiry(current, idOf(nodeId), when, context)),
+      const node = await ledger.execute((current, context) =>
+        setExpiry(current, idOf(nodeId), when, context),
       );
+      const until = node.expiry === undefined ? 'never' : timeView(node.expiry);
+      log.info({ author, node: node.id, name: node.name, until }, 'expiry of a node set');
+      return answer(node);
     },
 
-    async renameNode({ nodeId, newName }) {
-      return answer(await ledger.execute((current) => renameNode(current, idOf(nodeId), newName)));
+    async renameNode({ nodeId, newName }, author) {
+      const was = state.node(idOf(nodeId))?.name;
+      const node = await ledger.execute((current) => renameNode(current, idOf(nodeId), newName));
+      log.info({ author, node: node.id, name: node.name, was }, 'node renamed');
+      return answer(node);
     },
 
-    async setTags({ nodeId, tags }) {
-      return answer(
-        await ledger.execute((current) => setTags(current, idOf(nodeId), tags, tagPolicy)),
+    async setTags({ nodeId, tags: wanted }, author) {
+      const node = await ledger.execute((current) =>
+        setTags(current, idOf(nodeId), wanted, tagPolicy),
       );
+      const { id, name, tags } = node;
+      log.info({ author, node: id, name, tags }, 'tags of a node set');
+      return answer(node);
     },
 
-    async setApprovedRoutes({ nodeId, routes }) {
-      return answer(
-        await ledger.execute((current) => setApprovedRoutes(current, idOf(nodeId), routes)),
+    async setApprovedRoutes({ nodeId, routes: wanted }, author) {
+      const node = await ledger.execute((current) =>
+        setApprovedRoutes(current, idOf(nodeId), wanted),
       );
+      const { id, name, approvedRoutes: routes } = node;
+      log.info({ author, node: id, name, routes }, 'routes of a node approved');
+      return answer(node);
     },
 
-    async registerNode({ user, key }) {
-      return answer(await auth.register(key, user));
+    async registerNode({ user, key }, author) {
+      const node = await auth.register(key, user);
+      logRegistered(deps, node, author);
+      return answer(node);
     },
 
-    async backfillNodeIps({ confirmed }) {
+    async backfillNodeIps({ confirmed }, author) {
       if (confirmed !== 'true') throw new MallaError('request.invalid', 'not confirmed, aborting');
       const changes = await ledger.execute((current, context) =>
         backfillAddresses(current, addresses, context),
       );
+      log.info({ author, changes: changes.length }, 'addresses of nodes filled in');
       return { changes: [...changes] };
     },
 

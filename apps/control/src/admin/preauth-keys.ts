@@ -16,11 +16,12 @@ import { preAuthKeyView } from './views.ts';
 
 export function preAuthKeyHandlers({
   ledger,
+  log,
 }: AdminDeps): HandlersOf<
   'createPreAuthKey' | 'listPreAuthKeys' | 'expirePreAuthKey' | 'deletePreAuthKey'
 > {
   return {
-    async createPreAuthKey({ user, reusable, ephemeral, expiration, aclTags }) {
+    async createPreAuthKey({ user, reusable, ephemeral, expiration, aclTags }, author) {
       const wanted = {
         userId: ownerOf(ledger.state, user),
         tags: aclTags,
@@ -32,6 +33,9 @@ export function preAuthKeyHandlers({
       const { key, text } = await ledger.execute((state, context) =>
         createPreAuthKey(state, wanted, context),
       );
+      const { id: preAuthKey, userId, tags } = key;
+      const fields = { author, preAuthKey, user: userId, tags, reusable, ephemeral };
+      log.info(fields, 'pre-auth key created');
       return { preAuthKey: preAuthKeyView(ledger.state, key, text) };
     },
 
@@ -43,15 +47,17 @@ export function preAuthKeyHandlers({
       return { preAuthKeys: keys.map((key) => preAuthKeyView(ledger.state, key)) };
     },
 
-    async expirePreAuthKey({ id, key }) {
-      await ledger.execute((state, context) =>
+    async expirePreAuthKey({ id, key }, author) {
+      const revoked = await ledger.execute((state, context) =>
         expirePreAuthKey(state, meantKey(state, id, key), context),
       );
+      log.info({ author, preAuthKey: revoked.id }, 'pre-auth key revoked');
       return {};
     },
 
-    async deletePreAuthKey({ id }) {
-      await ledger.execute((state) => deletePreAuthKey(state, idOf(id)));
+    async deletePreAuthKey({ id }, author) {
+      const deleted = await ledger.execute((state) => deletePreAuthKey(state, idOf(id)));
+      log.info({ author, preAuthKey: deleted.id }, 'pre-auth key deleted');
       return {};
     },
   };

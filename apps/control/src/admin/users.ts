@@ -8,10 +8,12 @@ import { userView } from './views.ts';
 
 export function userHandlers({
   ledger,
+  log,
 }: AdminDeps): HandlersOf<'createUser' | 'listUsers' | 'renameUser' | 'deleteUser'> {
   return {
-    async createUser(wanted) {
+    async createUser(wanted, author) {
       const user = await ledger.execute((state, context) => createUser(state, wanted, context));
+      log.info({ author, user: user.id, name: user.name }, 'user created');
       return { user: userView(user) };
     },
 
@@ -25,13 +27,17 @@ export function userHandlers({
       return { users: users.map(userView) };
     },
 
-    async renameUser({ oldId, newName }) {
+    async renameUser({ oldId, newName }, author) {
+      const was = ledger.state.user(idOf(oldId))?.name;
       const user = await ledger.execute((state) => renameUser(state, idOf(oldId), newName));
+      log.info({ author, user: user.id, name: user.name, was }, 'user renamed');
       return { user: userView(user) };
     },
 
-    async deleteUser({ id }) {
-      await ledger.execute((state) => destroyUser(state, idOf(id)));
+    async deleteUser({ id }, author) {
+      const nodes = ledger.state.nodesOfUser(idOf(id)).map((node) => node.id);
+      const user = await ledger.execute((state) => destroyUser(state, idOf(id)));
+      log.info({ author, user: user.id, name: user.name, nodes }, 'user deleted, with its nodes');
       return {};
     },
   };

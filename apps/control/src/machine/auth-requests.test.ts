@@ -60,7 +60,7 @@ describe('a login that waits', () => {
     const { cache } = subject();
     const request = cache.open(device(1), SOMEBODY);
     assert.match(request.id, /^hskey-authreq-[0-9a-f]{24}$/);
-    assert.deepEqual(cache.get(request.id), request);
+    assert.deepEqual({ ...cache.get(request.id), isNew: true }, request);
     assert.deepEqual(request.device, device(1));
     assert.notEqual(cache.open(device(2), SOMEBODY).id, request.id);
   });
@@ -69,7 +69,7 @@ describe('a login that waits', () => {
     const { cache } = subject();
     const { id } = cache.open(device(1), SOMEBODY);
     const again = cache.open({ ...device(1), hostinfo: { Hostname: 'renamed' } }, SOMEBODY);
-    assert.equal(again.id, id);
+    assert.deepEqual([again.id, again.isNew], [id, false]);
     assert.equal(cache.get(id).device.hostinfo.Hostname, 'renamed');
     assert.equal(cache.size, 1);
   });

@@ -83,7 +83,7 @@ export class AuthRequestCache {
    * Opens a request for a device; the same device that asks again gets the one it has. Throws
    * MallaError `auth.id-invalid` for a given id that is none or waits already, `auth.too-many`.
    */
-  open(device: Device, claimant: Claimant, id?: string): AuthRequest {
+  open(device: Device, claimant: Claimant, id?: string): AuthRequest & { readonly isNew: boolean } {
     this.dropExpired();
     const own = this.#ofMachine(device.machineKey);
     const known = own.find(
@@ -91,14 +91,14 @@ export class AuthRequestCache {
     );
     if (id === undefined && known !== undefined) {
       this.#update(known, device);
-      return requestOf(known);
+      return { ...requestOf(known), isNew: false };
     }
     if (id !== undefined) this.#checkFree(id);
     const oldest = own.find(({ state }) => state !== 'deciding');
     if (own.length >= MAX_PER_MACHINE && oldest !== undefined) this.#evict(oldest);
     const request = requestOf(this.#add(device, claimant, id ?? newAuthId(this.#options.random)));
     this.#options.onEvent({ state: 'waiting', request });
-    return request;
+    return { ...request, isNew: true };
   }
 
   /** A request by id; throws what to answer for an id that is malformed or waits no longer. */

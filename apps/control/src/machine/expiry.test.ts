@@ -15,6 +15,7 @@ class Subject {
   readonly state = new State();
   readonly online = new Set<number>();
   readonly told: number[] = [];
+  readonly gone: number[] = [];
   readonly ledger: Ledger;
   readonly watch: ExpiryWatch;
 
@@ -25,6 +26,7 @@ class Subject {
     const store = openMemoryStore();
     this.ledger = new Ledger({ state: this.state, store, now, random: countingRandom() });
     this.watch = new ExpiryWatch({
+      onGone: (gone) => void this.gone.push(...gone.map(({ id }) => id)),
       ledger: this.ledger,
       nodes: () => this.state.nodes(),
       now,
@@ -93,6 +95,7 @@ describe('an ephemeral node', () => {
       [...subject.state.nodes()].map((node) => node.id),
       [2],
     );
+    assert.deepEqual(subject.gone, [1]);
   });
 
   test('stays while it is online', async () => {

@@ -19,6 +19,8 @@ export interface ExpiryOptions {
   readonly awaySince: (node: Node) => number | undefined;
   /** Keys have expired by time since the last look. */
   readonly onExpired: (nodes: readonly Node[]) => void;
+  /** Ephemeral nodes have been deleted. */
+  readonly onGone: (nodes: readonly Node[]) => void;
 }
 
 export class ExpiryWatch {
@@ -52,7 +54,7 @@ export class ExpiryWatch {
 
   /** Looks at every node. Rejects like the ledger. */
   async look(): Promise<void> {
-    const { ledger, nodes, onExpired } = this.#options;
+    const { ledger, nodes, onExpired, onGone } = this.#options;
     const expired: Node[] = [];
     let someGone = false;
     for (const node of nodes()) {
@@ -60,14 +62,14 @@ export class ExpiryWatch {
       someGone ||= this.#isGone(node);
     }
     if (expired.length > 0) onExpired(expired);
-    if (someGone) await ledger.execute((state) => this.#removeGone(state));
+    if (someGone) onGone(await ledger.execute((state) => this.#removeGone(state)));
   }
 
-  #removeGone(state: State): Decision<void> {
+  #removeGone(state: State): Decision<readonly Node[]> {
     const gone = [...state.nodes()].filter((node) => this.#isGone(node));
     return decide(
       gone.map((before) => ({ table: 'node', id: before.id, before, after: undefined })),
-      undefined,
+      gone,
     );
   }
 

@@ -38,8 +38,7 @@ export function createLogins(
     },
     async approve(authId) {
       if (sshChecks.find(authId) !== undefined) {
-        sshChecks.approve(authId, 'administrator');
-        return;
+        return sshChecks.approve(authId, 'administrator');
       }
       // A device that wants to register needs an owner.
       const { id } = cache.get(authId);
@@ -49,8 +48,8 @@ export function createLogins(
       );
     },
     async reject(authId) {
-      if (sshChecks.find(authId) !== undefined) sshChecks.reject(authId);
-      else await cache.decide(authId, 'rejected', () => {});
+      if (sshChecks.find(authId) !== undefined) return sshChecks.reject(authId);
+      return await cache.decide(authId, 'rejected', (device) => device);
     },
     async simulate({ authId, name, routes }) {
       const request = cache.open(

@@ -4,6 +4,7 @@ import { MallaError } from '@malla/base/error';
 import { utf8 } from '@malla/base/bytes';
 import { deleteNode } from '../core/nodes.ts';
 import { openMemoryStore } from '../store/open.ts';
+import { recordedLog } from '@malla/testkit/recorded-log';
 import { type TestExchange, TestMachines } from '../testing/machine.ts';
 import { settle } from '../testing/virtual-time.ts';
 
@@ -117,6 +118,54 @@ describe('a client that registers', () => {
     store.commit = () => Promise.reject(new MallaError('store.unavailable', 'the disk is full'));
     const exchange = await machines.device(1).registration({ Auth: { AuthKey } });
     assert.deepEqual([exchange.status, exchange.body], [503, 'the disk is full']);
+  });
+});
+
+describe('the log', () => {
+  test('says that a device waits, and what lets it in', async () => {
+    const { log, lines } = recordedLog();
+    const machines = await TestMachines.start({ log });
+    const device = machines.device(1);
+    const { AuthURL } = await device.register();
+    await device.register();
+    await device.registration({ Followup: AuthURL });
+    const authId = idOf(AuthURL);
+    assert.deepEqual(lines, [
+      {
+        level: 'info',
+        message: 'a device waits to be let in',
+        fields: {
+          authId,
+          name: 'host-1',
+          remoteAddress: '192.0.2.1',
+          command: `malla nodes register --key ${authId} --user USERNAME`,
+        },
+      },
+    ]);
+  });
+
+  test('says that a device waits for a new login when it asks for tags', async () => {
+    const { log, lines } = recordedLog();
+    const machines = await TestMachines.start({ log });
+    const device = await machines.joined(1, await machines.key(await machines.user('ann')));
+    lines.length = 0;
+    await device.register({ Hostinfo: { Hostname: 'host-1', RequestTags: ['tag:web'] } });
+    assert.deepEqual(
+      lines.map(({ message }) => message),
+      ['a device waits to be let in'],
+    );
+  });
+
+  test('has a registration once, though clients send their key again and again', async () => {
+    const { log, lines } = recordedLog();
+    const machines = await TestMachines.start({ log });
+    const AuthKey = await machines.key(await machines.user('ann'));
+    const device = machines.device(1);
+    for (let i = 0; i < 5; i++) await device.register({ Auth: { AuthKey } });
+    assert.deepEqual(
+      lines.map(({ message, fields }) => [message, fields]),
+      [['node registered with an auth key', { node: 1, name: 'host-1', preAuthKey: 1 }]],
+    );
   });
 });
 

@@ -4,7 +4,7 @@
  *
  * Source: docs/protocol/control.md §Registration.
  */
-import { MallaError } from '@malla/base/error';
+import { isStoreFault, MallaError } from '@malla/base/error';
 import { isExpired, type Node } from '@malla/netmap/node';
 import { displayName, loginName } from '@malla/netmap/tailcfg-user';
 import { TAGGED_DEVICES } from '@malla/netmap/user';
@@ -16,6 +16,7 @@ import {
 } from '@malla/wire/tailcfg/register';
 import { decideSoon } from '../core/change.ts';
 import { asksForTags, type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
+import { registerCommand } from '../listen/pages/register.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
 
@@ -38,12 +39,14 @@ export async function register(
     answer = await answerFor(deps, origin, decoded.value, aborted.signal);
   } catch (error) {
     // What is our fault is told by a status: the client tries again and bothers nobody.
-    if (!(error instanceof MallaError) || error.code.startsWith('store.')) throw error;
+    if (isStoreFault(error) || !(error instanceof MallaError)) throw error;
     if (error.code === 'request.forbidden') {
       exchange.respond(401, 'text/plain', error.message);
       return;
     }
-    deps.log.info({ machineKey, reason: error.message, code: error.code }, 'registration refused');
+    const { message: reason, code } = error;
+    const { remoteAddress } = origin.connection;
+    deps.log.info({ machineKey, remoteAddress, reason, code }, 'registration refused');
     answer = { kind: 'refused', error: error.message };
   }
   exchange.respond(200, 'application/json', encodeRegisterResponse(answer));
@@ -74,7 +77,11 @@ async function answerFor(
     const node = await ledger.execute((state, context) =>
       registerWithAuthKey(state, device, authKey, deps.rules, context),
     );
-    deps.log.info({ node: node.id, name: node.name }, 'node registered with an auth key');
+    // Clients send their key again with every register.
+    if (node !== known) {
+      const { id, name, preAuthKeyId: preAuthKey } = node;
+      deps.log.info({ node: id, name, preAuthKey }, 'node registered with an auth key');
+    }
     return registered(deps, node, false);
   }
   const asks = known !== undefined && asksForTags(known, device);
@@ -136,8 +143,13 @@ function visit(deps: MachineDeps, origin: Origin, device: Device): RegisterAnswe
   const { machineKey, remoteAddress } = origin.connection;
   const isKnown = deps.ledger.state.nodesOfMachine(machineKey).length > 0;
   const claimant = isKnown ? { known: machineKey } : { address: remoteAddress };
-  const { id } = deps.authRequests.open(device, claimant);
-  return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${id}` };
+  const { id: authId, isNew } = deps.authRequests.open(device, claimant);
+  if (isNew) {
+    const { Hostname: name = '' } = device.hostinfo;
+    const command = registerCommand(authId);
+    deps.log.info({ authId, name, remoteAddress, command }, 'a device waits to be let in');
+  }
+  return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${authId}` };
 }
 
 function registered(

@@ -374,6 +374,7 @@ function methodsOf(store: PolicyLab['store']): PolicyLab['store'] {
   return {
     load: () => store.load(),
     commit: (changes) => store.commit(changes),
+    check: () => store.check(),
     healthy: () => store.healthy(),
     auditEntries: (id, limit) => store.auditEntries(id, limit),
     policyHeads: (limit) => store.policyHeads(limit),

@@ -118,7 +118,8 @@ export class SshChecks {
       state: 'waiting',
     };
     this.#entries.set(check.id, { check, login, wakers: new Set() });
-    this.#log(check, 'SSH connection waits for approval');
+    const { id: authId, source: peer, destination: node, localUser } = check;
+    this.#options.log.info({ authId, node, peer, localUser }, 'SSH connection waits for approval');
     this.#options.onCheck(check);
     return { kind: 'wait', check, isNew: true };
   }
@@ -273,19 +274,10 @@ export class SshChecks {
 
   #decide(entry: Entry, state: 'approved' | 'rejected'): SshCheck {
     entry.check = { ...entry.check, state };
-    const isApproved = state === 'approved';
-    this.#log(entry.check, isApproved ? 'SSH connection approved' : 'SSH connection rejected');
     // An approval may let others through as well.
     for (const each of this.#entries.values()) wake(each);
     this.#options.onCheck(entry.check);
     return entry.check;
-  }
-
-  #log(
-    { id: authId, source: peer, destination: node, localUser }: SshCheck,
-    message: string,
-  ): void {
-    this.#options.log.info({ authId, node, peer, localUser }, message);
   }
 
   #end(entry: Entry): void {

@@ -188,6 +188,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
       await store.close();
       await assert.rejects(store.commit([created('user', user(1))]), MallaError);
       assert.equal(await store.healthy(), false);
+      await assert.rejects(store.check(), { code: 'store.unavailable' });
       await place.remove();
     });
   });

@@ -1,4 +1,6 @@
 /** What goes wrong with a database file, in words that an operator can act on. */
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
 import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
 
 /** Primary result codes of SQLite, https://sqlite.org/rescode.html. */
@@ -30,11 +32,11 @@ function explain(error: unknown, path: string): readonly [ErrorCode, string] {
     case SqliteCode.full:
       return ['store.unavailable', `no space left for database ${path}`];
     case SqliteCode.readOnly:
-      return ['store.unavailable', `database ${path} cannot be written: ${said}`];
+      return ['store.unavailable', `database ${path} cannot be written: ${obstacle(path) ?? said}`];
     case SqliteCode.ioError:
       return ['store.unavailable', `the disk of database ${path} failed: ${said}`];
     case SqliteCode.cannotOpen:
-      return ['store.unavailable', `cannot open database ${path}`];
+      return ['store.unavailable', `cannot open database ${path}: ${obstacle(path) ?? said}`];
     case SqliteCode.corrupt:
     case SqliteCode.notADatabase:
       return [
@@ -46,6 +48,29 @@ function explain(error: unknown, path: string): readonly [ErrorCode, string] {
     default:
       return ['store.unavailable', `database ${path}: ${said}`];
   }
+}
+
+const OBSTACLES: Readonly<Record<string, string>> = {
+  EROFS: 'its file system is read-only',
+  EACCES: 'the user that malla runs as may not write there',
+  ENOENT: 'there is no such file or folder',
+};
+
+/** What is in the way, of which SQLite says nothing: undefined where the system finds nothing either. */
+function obstacle(path: string): string | undefined {
+  for (const [place, access] of [
+    [path, constants.R_OK | constants.W_OK],
+    // For its log and its journal.
+    [dirname(path), constants.W_OK | constants.X_OK],
+  ] as const) {
+    try {
+      accessSync(place, access);
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      return OBSTACLES[code] ?? messageOf(error);
+    }
+  }
+  return undefined;
 }
 
 /** The primary code, 0 where SQLite is not the cause; extended ones have more in their upper bytes. */

@@ -137,14 +137,16 @@ export class SqliteStore implements Store {
     });
   }
 
+  async check(): Promise<void> {
+    this.#guard(() => this.#checkFiles());
+    if (this.#now() - this.#provenAt >= PROOF_MS) this.#transaction(() => this.#probe());
+  }
+
   async healthy(): Promise<boolean> {
-    try {
-      this.#checkFiles();
-      if (this.#now() - this.#provenAt >= PROOF_MS) this.#transaction(() => this.#probe());
-      return true;
-    } catch {
-      return false;
-    }
+    return this.check().then(
+      () => true,
+      () => false,
+    );
   }
 
   async auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {

@@ -25,7 +25,9 @@ export interface Store {
    * the schema is our own bug, `internal`.
    */
   commit(changes: readonly Change[]): Promise<void>;
-  /** Whether the database answers and can be written. Never throws. */
+  /** Finds out whether the database answers and can be written. Throws MallaError `store.*` if not. */
+  check(): Promise<void>;
+  /** Whether {@link check} finds no fault. Never throws. */
   healthy(): Promise<boolean>;
   /** The newest audit entries of a node, newest first, at most `limit`. */
   auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]>;

@@ -75,12 +75,15 @@ export class ThreadedStore implements Store {
     return this.#call('commit', lean) as Promise<void>;
   }
 
+  check(): Promise<void> {
+    return this.#call('check') as Promise<void>;
+  }
+
   async healthy(): Promise<boolean> {
-    try {
-      return (await this.#call('healthy')) as boolean;
-    } catch {
-      return false;
-    }
+    return this.check().then(
+      () => true,
+      () => false,
+    );
   }
 
   auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
