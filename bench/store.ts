@@ -25,9 +25,9 @@ import { decide } from '@malla/control/core/change';
 import { State } from '@malla/control/core/state';
 import { Ledger } from '@malla/control/ledger';
 import { created, node } from '@malla/control/store/sample-rows';
-import { type SqliteOptions, SqliteStore } from '@malla/control/store/sqlite';
+import { type SqliteOptions, SqliteStore } from '@malla/control/store/sqlite/sqlite';
 import type { Store } from '@malla/control/store/store';
-import { ThreadedStore } from '@malla/control/store/thread';
+import { ThreadedStore } from '@malla/control/store/sqlite/thread';
 
 const NODES = 10_000;
 const BATCHES = [1, 32, 256];

@@ -23,7 +23,7 @@ import { type Change, decide, type TableName } from '@malla/control/core/change'
 import { State } from '@malla/control/core/state';
 import { Ledger } from '@malla/control/ledger';
 import { node, snapshotOf, user } from '@malla/control/store/sample-rows';
-import { ThreadedStore } from '@malla/control/store/thread';
+import { ThreadedStore } from '@malla/control/store/sqlite/thread';
 
 /** Commands under way at once. */
 const WORKERS = 6;

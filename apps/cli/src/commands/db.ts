@@ -15,7 +15,7 @@ export function dbCommand(cli: Cli): MallaCommand {
     .action(
       action(cli, async (it, file: string) => {
         const { path } = await databaseOf(it.options.config);
-        const { backupDatabase } = await import('@malla/control/store/maintenance');
+        const { backupDatabase } = await import('@malla/control/store/sqlite/maintenance');
         const backup = resolve(cli.cwd, file);
         backupDatabase(path, backup);
         await it.print({ database: path, backup }, `Database ${path} copied to ${backup}`);
@@ -36,7 +36,7 @@ export function dbCommand(cli: Cli): MallaCommand {
         if (!(await it.confirm(question))) {
           return it.print({ Result: 'Database not restored' }, 'Database not restored');
         }
-        const { restoreDatabase } = await import('@malla/control/store/maintenance');
+        const { restoreDatabase } = await import('@malla/control/store/sqlite/maintenance');
         const replaced = restoreDatabase(backup, path, cli.now());
         const kept = replaced === undefined ? '' : `; the one before is ${replaced}`;
         return it.print(
@@ -56,7 +56,7 @@ export function dbCommand(cli: Cli): MallaCommand {
       action<{ readonly status?: true }>(cli, async (it) => {
         const database = await databaseOf(it.options.config);
         const { migrateDatabase, migrationStatus } =
-          await import('@malla/control/store/maintenance');
+          await import('@malla/control/store/sqlite/maintenance');
         if (it.options.status === true) {
           const migrations = migrationStatus(database.path);
           return it.printList(migrations, () => ({

@@ -1,8 +1,8 @@
 /** Opens the store that the configuration names. */
 import type { Logger } from '@malla/base/logger';
-import { IN_MEMORY, type SqliteOptions, SqliteStore } from './sqlite.ts';
+import { IN_MEMORY, type SqliteOptions, SqliteStore } from './sqlite/sqlite.ts';
 import type { Store } from './store.ts';
-import { ThreadedStore } from './thread.ts';
+import { ThreadedStore } from './sqlite/thread.ts';
 
 /** Opens the database, migrated to this program's schema. Throws MallaError `store.*`. */
 export async function openStore(options: SqliteOptions, log: Logger): Promise<Store> {

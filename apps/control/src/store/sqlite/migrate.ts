@@ -7,10 +7,10 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { MallaError, messageOf } from '@malla/base/error';
-import { firstSchema } from './migrations/0001-first-schema.ts';
-import { policies } from './migrations/0002-policies.ts';
-import { dnsRecords } from './migrations/0003-dns-records.ts';
-import type { Migration } from './migrations/migration.ts';
+import { firstSchema } from '../migrations/0001-first-schema.ts';
+import { policies } from '../migrations/0002-policies.ts';
+import { dnsRecords } from '../migrations/0003-dns-records.ts';
+import type { Migration } from '../migrations/migration.ts';
 import { timestamp, writeSnapshot } from './snapshot.ts';
 
 /** Every migration of this program, in order. */

@@ -5,11 +5,11 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
-import type { AuditEntry, Change, PolicyVersion } from '../core/change.ts';
-import type { Snapshot } from '../core/state.ts';
+import type { AuditEntry, Change, PolicyVersion } from '../../core/change.ts';
+import type { Snapshot } from '../../core/state.ts';
 import type { Migrated } from './migrate.ts';
 import type { SqliteOptions } from './sqlite.ts';
-import type { PolicyHead, Store } from './store.ts';
+import type { PolicyHead, Store } from '../store.ts';
 
 /** What crosses to the thread: a method of the store and its arguments. */
 export interface Call {

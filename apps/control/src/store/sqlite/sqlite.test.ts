@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Place, storeConformance } from './conformance.ts';
+import { type Place, storeConformance } from '../conformance.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../store.ts';
 import { ThreadedStore } from './thread.ts';
 
 for (const writeAheadLog of [true, false]) {

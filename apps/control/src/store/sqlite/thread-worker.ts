@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { storeError } from './sqlite-error.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../store.ts';
 import type { Answer, Call } from './thread.ts';
 
 const options = workerData as SqliteOptions;

@@ -13,7 +13,7 @@ import {
   restoreDatabase,
 } from './maintenance.ts';
 import { MIGRATIONS } from './migrate.ts';
-import { created, user } from './sample-rows.ts';
+import { created, user } from '../sample-rows.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 10, 15, 30);

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
 import { migrate, MIGRATIONS, schemaVersion } from './migrate.ts';
-import type { Migration } from './migrations/migration.ts';
+import type { Migration } from '../migrations/migration.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 10, 15, 30);
 
@@ -61,7 +61,7 @@ describe('migrations', () => {
   });
 
   test('are numbered without gaps, each in the file of its number and title', () => {
-    const files = readdirSync(new URL('migrations', import.meta.url)).filter((name) =>
+    const files = readdirSync(new URL('../migrations', import.meta.url)).filter((name) =>
       /^\d/.test(name),
     );
     const expected = MIGRATIONS.map(

@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MallaError } from '@malla/base/error';
-import { created, node, user } from './sample-rows.ts';
+import { created, node, user } from '../sample-rows.ts';
 import type { SqliteOptions } from './sqlite.ts';
 import { ThreadedStore } from './thread.ts';
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
-import { decide } from '../core/change.ts';
-import { State } from '../core/state.ts';
-import { Ledger } from '../ledger.ts';
-import { created, deleted, node, snapshotOf, user } from './sample-rows.ts';
+import { decide } from '../../core/change.ts';
+import { State } from '../../core/state.ts';
+import { Ledger } from '../../ledger.ts';
+import { created, deleted, node, snapshotOf, user } from '../sample-rows.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
 
 function refusal(code: string, message: RegExp): (error: unknown) => boolean {

@@ -11,14 +11,14 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
 import { makeFolder } from '@malla/platform/make-folder';
-import type { AuditEntry, Change, PolicyVersion, TableName } from '../core/change.ts';
-import type { Snapshot } from '../core/state.ts';
+import type { AuditEntry, Change, PolicyVersion, TableName } from '../../core/change.ts';
+import type { Snapshot } from '../../core/state.ts';
 import { DatabaseLock } from './lock.ts';
 import { migrate, type Migrated, schemaVersion } from './migrate.ts';
 import { createPrivate, writeSnapshot } from './snapshot.ts';
 import { storeError } from './sqlite-error.ts';
-import { MAX_AUDIT_ENTRIES, MAX_POLICY_VERSIONS, type PolicyHead, type Store } from './store.ts';
-import { POLICY_HEADS, type Table, TABLES, type TableShape } from './tables.ts';
+import { MAX_AUDIT_ENTRIES, MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store.ts';
+import { POLICY_HEADS, type Table, TABLES, type TableShape } from '../tables.ts';
 
 /** A database that lives as long as its store. */
 export const IN_MEMORY = ':memory:';
