@@ -24,6 +24,7 @@ export interface ListedNode {
   readonly online: boolean;
   readonly user: { readonly name: string } | null;
   readonly tags: readonly string[];
+  readonly availableRoutes: readonly string[];
 }
 
 export class ControlServer {

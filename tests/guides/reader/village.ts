@@ -17,7 +17,6 @@ export const VILLAGE_TOOLS = [...LAB_TOOLS, 'go', 'openssl'] as const;
 /** Where the guides' server is. */
 export const SERVER_NAME = 'vpn.example.org';
 export const LOGIN_SERVER = `https://${SERVER_NAME}`;
-/** A private address: what a lab calls the internet is of examples, which malla would doubt. */
 const SERVER_ADDRESS = '198.51.100.10';
 const VERSION = '1.102';
 
@@ -44,23 +43,22 @@ export class Village {
     this.newcomer = new Newcomer(server.host);
   }
 
-  /** Starts the server; `config` comes on top of what a guide would have. */
-  static async start(config: Readonly<Record<string, unknown>> = {}): Promise<Village> {
+  /** Starts the server as a guide would have it. */
+  static async start(): Promise<Village> {
     const lab = new Lab();
     const host = lab.publicHost('ctl', SERVER_ADDRESS);
     host.addName(SERVER_NAME, SERVER_ADDRESS);
     const certificate = makeCertificate(host.dir, `DNS:${SERVER_NAME}`);
-    const server = await ControlServer.start(host, {
-      server_url: LOGIN_SERVER,
-      listen_addr: '0.0.0.0:443',
-      tls_cert_path: certificate.certFile,
-      tls_key_path: certificate.keyFile,
-      ...config,
-    });
+    const server = await ControlServer.start(host, configOf(certificate));
     // Where commands look for it.
     mkdirSync(join(host.dir, 'etc', 'malla'));
     symlinkSync(server.configFile, join(host.dir, 'etc', 'malla', 'config.yaml'));
     return new Village(lab, server, certificate);
+  }
+
+  /** Restarts the server with these settings on top of what it had at first. */
+  configure(settings: object): Promise<void> {
+    return this.server.reconfigure({ ...configOf(this.certificate), ...settings });
   }
 
   /** A device on the internet, whose client was never connected to anything. */
@@ -91,4 +89,13 @@ export class Village {
     await this.server.stopProcess();
     this.lab.close();
   }
+}
+
+function configOf({ certFile, keyFile }: Certificate): Readonly<Record<string, unknown>> {
+  return {
+    server_url: LOGIN_SERVER,
+    listen_addr: '0.0.0.0:443',
+    tls_cert_path: certFile,
+    tls_key_path: keyFile,
+  };
 }
