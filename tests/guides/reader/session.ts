@@ -23,6 +23,7 @@ export function stepsOf(text: string): readonly Step[] {
 /** Whether a program has printed what a guide says. Blanks at the end of lines do not count. */
 export function printedAs(expected: string, actual: string): boolean {
   const pattern = expected
+    .trim()
     .split('\n')
     .map((line) =>
       line.trim() === '…'
@@ -30,7 +31,7 @@ export function printedAs(expected: string, actual: string): boolean {
         : `${line.trimEnd().split('…').map(escape).join('.+?')}[ \t]*\n`,
     )
     .join('');
-  return new RegExp(`^${pattern}$`).test(`${actual.trim()}\n`);
+  return new RegExp(`^${pattern}$`).test(`${actual.replaceAll('\r', '').trim()}\n`);
 }
 
 function escape(text: string): string {
