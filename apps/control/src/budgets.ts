@@ -23,6 +23,8 @@ export interface Budgets {
   readonly logins: Budget;
   /** Memory that they take. */
   readonly loginBytes: Budget;
+  /** SSH connections that wait for approval, by user: strangers have none. */
+  readonly sshChecks: Budget;
   /** All of them, for metrics. */
   readonly all: readonly (Budget | RateBudget)[];
 }
@@ -70,6 +72,12 @@ export function createBudgets(log: Logger, now: () => number, waitingLogins: num
     known: { total: 8 * MIB, each: MIB },
     onShortage,
   });
-  const all = [connections, bodies, handshakes, nodeHandshakes, logins, loginBytes];
-  return { connections, bodies, handshakes, nodeHandshakes, logins, loginBytes, all };
+  const sshChecks = new Budget({
+    name: 'ssh_checks',
+    strangers: { total: 0, each: 0 },
+    known: { total: 1_024, each: 256 },
+    onShortage,
+  });
+  const all = [connections, bodies, handshakes, nodeHandshakes, logins, loginBytes, sshChecks];
+  return { connections, bodies, handshakes, nodeHandshakes, logins, loginBytes, sshChecks, all };
 }

@@ -126,6 +126,10 @@ export class Tailnet {
     this.#posture = new PostureCollector({
       request: (node, method, path, body) => this.c2n.request(node, method, path, body),
       isOnline: (node) => this.presences.isOnline(node),
+      ownerOf: (id) => {
+        const node = state.node(id);
+        return node?.userId === undefined ? (node?.tags.join(' ') ?? '') : `user ${node.userId}`;
+      },
       onChanged: (node) => events.tell({ kind: 'posture', node }),
       now: world.monotonic,
     });
@@ -172,6 +176,7 @@ export class Tailnet {
         this.access.engine === undefined
           ? { kind: 'refuse' }
           : sshVerdict(this.access.engine, connection),
+      budget: world.budgets.sshChecks,
       lifetimeMs: config.registerCache.expirationMs,
       now: world.now,
       random: world.random,

@@ -30,6 +30,7 @@ class World {
         : Promise.resolve(utf8(answer));
     },
     isOnline: (node) => this.online.has(node),
+    ownerOf: String,
     onChanged: (node) => this.changed.push(node),
     now: () => this.now,
   });
@@ -101,34 +102,60 @@ describe('posture attributes', () => {
   });
 
   test('are asked of no more than 16 nodes at once', async () => {
-    let open = 0;
-    let most = 0;
-    const release: (() => void)[] = [];
+    assert.equal(await mostAsked(40, String), 16);
+  });
+
+  test('are asked of no more than 4 of one owner, whose silence does not hold up others', async () => {
+    assert.equal(await mostAsked(40, () => 'ann'), 4);
+    const asked: number[] = [];
     const collector = new PostureCollector({
-      request: () =>
-        new Promise((resolve) => {
-          most = Math.max(most, ++open);
-          release.push(() => {
-            open--;
-            resolve(utf8(SERIAL));
-          });
-        }),
+      request: (node) => {
+        asked.push(node);
+        return new Promise(() => {});
+      },
       isOnline: () => true,
+      ownerOf: (node) => (node < 20 ? 'mallory' : 'ann'),
       onChanged: () => {},
       now: () => 0,
     });
     collector.setPolicy(
       policy('node:serialNumber'),
-      Array.from({ length: 40 }, (_, i) => i),
+      Array.from({ length: 22 }, (_, i) => i),
     );
-    for (let done = 0; done < 40;) {
-      for (const one of release.splice(0)) {
-        one();
-        done++;
-      }
-      for (let i = 0; i < 50; i++) await Promise.resolve();
-    }
-    assert.equal(most, 16);
-    assert.equal(collector.of(39)?.get('node:serialNumber'), 'C02');
+    assert.deepEqual(asked, [0, 1, 2, 3, 20, 21]);
   });
 });
+
+/** Lets so many clients answer in rounds; how many were asked at a time. */
+async function mostAsked(count: number, ownerOf: (node: number) => string): Promise<number> {
+  let open = 0;
+  let most = 0;
+  const release: (() => void)[] = [];
+  const collector = new PostureCollector({
+    request: () =>
+      new Promise((resolve) => {
+        most = Math.max(most, ++open);
+        release.push(() => {
+          open--;
+          resolve(utf8(SERIAL));
+        });
+      }),
+    isOnline: () => true,
+    ownerOf,
+    onChanged: () => {},
+    now: () => 0,
+  });
+  collector.setPolicy(
+    policy('node:serialNumber'),
+    Array.from({ length: count }, (_, i) => i),
+  );
+  for (let done = 0; done < count;) {
+    for (const one of release.splice(0)) {
+      one();
+      done++;
+    }
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+  }
+  assert.equal(collector.of(count - 1)?.get('node:serialNumber'), 'C02');
+  return most;
+}

@@ -14,6 +14,8 @@ import { decodeHttpResponse } from '../admin/http-response.ts';
 
 /** Clients that are asked at the same time. */
 const MAX_AT_ONCE = 16;
+/** Of one owner: clients that do not answer hold up others for a minute. */
+const MAX_OF_OWNER = 4;
 /** How old an answer may get while a node stays connected, ms. */
 const REFRESH_MS = 3_600_000;
 /** Longest value that is kept, characters. */
@@ -28,6 +30,8 @@ export interface PostureOptions {
     body: string,
   ) => Promise<Uint8Array>;
   readonly isOnline: (node: NodeId) => boolean;
+  /** What tells owners of nodes apart. */
+  readonly ownerOf: (node: NodeId) => string;
   /** A node's answer differs from the one before. */
   readonly onChanged: (node: NodeId) => void;
   /** Monotonic ms. */
@@ -57,7 +61,8 @@ export class PostureCollector {
   /** Monotonic ms when a node was last asked. */
   readonly #askedAt = new Map<NodeId, number>();
   readonly #waiting = new Set<NodeId>();
-  readonly #asking = new Set<NodeId>();
+  /** With their owners. */
+  readonly #asking = new Map<NodeId, string>();
   #wanted: readonly string[] = [];
 
   constructor(options: PostureOptions) {
@@ -102,15 +107,20 @@ export class PostureCollector {
   #next(): void {
     for (const node of this.#waiting) {
       if (this.#asking.size >= MAX_AT_ONCE) return;
-      if (this.#asking.has(node)) continue;
+      const owner = this.#options.ownerOf(node);
+      if (this.#asking.has(node) || this.#askingOf(owner) >= MAX_OF_OWNER) continue;
       this.#waiting.delete(node);
-      this.#asking.add(node);
+      this.#asking.set(node, owner);
       this.#askedAt.set(node, this.#options.now());
       void this.#ask(node).finally(() => {
         this.#asking.delete(node);
         this.#next();
       });
     }
+  }
+
+  #askingOf(owner: string): number {
+    return [...this.#asking.values()].filter((each) => each === owner).length;
   }
 
   async #ask(node: NodeId): Promise<void> {

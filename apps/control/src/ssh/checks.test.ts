@@ -332,14 +332,75 @@ describe('the room for connections that wait', () => {
     assert.deepEqual((await waiter(ssh, id)).answer, TOO_MANY);
   });
 
-  test('is bounded in all, where decided ones make way first', () => {
+  test('is shared by users: devices of one fill no more than its part', async () => {
     const ssh = new TestSsh();
-    for (let id = 1; id <= 1025; id++) ssh.replaceNode(id, {});
-    const ids = Array.from({ length: 1024 }, (_, nth) => ssh.waiting({ destination: nth + 1 }));
-    const last = ssh.connection({ destination: 1025 });
-    assert.deepEqual(ssh.checks.ask(last), TOO_MANY);
-    ssh.checks.reject(ids[5] ?? '');
-    assert.equal(ssh.checks.ask(last).kind, 'wait');
-    assert.equal(ssh.checks.find(ids[5] ?? ''), undefined);
+    ssh.verdict = ALWAYS;
+    ssh.replaceNode(100, { userId: 2 });
+    ssh.replaceNode(101, { userId: 2 });
+    const other = ssh.waiting({ source: 100, destination: 101 });
+    for (let id = 1; id <= 33; id++) ssh.replaceNode(id, {});
+    const ids: string[] = [];
+    for (let destination = 2; destination <= 33; destination++) {
+      for (let nth = 0; nth < 8; nth++) ids.push(ssh.waiting({ destination }));
+    }
+    const [oldest = '', second = ''] = ids;
+    const held = await waiter(ssh, second);
+    ids.push(ssh.waiting({ source: 2, destination: 3 }));
+    assert.equal(ssh.checks.find(oldest), undefined);
+    assert.equal(ssh.checks.waiting, 1 + 256);
+    assert.equal(ssh.checks.find(second)?.state, 'waiting');
+    assert.equal(ssh.checks.find(other)?.state, 'waiting');
+    for (let nth = 0; nth < 7; nth++) ids.push(ssh.waiting({ source: 2, destination: 3 }));
+    for (let nth = 0; nth < 8; nth++) ssh.waiting({ source: 3, destination: 4 });
+    assert.equal(held.answer, undefined);
+  });
+
+  test('tells who waits that too many do, when another has taken its place', async () => {
+    const ssh = new TestSsh();
+    ssh.verdict = ALWAYS;
+    for (let id = 1; id <= 34; id++) ssh.replaceNode(id, {});
+    const held = await waiter(ssh, ssh.waiting());
+    for (let destination = 3; destination <= 34; destination++) {
+      for (let nth = 0; nth < 8; nth++) ssh.waiting({ destination });
+    }
+    await settle();
+    assert.deepEqual(held.answer, TOO_MANY);
+  });
+
+  test('is that of the user who connects where nobody owns the destination', () => {
+    const ssh = new TestSsh();
+    ssh.verdict = ALWAYS;
+    ssh.replaceNode(1, { userId: 7 });
+    ssh.replaceNode(2, { userId: undefined, tags: ['tag:server'] });
+    ssh.waiting();
+    assert.equal(ssh.budgets.sshChecks.known.usedBy('user 7'), 1);
+    ssh.waiting({ source: 2, destination: 2 });
+    assert.equal(ssh.budgets.sshChecks.known.usedBy('tag:server'), 1);
+    ssh.waiting({ source: 1, destination: 3 });
+    assert.equal(ssh.budgets.sshChecks.known.usedBy('user 1'), 1);
+  });
+
+  test('is given back with each that is decided or expires', () => {
+    const ssh = new TestSsh();
+    ssh.verdict = ALWAYS;
+    ssh.checks.approve(ssh.waiting(), 'administrator');
+    ssh.checks.reject(ssh.waiting());
+    assert.equal(ssh.budgets.sshChecks.known.used, 0);
+    ssh.waiting();
+    ssh.time.now += CHECK_LIFETIME_MS;
+    ssh.checks.look();
+    assert.equal(ssh.budgets.sshChecks.known.holderCount, 0);
+  });
+
+  test('for those that were decided is bounded too, and the oldest are forgotten', () => {
+    const ssh = new TestSsh();
+    ssh.verdict = ALWAYS;
+    const ids = Array.from({ length: 1_025 }, () => {
+      const id = ssh.waiting();
+      ssh.checks.reject(id);
+      return id;
+    });
+    assert.equal(ssh.checks.find(ids[0] ?? ''), undefined);
+    assert.equal(ssh.checks.find(ids[1] ?? '')?.state, 'rejected');
   });
 });

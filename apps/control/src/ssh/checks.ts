@@ -5,13 +5,16 @@
  * The policy has the last word, also over what was approved meanwhile: a rule that is gone ends the wait
  * with a refusal, one that needs no check any more lets the connection through.
  *
- * A destination opens checks, and any device can make it do so; so there is room for so many in all, for
- * one destination, and between two devices, and for as many requests that are held for them.
+ * A destination opens checks, and any device can make it do so; so there is room for so many for one
+ * destination, and between two devices, and for as many requests that are held for them. Of all that wait
+ * each user has a share: when there are too many, the user with most of them loses the one that was asked
+ * for least recently.
  */
 import { MallaError } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
+import type { Budget, Lease } from '@malla/platform/budget/budget';
 import type { UserId } from '@malla/netmap/user';
 import { checkAuthId, newAuthId } from '../machine/auth-id.ts';
 import { loginOf, SshApprovals } from './approvals.ts';
@@ -59,12 +62,15 @@ export interface SshChecksOptions {
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly after: (delayMs: number, task: () => void) => () => void;
+  /** How many may wait, by user. */
+  readonly budget: Budget;
   /** A connection waits, or was decided. */
   readonly onCheck: (check: SshCheck) => void;
   readonly log: Logger;
 }
 
-const MAX_CHECKS = 1024;
+/** Connections that were decided and are remembered for who comes to ask later. */
+const MAX_DECIDED = 1024;
 /** Half of the requests that a connection of the destination can carry at a time. */
 const MAX_PER_DESTINATION = 32;
 const MAX_PER_PAIR = 8;
@@ -78,6 +84,8 @@ interface Entry {
   check: SshCheck;
   /** Of the source. */
   readonly login: string;
+  /** Undefined when it was decided, or has made way for another. */
+  lease: Lease | undefined;
   readonly wakers: Set<() => void>;
 }
 
@@ -110,14 +118,18 @@ export class SshChecks {
     // Connections that one approval would let through wait together.
     const known = periodMs === 0 ? undefined : this.#alike(connection, login);
     if (known !== undefined) return { kind: 'wait', check: known.check, isNew: true };
-    if (!this.#makeRoom(connection)) return { kind: 'refuse', reason: 'too-many' };
+    if (!this.#hasRoom(connection)) return { kind: 'refuse', reason: 'too-many' };
     const check: SshCheck = {
       ...connection,
       id: newAuthId(this.#options.random),
       expiresAt: now + this.#options.lifetimeMs,
       state: 'waiting',
     };
-    this.#entries.set(check.id, { check, login, wakers: new Set() });
+    const entry: Entry = { check, login, lease: undefined, wakers: new Set() };
+    const share = this.#shareOf(connection, source);
+    entry.lease = this.#options.budget.takeKnown(share, 1, () => this.#evict(entry));
+    if (entry.lease === undefined) return { kind: 'refuse', reason: 'too-many' };
+    this.#entries.set(check.id, entry);
     const { id: authId, source: peer, destination: node, localUser } = check;
     this.#options.log.info({ authId, node, peer, localUser }, 'SSH connection waits for approval');
     this.#options.onCheck(check);
@@ -145,6 +157,10 @@ export class SshChecks {
       if (loginOf(source) !== entry.login) return this.ask(connection);
       const { check } = entry;
       if (check.state === 'rejected') return { kind: 'refuse', reason: 'rejected' };
+      if (check.state === 'waiting' && entry.lease === undefined) {
+        return { kind: 'refuse', reason: 'too-many' };
+      }
+      entry.lease?.touch();
       const now = this.#options.now();
       const { destination } = connection;
       const isCovered = this.#approvals.covers(source, destination, periodMs, now);
@@ -248,15 +264,30 @@ export class SshChecks {
     return there < MAX_PER_DESTINATION && between < MAX_PER_PAIR;
   }
 
-  #makeRoom({ source, destination }: SshConnection): boolean {
-    const checks = [...this.#entries.values()].map(({ check }) => check);
-    const waiting = checks.filter(({ state }) => state === 'waiting');
-    const there = waiting.filter((check) => check.destination === destination);
-    if (there.length >= MAX_PER_DESTINATION) return false;
-    if (there.filter((check) => check.source === source).length >= MAX_PER_PAIR) return false;
-    if (checks.length < MAX_CHECKS) return true;
-    const decided = checks.find(({ state }) => state !== 'waiting');
-    return decided !== undefined && this.#entries.delete(decided.id);
+  #hasRoom({ source, destination }: SshConnection): boolean {
+    let there = 0;
+    let between = 0;
+    for (const { check } of this.#entries.values()) {
+      if (check.state !== 'waiting' || check.destination !== destination) continue;
+      there++;
+      if (check.source === source) between++;
+    }
+    return there < MAX_PER_DESTINATION && between < MAX_PER_PAIR;
+  }
+
+  /**
+   * Whose share a connection counts to: that of the user whose device asks, the destination; where nobody
+   * owns it, of the user who connects.
+   */
+  #shareOf({ destination }: SshConnection, source: Node): string {
+    const userId = this.#options.node(destination)?.userId ?? source.userId;
+    return userId === undefined ? source.tags.join(' ') : `user ${userId}`;
+  }
+
+  /** Who waits for it is told that too many wait. */
+  #evict(entry: Entry): void {
+    entry.lease = undefined;
+    this.#end(entry);
   }
 
   #waiting(id: string): Entry {
@@ -274,6 +305,9 @@ export class SshChecks {
 
   #decide(entry: Entry, state: 'approved' | 'rejected'): SshCheck {
     entry.check = { ...entry.check, state };
+    entry.lease?.release();
+    entry.lease = undefined;
+    this.#forgetDecided();
     // An approval may let others through as well.
     for (const each of this.#entries.values()) wake(each);
     this.#options.onCheck(entry.check);
@@ -282,7 +316,13 @@ export class SshChecks {
 
   #end(entry: Entry): void {
     this.#entries.delete(entry.check.id);
+    entry.lease?.release();
     wake(entry);
+  }
+
+  #forgetDecided(): void {
+    const decided = [...this.#entries.values()].filter(({ check }) => check.state !== 'waiting');
+    for (const entry of decided.slice(0, -MAX_DECIDED)) this.#entries.delete(entry.check.id);
   }
 
   /** Waits until there may be news; true after {@link HOLD_MS} without. */

@@ -73,6 +73,7 @@ export function createAdmin(
   });
   const log = given.log ?? silentLogger;
   const sshChecks = new SshChecks({
+    budget: budgets.sshChecks,
     onCheck: () => {},
     node: (id) => ledger.state.node(id),
     verdict: () => admin.sshVerdict,

@@ -1,6 +1,7 @@
 /** For tests of SSH checks: nodes 1 to 3 in virtual time, and a policy that says what a test wants. */
 import { silentLogger } from '@malla/base/logger';
 import type { Node, NodeId } from '@malla/netmap/node';
+import { createBudgets } from '../budgets.ts';
 import { SshChecks, type SshConnection, type SshVerdict } from '../ssh/checks.ts';
 import { countingRandom, testNode } from './tailnet.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -11,7 +12,9 @@ export class TestSsh {
   readonly time = new VirtualTime();
   readonly nodes = new Map<NodeId, Node>([1, 2, 3].map((id) => [id, testNode(id)]));
   verdict: SshVerdict = { kind: 'check', periodMs: 3_600_000 };
+  readonly budgets = createBudgets(silentLogger, () => this.time.now, 8);
   readonly checks = new SshChecks({
+    budget: this.budgets.sshChecks,
     onCheck: () => {},
     node: (id) => this.nodes.get(id),
     verdict: () => this.verdict,
