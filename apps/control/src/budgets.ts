@@ -19,6 +19,8 @@ export interface Budgets {
   readonly handshakes: RateBudget;
   /** Noise handshakes of machine keys that own one. */
   readonly nodeHandshakes: RateBudget;
+  /** Looks at who sends a handshake that no budget of strangers is left for: it may be a node. */
+  readonly identifications: RateBudget;
   /** Logins that wait for a person. */
   readonly logins: Budget;
   /** Memory that they take. */
@@ -60,6 +62,13 @@ export function createBudgets(log: Logger, now: () => number, waitingLogins: num
     each: { burst: 30, perSecond: 1 },
     onShortage,
   });
+  const identifications = new RateBudget({
+    name: 'identifications',
+    purse: 'strangers',
+    total: { burst: 5_000, perSecond: 500 },
+    each: { burst: 5_000, perSecond: 500 },
+    onShortage,
+  });
   const logins = new Budget({
     name: 'logins',
     strangers: { total: waitingLogins, each: waitingLogins },
@@ -78,6 +87,15 @@ export function createBudgets(log: Logger, now: () => number, waitingLogins: num
     known: { total: 1_024, each: 256 },
     onShortage,
   });
-  const all = [connections, bodies, handshakes, nodeHandshakes, logins, loginBytes, sshChecks];
-  return { connections, bodies, handshakes, nodeHandshakes, logins, loginBytes, sshChecks, all };
+  const budgets = {
+    connections,
+    bodies,
+    handshakes,
+    nodeHandshakes,
+    identifications,
+    logins,
+    loginBytes,
+    sshChecks,
+  };
+  return { ...budgets, all: Object.values(budgets) };
 }

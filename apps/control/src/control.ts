@@ -62,7 +62,6 @@ export interface Control {
   stop(): Promise<void>;
 }
 
-const MAX_NOISE_CONNECTIONS = 50_000;
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
 const LOG_LOOK_EVERY_MS = 10_000;
@@ -104,7 +103,9 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
       log: limited.log.child({ part: 'relay' }),
       random: deps.random,
       admit: (key) => admits(key),
+      isNode: (key) => tailnet.ledger.state.nodeByKey(key) !== undefined,
       addressOf,
+      budgets,
       derpMap: () => tailnet.map.derpMap,
     }));
   const hostname = hostOf(new URL(config.serverUrl));
@@ -124,7 +125,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     random: deps.random,
     serveInner: deps.serveInner ?? (await innerHttp(config)),
     aead: native.aead,
-    maxConnections: MAX_NOISE_CONNECTIONS,
+    budgets,
     log: limited.log,
   });
   running.add(async () => {
@@ -171,7 +172,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     noiseKey: formatKey('mkey', noiseKey.publicBytes),
     serverUrl: config.serverUrl,
     build: deps.build,
-    healthy: () => store.healthy(),
+    healthy: shared(() => store.healthy()),
     authRequests: tailnet.authRequests,
     sshChecks: tailnet.sshChecks,
     state: tailnet.ledger.state,
@@ -184,6 +185,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     acceptor,
     relay,
     addressOf,
+    budgets,
     log: limited.log,
   });
 
@@ -283,6 +285,15 @@ function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets, log: L
     budgets,
     log,
   };
+}
+
+/** One answer for all who ask while it is being found. */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asking: Promise<T> | undefined;
+  return () =>
+    (asking ??= ask().finally(() => {
+      asking = undefined;
+    }));
 }
 
 /** What carries HTTP inside Noise; node's is loaded only where it is asked for. */

@@ -11,6 +11,7 @@ import tls from 'node:tls';
 import { silentLogger } from '@malla/base/logger';
 import { TestClient, testKey } from '@malla/relay/testing/test-client';
 import { certificatePin } from '@malla/platform/tls/pin';
+import { createBudgets } from './budgets.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
 
 describe('an embedded relay with a listener of its own', () => {
@@ -47,6 +48,8 @@ describe('an embedded relay with a listener of its own', () => {
         log: silentLogger,
         random: (bytes) => Uint8Array.from(randomBytes(bytes)),
         admit: () => true,
+        isNode: () => true,
+        budgets: createBudgets(silentLogger, () => 0, 100),
         addressOf: () => '127.0.0.1',
         derpMap: () => ({ Regions: {} }),
       },

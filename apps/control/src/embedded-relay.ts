@@ -8,6 +8,8 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
+import type { NodePublic } from '@malla/keys/key';
+import type { Lease } from '@malla/platform/budget/budget';
 import { systemClock } from '@malla/platform/clock';
 import { BootstrapDns, systemResolve } from '@malla/relay/http/bootstrap-dns';
 import type { HttpServer } from '@malla/platform/http/http-server';
@@ -22,6 +24,7 @@ import { type StunCounters, StunServer } from '@malla/relay/stun/server';
 import { metaCertificate } from '@malla/relay/tls/meta-certificate';
 import { ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { DerpMap, DerpMapLayer } from '@malla/wire/tailcfg/derp-map';
+import type { Budgets } from './budgets.ts';
 import type { EmbeddedRelayConfig } from './config/config.ts';
 import { embeddedLayer } from './embedded-map-node.ts';
 
@@ -29,14 +32,15 @@ export interface EmbeddedRelayDeps {
   readonly log: Logger;
   readonly random: RandomBytes;
   readonly admit: Admit;
+  /** Whether a key is a node's: it is served from the purse of the known. */
+  readonly isNode: (key: NodePublic) => boolean;
   /** Where an upgrade request comes from, behind trusted proxies. */
   readonly addressOf: (request: IncomingMessage) => string;
+  readonly budgets: Budgets;
   /** The present map, whose host names bootstrap DNS answers for. */
   readonly derpMap: () => DerpMap;
 }
 
-/** Connections of the own listener that are in TLS or HTTP, beside clients. */
-const SPARE_CONNECTIONS = 1_000;
 /** How long clients wait before they come back, at most, and how long they try, ms. */
 const COME_BACK = { reconnectInMs: 1_000, tryForMs: 30_000 } as const;
 
@@ -99,6 +103,7 @@ export class EmbeddedRelay {
       clock: systemClock,
       log: deps.log,
       admit: config.verifyClients ? deps.admit : () => true,
+      isKnown: deps.isNode,
       maxConnections: config.maxClients,
       rate:
         config.clientRateLimit === undefined
@@ -119,12 +124,13 @@ export class EmbeddedRelay {
 
   /** Listens on what is its own: TLS, unless it shares control's, and STUN. */
   async listen(): Promise<void> {
-    const { own, stun, maxClients } = this.#config;
+    const { own, stun } = this.#config;
     if (own !== undefined && this.#certificate !== undefined) {
       this.#listener = await listenSmall({
         ...own.address,
         tls: this.#certificate.chain,
-        maxConnections: maxClients + SPARE_CONNECTIONS,
+        budgets: this.#deps.budgets,
+        addressOf: this.#deps.addressOf,
         route: this.#ownRoutes,
         upgrade: this.#upgrade,
         log: this.#deps.log,
@@ -134,8 +140,8 @@ export class EmbeddedRelay {
   }
 
   /** Takes over the socket of an upgrade request to DERP's path on control's own listener. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#upgrade.onUpgrade(request, socket, head);
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, lease: Lease | undefined): void {
+    this.#upgrade.onUpgrade(request, socket, head, lease);
   }
 
   /** Answers plain requests to a relay's paths on control's own listener. */

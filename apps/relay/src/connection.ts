@@ -6,6 +6,7 @@
  * Source: docs/protocol/derp.md §1 to §3.
  */
 import { messageOf } from '@malla/base/error';
+import { formatKey } from '@malla/keys/key';
 import { DERP_VERSION, KEEPALIVE_JITTER_MS, KEEPALIVE_MS } from '@malla/wire/derp/frame';
 import { encodeServerInfo, encodeServerKey } from '@malla/wire/derp/handshake';
 import { encodeKeepAlive } from '@malla/wire/derp/notice';
@@ -281,6 +282,8 @@ export class Connection {
       return;
     }
     const hub = this.#hub;
+    const key = formatKey('nodekey', publicKey);
+    if (info.meshKey !== undefined || hub.isKnown(key)) this.source.lease?.promote(key);
     const presence = hub.join(this, publicKey);
     const session = new Session(hub, this, presence, info);
     this.#state = { kind: 'open', session };

@@ -3,6 +3,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { NodePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
+import type { Lease } from '@malla/platform/budget/budget';
 import type { Clock } from '@malla/platform/clock';
 import type { Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
@@ -18,6 +19,8 @@ export interface Source {
   readonly port: number;
   /** Whether it would rather be on another node of the region (`Ideal-Node`). */
   readonly notIdeal?: boolean;
+  /** Its connection's, where somebody counts them. */
+  readonly lease?: Lease | undefined;
 }
 
 /**
@@ -34,6 +37,8 @@ export interface Hub {
   readonly pool: BufferPool;
   readonly counters: Counters;
   readonly admit: Admit;
+  /** Whether an admitted client is known for more than a key that it has made itself. */
+  readonly isKnown: (node: NodePublic) => boolean;
   /** What one client may send, in bytes; undefined: as much as it can. */
   readonly rate: Rate | undefined;
   /** 32 bytes that the servers of a region share; undefined: there are no others. */

@@ -8,12 +8,14 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { LimitedLog } from '@malla/base/limited-log';
 import type { Logger } from '@malla/base/logger';
 import type { DerpNode } from '@malla/wire/tailcfg/derp-map';
 import type { Registry } from 'prom-client';
 import { stringify } from 'yaml';
 import { verifyByUrl } from './admission.ts';
+import { type RelayBudgets, relayBudgets } from './budgets.ts';
 import { systemClock } from '@malla/platform/clock';
 import { type Rate, TokenBucket } from './forward/token-bucket.ts';
 import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
@@ -99,8 +101,6 @@ export interface RunningRelay {
 /** How often certificates are looked at, ms. */
 const REFRESH_MS = 3_600_000;
 const LOG_LOOK_MS = 10_000;
-/** Connections that are in TLS or HTTP, beside clients. */
-const SPARE_CONNECTIONS = 1_000;
 /** What clients are told when the relay stops: it is probably a restart. */
 const COME_BACK = { reconnectInMs: 1_000, tryForMs: 30_000 } as const;
 
@@ -123,12 +123,14 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     log,
   });
   const directReads = await directReadsWork();
+  const budgets = relayBudgets(options.maxClients, options.verifyUrl !== undefined, log);
   const relay = new RelayServer({
     key,
     random,
     clock: systemClock,
     log,
     admit: admission({ ...options, log }),
+    isKnown: () => options.verifyUrl !== undefined,
     maxConnections: options.maxClients,
     rate: options.clientRate,
     meshKey: options.mesh?.key,
@@ -147,7 +149,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     const rate = options.acceptRate && new TokenBucket(options.acceptRate, systemClock.now());
     const common = {
       host: listen.host,
-      maxConnections: options.maxClients + SPARE_CONNECTIONS,
+      budgets,
       accepts: () => rate?.trySpend(1, systemClock.now()) ?? true,
       log,
     };
@@ -171,7 +173,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
         : started(await StunServer.listen({ host: listen.host, port: stunPort }, log));
     const metrics =
       options.metrics &&
-      started(await listenMetrics(options.metrics, () => registryOf(relay, stun), log));
+      started(await listenMetrics(options.metrics, () => registryOf(relay, stun, budgets), log));
     const { key: meshKey = new Uint8Array(0), servers = [] } = options.mesh ?? {};
     for (const server of servers) {
       const { remotes, pool, clock } = relay;
@@ -224,12 +226,18 @@ async function plainRoute(request: Request): Promise<Response | undefined> {
 }
 
 /** Loaded when it is first asked for. */
-async function registryOf(relay: RelayServer, stun: StunServer | undefined): Promise<Registry> {
-  const [{ Registry }, { registerRelayMetrics }] = await Promise.all([
+async function registryOf(
+  relay: RelayServer,
+  stun: StunServer | undefined,
+  { connections, bodies }: RelayBudgets,
+): Promise<Registry> {
+  const [{ Registry }, { registerRelayMetrics }, { registerBudgets }] = await Promise.all([
     import('prom-client'),
     import('./metrics.ts'),
+    import('@malla/platform/budget/budget-metrics'),
   ]);
   const registry = new Registry();
+  registerBudgets(registry, [connections, bodies], () => performance.now());
   registerRelayMetrics(registry, relay, stun?.counters);
   return registry;
 }

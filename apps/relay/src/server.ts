@@ -13,6 +13,7 @@
  */
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
+import type { NodePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
 import {
   encodeHealth,
@@ -39,6 +40,8 @@ export interface RelayOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly admit: Admit;
+  /** Whether an admitted client is known for more than a key that it has made itself. Default: none is. */
+  readonly isKnown?: (node: NodePublic) => boolean;
   /** Connections at a time, in their handshake or after it. */
   readonly maxConnections: number;
   /** What one client may send. `burst` is at least {@link MIN_BURST_BYTES}. Default: no limit. */
@@ -63,6 +66,7 @@ export class RelayServer implements Hub {
   readonly clock: Clock;
   readonly log: Logger;
   readonly admit: Admit;
+  readonly isKnown: (node: NodePublic) => boolean;
   readonly rate: Rate | undefined;
   readonly meshKey: Uint8Array | undefined;
   readonly pool: BufferPool = new BufferPool(MAX_WAITING_BYTES);
@@ -92,6 +96,7 @@ export class RelayServer implements Hub {
     this.clock = options.clock;
     this.log = options.log;
     this.admit = options.admit;
+    this.isKnown = options.isKnown ?? (() => false);
     this.rate = options.rate;
     this.meshKey = options.meshKey;
     this.#maxConnections = options.maxConnections;

@@ -58,6 +58,7 @@ export const COMMON_CODES: readonly ErrorCode[] = [
   'request.invalid',
   'request.unauthenticated',
   'request.too-large',
+  'server.busy',
   'store.unavailable',
   'internal',
 ];

@@ -46,6 +46,7 @@ export const ERROR_STATUS = {
   'dns.record-exists': 409,
   'dns.record-not-found': 404,
   'dns.record-limit': 507,
+  'server.busy': 503,
   'store.unavailable': 503,
   'store.locked': 503,
   'store.corrupt': 500,

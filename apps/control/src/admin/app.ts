@@ -8,7 +8,7 @@ import { MallaError, messageOf } from '@malla/base/error';
 import { type Context, Hono } from 'hono';
 import { authenticate } from './authenticate.ts';
 import type { AdminDeps } from './deps.ts';
-import { docsPage } from './docs-page.ts';
+import { documentation } from './documentation.ts';
 import { allHandlers, type Caller } from './handlers.ts';
 import { readInput } from './input.ts';
 import { answerProblem } from './problem.ts';
@@ -40,22 +40,9 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
     });
   }
 
-  // Made and loaded when somebody asks: it takes more memory than all handlers.
-  const document = async (): Promise<object> => {
-    const { openApiDocument } = await import('@malla/api/openapi');
-    return openApiDocument(deps.version);
-  };
-  for (const path of ['/openapi', '/openapi.json']) {
-    app.get(API_PREFIX + path, async (context) => context.json(await document()));
+  for (const [path, page] of Object.entries(documentation(deps.version))) {
+    app.get(API_PREFIX + path, () => page.response());
   }
-  app.get(`${API_PREFIX}/openapi.yaml`, async (context) => {
-    const { stringify } = await import('yaml');
-    return context.body(stringify(await document()), 200, { 'Content-Type': 'application/yaml' });
-  });
-  app.get(`${API_PREFIX}/docs`, (context) => {
-    context.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
-    return context.html(docsPage(deps.version));
-  });
 
   app.notFound((context) => answerProblem(unknownRoute(context)));
   app.onError((error) => {
@@ -68,12 +55,23 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
   return app;
 }
 
+/** The table's paths as patterns, made once: anybody may ask for paths that do not exist. */
+const PATTERNS = routeNames.map((name) => {
+  const { method, path }: Route = routes[name];
+  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => parameter);
+  return {
+    method,
+    parameters,
+    whole: pathPattern(path),
+    withHoles: pathPattern(path, '([^/]*)'),
+  };
+});
+
 /** Nothing at this path, or nothing for this method. */
 function unknownRoute(context: Context): MallaError {
-  const methods = routeNames
-    .map((name) => routes[name])
-    .filter((route) => pathPattern(route.path).test(context.req.path))
-    .map((route) => route.method);
+  const methods = PATTERNS.filter(({ whole }) => whole.test(context.req.path)).map(
+    ({ method }) => method,
+  );
   if (methods.length === 0) {
     const empty = emptyParameters(context);
     if (empty.length > 0) {
@@ -91,12 +89,10 @@ function unknownRoute(context: Context): MallaError {
 
 /** The parameters that a path lacks, of a route that would answer it with them: `/node/7/rename/`. */
 function emptyParameters({ req }: Context): readonly string[] {
-  for (const name of routeNames) {
-    const { method, path }: Route = routes[name];
-    const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => parameter);
-    const values = names.length === 0 ? null : pathPattern(path, '([^/]*)').exec(req.path);
+  for (const { method, parameters, withHoles } of PATTERNS) {
+    const values = parameters.length === 0 ? null : withHoles.exec(req.path);
     if (method === req.method && values !== null) {
-      return names.filter((_, index) => values[index + 1] === '');
+      return parameters.filter((_, index) => values[index + 1] === '');
     }
   }
   return [];

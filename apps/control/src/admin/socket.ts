@@ -3,12 +3,11 @@
  * access control: whoever may open it administrates the server.
  */
 import { chmod, lstat, unlink } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
-import { http } from '@malla/platform/http/builtin';
+import { httpService } from '@malla/platform/http/http-server';
 import { makeFolder } from '@malla/platform/make-folder';
 import { apiListener } from './listener.ts';
 
@@ -36,11 +35,16 @@ export async function listenSocket(
   app: SocketApp,
   log: Logger,
 ): Promise<SocketListener> {
-  const server = http.createServer(apiListener((request) => app.fetch(request), log));
+  const service = httpService({
+    onRequest: apiListener((request) => app.fetch(request), log),
+    takesUpgrade: () => false,
+    onUpgrade: () => {},
+    onError: (error) => log.error({ err: error }, 'connection not accepted'),
+  });
   try {
     makeFolder(dirname(address.path));
     await removeStale(address.path);
-    await listen(server, address);
+    await listen(service.server, address);
   } catch (error) {
     throw new MallaError(
       'listen.failed',
@@ -48,17 +52,7 @@ export async function listenSocket(
       { cause: error },
     );
   }
-  return {
-    stop: () =>
-      new Promise((resolve) => {
-        const force = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
-        server.close(() => {
-          clearTimeout(force);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
-  };
+  return { stop: () => service.stop(STOP_GRACE_MS) };
 }
 
 /** The socket is made without rights for others; only then it gets the mode that is wanted. */

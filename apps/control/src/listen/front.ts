@@ -5,15 +5,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '@malla/base/logger';
 import { type FetchHandler, fetchListener } from '@malla/platform/http/fetch-adapter';
-import { type HttpServerOptions, pathOf } from '@malla/platform/http/http-server';
+import { shareHolder } from '@malla/platform/budget/share-holder';
+import { type HttpOptions, pathOf } from '@malla/platform/http/http-server';
 import { DERP_PATH } from '@malla/relay/http/upgrade';
 import { apiListener } from '../admin/listener.ts';
+import type { Budgets } from '../budgets.ts';
 import type { EmbeddedRelay } from '../embedded-relay.ts';
 import type { NoiseAcceptor } from '../machine/noise-accept.ts';
 
 const NOISE_PATH = '/ts2021';
 const API_PREFIX = '/api/';
-const MAX_PAGE_BODY_BYTES = 64 * 1024;
+/** Only `/verify` reads one. */
+const MAX_PAGE_BODY_BYTES = 4 * 1024;
 
 export interface FrontOptions {
   readonly pages: FetchHandler;
@@ -22,19 +25,31 @@ export interface FrontOptions {
   readonly relay: EmbeddedRelay | undefined;
   /** Whose request it is, behind trusted proxies. */
   readonly addressOf: (request: IncomingMessage) => string;
+  readonly budgets: Budgets;
   readonly log: Logger;
 }
 
 /** What every public listener shares. */
-export type Front = Pick<HttpServerOptions, 'onRequest' | 'takesUpgrade' | 'onUpgrade' | 'onError'>;
+export type Front = Omit<HttpOptions, 'tls'>;
 
 /** Joins the parts that answer the public. */
 export function createFront(options: FrontOptions): Front {
-  const { acceptor, relay, addressOf } = options;
+  const { acceptor, relay, addressOf, budgets } = options;
   const onError = (error: unknown): void => options.log.error({ err: error }, 'request failed');
-  const api = apiListener(options.api, options.log);
-  const pages = fetchListener(options.pages, { maxBodyBytes: MAX_PAGE_BODY_BYTES, onError });
+  // The API asks for a body when it has seen an API key: whoever sends one is known.
+  const api = apiListener(options.api, options.log, (request, evict) =>
+    budgets.bodies.takeKnown(`api ${shareHolder(addressOf(request))}`, 0, evict),
+  );
+  const pages = fetchListener(options.pages, {
+    body: {
+      maxBytes: MAX_PAGE_BODY_BYTES,
+      lease: (request, evict) => budgets.bodies.take(addressOf(request), 0, evict),
+    },
+    onError,
+  });
   return {
+    budgets,
+    addressOf,
     onRequest: (request, response) => {
       const listener = (request.url ?? '').startsWith(API_PREFIX) ? api : pages;
       listener(request, response);
@@ -44,11 +59,11 @@ export function createFront(options: FrontOptions): Front {
       const path = pathOf(request);
       return path === NOISE_PATH || (relay !== undefined && path === DERP_PATH);
     },
-    onUpgrade: (request, socket, head) => {
+    onUpgrade: (request, socket, head, lease) => {
       if (pathOf(request) === NOISE_PATH) {
-        acceptor.accept(request, socket, head, addressOf(request));
+        acceptor.accept(request, socket, head, addressOf(request), lease);
       } else {
-        relay?.upgrade(request, socket, head);
+        relay?.upgrade(request, socket, head, lease);
       }
     },
   };

@@ -7,6 +7,7 @@
 import { MallaError } from '@malla/base/error';
 import { type MachinePublic, parseKey } from '@malla/keys/key';
 import type { NodePublic } from '@malla/keys/key';
+import { kept } from '@malla/platform/http/kept-response';
 import { parseObject } from '@malla/wire/tailcfg/json';
 import { Hono } from 'hono';
 import type { State } from '../core/state.ts';
@@ -34,6 +35,7 @@ export interface PublicDeps {
 }
 
 const MAX_VERIFY_BYTES = 4096;
+const HTML = { 'Content-Type': 'text/html; charset=UTF-8' } as const;
 const HEADERS = {
   'X-Frame-Options': 'DENY',
   'Content-Security-Policy': CONTENT_SECURITY_POLICY,
@@ -71,17 +73,16 @@ export function publicApp(deps: PublicDeps): Hono {
   app.get('/favicon.ico', (context) => context.body(null, 204));
   for (const [path, make] of Object.entries(CLIENT_PAGES)) {
     // Made once, since a QR code takes milliseconds, and when first asked for, since most servers never are.
-    let made: string | Promise<string> | undefined;
-    app.get(path, async (context) => context.html(await (made ??= make(deps.serverUrl))));
+    const page = kept(() => make(deps.serverUrl), HTML);
+    app.get(path, () => page.response());
   }
-  app.get('/apple/:variant', (context) => {
-    const variant = context.req.param('variant');
-    if (!isAppleVariant(variant)) return context.notFound();
-    return context.body(appleProfile(variant, deps.serverUrl), 200, {
+  for (const variant of Object.keys(APPLE_VARIANTS) as AppleVariant[]) {
+    const profile = kept(() => appleProfile(variant, deps.serverUrl), {
       'Content-Type': 'application/x-apple-aspen-config; charset=utf-8',
       'Content-Disposition': `attachment; filename="malla-${variant}.mobileconfig"`,
     });
-  });
+    app.get(`/apple/${variant}`, () => profile.response());
+  }
   for (const path of ['/register/:id', '/auth/:id']) {
     app.get(path, (context) => {
       context.header('Cache-Control', 'no-store');
@@ -117,8 +118,4 @@ export function publicApp(deps: PublicDeps): Hono {
     return answer ?? context.text('404 not found', 404);
   });
   return app;
-}
-
-function isAppleVariant(text: string): text is AppleVariant {
-  return Object.hasOwn(APPLE_VARIANTS, text);
 }

@@ -1,26 +1,50 @@
 /**
- * How many Noise handshakes may be answered. One costs 0.4 ms of the thread that everybody is served on,
- * and anyone can ask for one: past the budget they are refused at no cost, and who is connected notices
- * nothing. The burst lets a whole tailnet back in after a restart.
+ * How many Noise handshakes are answered, and whose. One costs 0.4 ms of the thread that everybody is
+ * served on, and anyone can ask for one: strangers have a budget, with a share for each address, and
+ * who is connected notices nothing of those that ask without end.
+ *
+ * Half of the work tells who asks. So a node pays from its own budget, and one behind an address that
+ * strangers have used up is found out all the same, as far as a small budget for that lasts. What is no
+ * initiation costs nothing, neither work nor budget.
  */
-const BURST = 20_000;
-const PER_SECOND = 500;
+import { fail, type Result } from '@malla/base/result';
+import type { MachinePublic } from '@malla/keys/key';
+import type { X25519Private } from '@malla/keys/x25519';
+import { decodeInitiation } from '@malla/noise/frame';
+import { type Identified, identify } from '@malla/noise/handshake';
+import type { Budgets } from '../budgets.ts';
 
-export class HandshakeBudget {
-  #left = BURST;
-  #at: number;
+export type HandshakeBudgets = Pick<Budgets, 'handshakes' | 'nodeHandshakes' | 'identifications'>;
 
-  /** Times are monotonic ms. */
-  constructor(now: number) {
-    this.#at = now;
+/** Who asks. `too-many`: it is not answered now; any other fault: its initiation is none of ours. */
+export type Met = Result<Identified, string>;
+
+export interface Meeting {
+  readonly budgets: HandshakeBudgets;
+  readonly remoteAddress: string;
+  /** Monotonic ms. */
+  readonly now: number;
+  /** Whether a machine key owns a node. */
+  readonly isNode: (key: MachinePublic) => boolean;
+}
+
+/** Finds out who sent an initiation frame, if there is a budget for it. */
+export function meet(
+  staticKey: X25519Private,
+  initiation: Uint8Array,
+  { budgets, remoteAddress, now, isNode }: Meeting,
+): Met {
+  const { handshakes, nodeHandshakes, identifications } = budgets;
+  const frame = decodeInitiation(initiation);
+  if (!frame.ok) return frame;
+  const paid = handshakes.take(remoteAddress, now);
+  if (!paid && !identifications.take(remoteAddress, now)) return fail('too-many');
+  const identified = identify(staticKey, initiation);
+  if (!identified.ok) return paid ? identified : fail('too-many');
+  const { machineKey } = identified.value;
+  if (isNode(machineKey) && nodeHandshakes.take(machineKey, now)) {
+    if (paid) handshakes.giveBack(remoteAddress, now);
+    return identified;
   }
-
-  /** Whether there is one more; if so it is spent. */
-  take(now: number): boolean {
-    this.#left = Math.min(BURST, this.#left + ((now - this.#at) * PER_SECOND) / 1_000);
-    this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left--;
-    return true;
-  }
+  return paid ? identified : fail('too-many');
 }

@@ -13,15 +13,17 @@ import { cryptoAead } from '@malla/noise/aead';
 import { decodeError } from '@malla/noise/frame';
 import { begin, finish } from '@malla/noise/handshake';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import { Budget, type Lease } from '@malla/platform/budget/budget';
+import { RateBudget } from '@malla/platform/budget/rate-budget';
 import { MachineClient } from '@malla/testkit/machine-client';
 import { WebSocket } from 'ws';
+import { createBudgets } from '../budgets.ts';
 import { TestMachines } from '../testing/machine.ts';
 import { serveByNode } from './inner-node.ts';
 import { serveByOwn } from './inner-own.ts';
 import { NoiseAcceptor } from './noise-accept.ts';
 
 const UPGRADE = 'tailscale-control-protocol';
-const MAX_CONNECTIONS = 5;
 /** What a client of HTTP/2 begins with: a magic, and empty SETTINGS. */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
 
@@ -68,6 +70,8 @@ for (const [name, serveInner] of [
 ] as const) {
   describe(`/ts2021 over ${name}`, () => {
     const staticKey = newKey();
+    const budgets = createBudgets(silentLogger, () => performance.now(), 100);
+    let lease: Lease | undefined;
     let machines: TestMachines;
     let key: string;
     let server: http.Server;
@@ -84,7 +88,7 @@ for (const [name, serveInner] of [
         random: randomBytes,
         serveInner,
         aead: cryptoAead,
-        maxConnections: MAX_CONNECTIONS,
+        budgets,
         log: silentLogger,
       });
       const publicKey = formatKey('mkey', staticKey.publicBytes);
@@ -92,7 +96,7 @@ for (const [name, serveInner] of [
         response.end(JSON.stringify({ publicKey })),
       );
       server.on('upgrade', (request: http.IncomingMessage, socket, head: Uint8Array) =>
-        acceptor.accept(request, socket, head, '127.0.0.1'),
+        acceptor.accept(request, socket, head, '127.0.0.1', lease),
       );
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
@@ -157,10 +161,32 @@ for (const [name, serveInner] of [
       socket.destroy();
     });
 
-    test('so many connections are taken, and one more is answered 503', async () => {
-      for (let i = 0; i < MAX_CONNECTIONS; i++) await connect();
+    test('a machine’s connection is a stranger’s until it asks something as a node', async () => {
+      const limits = { total: 10, each: 10 };
+      const open = new Budget({ name: 'connections', strangers: limits, known: limits });
+      lease = open.take('127.0.0.1', 1);
+      const client = await connect();
+      assert.equal((await client.request('GET', '/machine/whoami', undefined)).status, 200);
+      assert.deepEqual([open.strangers.used, open.known.used], [1, 0]);
+      await client.register({ authKey: key });
+      assert.equal((await client.request('GET', '/machine/whoami', undefined)).status, 200);
+      assert.deepEqual([open.strangers.used, open.known.used], [0, 1]);
+      lease = undefined;
+    });
+
+    test('handshakes beyond the budget are answered 503', async () => {
+      const nothing = { burst: 0, perSecond: 0 };
+      const none = new RateBudget({
+        name: 'none',
+        purse: 'strangers',
+        total: nothing,
+        each: nothing,
+      });
+      const { handshakes, identifications } = budgets;
+      Object.assign(budgets, { handshakes: none, identifications: none });
       const handshake = { 'X-Tailscale-Handshake': initiation(staticKey) };
       assert.match((await exchange(port, upgrade(handshake))).toString(), /^HTTP\/1\.1 503 /);
+      Object.assign(budgets, { handshakes, identifications });
     });
 
     test('a connection that asks nothing is ended after 30 seconds, one with a stream is not', async () => {

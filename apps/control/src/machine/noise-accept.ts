@@ -10,11 +10,13 @@ import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
+import { fail, ok, type Result } from '@malla/base/result';
 import { formatKey } from '@malla/keys/key';
 import { importPrivate, type X25519Private } from '@malla/keys/x25519';
 import type { Aead } from '@malla/noise/aead';
 import { encodeError } from '@malla/noise/frame';
-import { respond } from '@malla/noise/handshake';
+import { answer } from '@malla/noise/handshake';
+import type { Lease } from '@malla/platform/budget/budget';
 import { finish, refuse } from '@malla/platform/http/refuse';
 import { webSockets } from '@malla/platform/http/web-sockets';
 import { sendBytes } from '@malla/platform/link/websocket-link';
@@ -22,12 +24,13 @@ import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import type { WebSocketServer } from 'ws';
 import type { MachineDeps } from './deps.ts';
 import { serveMachine } from './endpoints.ts';
-import { HandshakeBudget } from './handshake-budget.ts';
+import { type HandshakeBudgets, type Met, meet } from './handshake-budget.ts';
 import type { InnerHttp, MachineConnection, ServeInnerHttp } from './inner-http.ts';
 import { MIN_CAP_VERSION, unsupported } from './map.ts';
 
 const UPGRADE = 'tailscale-control-protocol';
 const HANDSHAKE_HEADER = 'x-tailscale-handshake';
+const QUERY_FIELD = 'X-Tailscale-Handshake';
 /** The initiation frame has 101 bytes, 136 characters of base64. */
 const MAX_HANDSHAKE_CHARS = 256;
 /** How long a connection may go without its first whole request, ms. Anyone can make a handshake. */
@@ -47,9 +50,14 @@ export interface NoiseAcceptOptions {
   readonly serveInner: ServeInnerHttp;
   /** For records; handshakes are few. */
   readonly aead: Aead;
-  /** Connections at once; more are refused with 503. */
-  readonly maxConnections: number;
+  readonly budgets: HandshakeBudgets;
   readonly log: Logger;
+}
+
+/** Whose connection it is. */
+interface From {
+  readonly remoteAddress: string;
+  readonly lease: Lease | undefined;
 }
 
 interface OpenConnection {
@@ -61,7 +69,6 @@ interface OpenConnection {
 export class NoiseAcceptor {
   readonly #options: NoiseAcceptOptions;
   readonly #open = new Set<OpenConnection>();
-  readonly #budget = new HandshakeBudget(performance.now());
   readonly #looking: NodeJS.Timeout;
   #closed = false;
   /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
@@ -80,29 +87,36 @@ export class NoiseAcceptor {
     return this.#open.size;
   }
 
-  /** Takes over the socket of an upgrade request to `/ts2021`. */
-  accept(request: IncomingMessage, socket: Duplex, head: Uint8Array, remoteAddress: string): void {
+  /** Takes over the socket of an upgrade request to `/ts2021`. `lease`: the connection's, of all there are. */
+  accept(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    remoteAddress: string,
+    lease?: Lease,
+  ): void {
     socket.on('error', () => socket.destroy());
     if (this.#closed) return refuse(socket, 503, 'the server stops');
-    if (this.#open.size >= this.#options.maxConnections)
-      return refuse(socket, 503, 'too many connections');
-    if (!this.#budget.take(performance.now())) return refuse(socket, 503, 'too many handshakes');
-    const upgrade = (request.headers.upgrade ?? '').toLowerCase();
-    if (upgrade === 'websocket' && request.method === 'GET') {
-      return this.#acceptWebSocket(request, socket, head, remoteAddress);
-    }
-    if (upgrade !== UPGRADE || request.method !== 'POST') {
-      return refuse(socket, 400, `expected Upgrade: ${UPGRADE}`);
-    }
-    const initiation = decodeHandshake(request.headers[HANDSHAKE_HEADER]);
-    if (initiation === undefined) return refuse(socket, 400, `missing or bad ${HANDSHAKE_HEADER}`);
+    const asked = handshakeOf(request);
+    if (!asked.ok) return refuse(socket, 400, asked.error);
+    const { initiation, isWebSocket } = asked.value;
+    const { staticKey, deps, budgets } = this.#options;
+    const who = meet(staticKey, initiation, {
+      budgets,
+      remoteAddress,
+      now: performance.now(),
+      isNode: (machineKey) => deps.ledger.state.nodesOfMachine(machineKey).length > 0,
+    });
+    if (!who.ok && who.error === 'too-many') return refuse(socket, 503, 'too many handshakes');
+    const from: From = { remoteAddress, lease };
+    if (isWebSocket) return this.#acceptWebSocket(request, socket, head, who, from);
     // The switch, the handshake and the first HTTP/2 frames leave as one packet.
     socket.cork();
     process.nextTick(() => socket.uncork());
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${UPGRADE}\r\nConnection: upgrade\r\n\r\n`,
     );
-    this.#shake(socket, head, initiation, remoteAddress, true);
+    this.#shake(socket, head, who, from, true);
   }
 
   /** Ends connections on which nothing has gone on for too long; `now` is monotonic ms. */
@@ -124,12 +138,9 @@ export class NoiseAcceptor {
     request: IncomingMessage,
     socket: Duplex,
     head: Uint8Array,
-    remoteAddress: string,
+    who: Met,
+    from: From,
   ): void {
-    const url = URL.parse(request.url ?? '/', 'http://unused');
-    const initiation = decodeHandshake(url?.searchParams.get('X-Tailscale-Handshake') ?? undefined);
-    if (initiation === undefined)
-      return refuse(socket, 400, 'missing or bad X-Tailscale-Handshake');
     this.#webSockets ??= newWebSocketServer();
     this.#webSockets.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => {
       const stream = webSockets().createWebSocketStream(webSocket);
@@ -139,19 +150,20 @@ export class NoiseAcceptor {
         if (webSocket.bufferedAmount === 0) webSocket.pong(data);
       });
       stream.on('error', () => stream.destroy());
-      this.#shake(stream, new Uint8Array(), initiation, remoteAddress, false);
+      this.#shake(stream, new Uint8Array(), who, from, false);
     });
+    socket.resume();
   }
 
   #shake(
     socket: Duplex,
     head: Uint8Array,
-    initiation: Uint8Array,
-    remoteAddress: string,
+    who: Met,
+    { remoteAddress, lease }: From,
     withEarlyPayload: boolean,
   ): void {
-    const { staticKey, random, deps, aead, log } = this.#options;
-    const shaken = respond(staticKey, importPrivate(random(32)), initiation);
+    const { random, deps, aead, log } = this.#options;
+    const shaken = who.ok ? answer(who.value, importPrivate(random(32))) : who;
     if (!shaken.ok) {
       log.debug({ remoteAddress, fault: shaken.error }, 'noise handshake refused');
       finish(socket, encodeError('the handshake does not fit this server: has its key changed?'));
@@ -173,6 +185,8 @@ export class NoiseAcceptor {
       earlyPayload: withEarlyPayload ? this.#earlyPayload : NOTHING,
       onExchange: (exchange) => {
         used = true;
+        // A record of its has opened, so it is there. It may have become a node since the last one.
+        if (deps.ledger.state.nodesOfMachine(machineKey).length > 0) lease?.promote(machineKey);
         void serveMachine(deps, { connection, http: () => http }, exchange);
       },
       onClosed: () => this.#open.delete(open),
@@ -192,8 +206,26 @@ function newWebSocketServer(): WebSocketServer {
   });
 }
 
-function decodeHandshake(header: string | string[] | undefined): Uint8Array | undefined {
-  if (typeof header !== 'string' || header.length > MAX_HANDSHAKE_CHARS) return undefined;
-  const bytes = Buffer.from(header, 'base64');
-  return bytes.length === 0 ? undefined : bytes;
+interface Asked {
+  readonly initiation: Uint8Array;
+  readonly isWebSocket: boolean;
+}
+
+/** What an upgrade request asks for, or what is wrong with it; looked at before it costs anything. */
+function handshakeOf(request: IncomingMessage): Result<Asked, string> {
+  const upgrade = (request.headers.upgrade ?? '').toLowerCase();
+  const isWebSocket = upgrade === 'websocket' && request.method === 'GET';
+  if (!isWebSocket && (upgrade !== UPGRADE || request.method !== 'POST')) {
+    return fail(`expected Upgrade: ${UPGRADE}`);
+  }
+  const name = isWebSocket ? QUERY_FIELD : HANDSHAKE_HEADER;
+  const text = isWebSocket
+    ? URL.parse(request.url ?? '/', 'http://unused')?.searchParams.get(QUERY_FIELD)
+    : request.headers[HANDSHAKE_HEADER];
+  if (typeof text !== 'string' || text.length > MAX_HANDSHAKE_CHARS) {
+    return fail(`missing or bad ${name}`);
+  }
+  const initiation = Buffer.from(text, 'base64');
+  if (initiation.length === 0) return fail(`missing or bad ${name}`);
+  return ok({ initiation, isWebSocket });
 }

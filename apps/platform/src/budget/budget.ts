@@ -82,8 +82,8 @@ export class Budget {
 
 class PurseLease implements Lease, Held {
   amount = 0;
-  older: Held | undefined;
-  newer: Held | undefined;
+  before: Held | undefined;
+  after: Held | undefined;
   #purse: Purse;
   #holder: string;
   readonly #known: Purse;

@@ -1,5 +1,5 @@
 /** One purse of a budget: what its holders have together, who may have more, and who must give back. */
-import type { Linked } from './recency.ts';
+import type { Linked } from '../linked-order.ts';
 import { type Holder, Shares } from './shares.ts';
 import type { PurseName, Refusals, ShortageCause } from './shortage.ts';
 
@@ -63,7 +63,7 @@ export class Purse {
       if (amount > total || !this.#evictOne(loser, held)) return this.#refuse(name, 'total');
     }
     const holder = shares.change(name, amount);
-    if (held.mayBeEvicted) holder.evictable.touch(held);
+    if (held.mayBeEvicted) holder.evictable.append(held);
     return true;
   }
 
@@ -75,12 +75,12 @@ export class Purse {
 
   touch(name: string, held: Held): void {
     const evictable = this.#shares.find(name)?.evictable;
-    if (evictable?.has(held) === true) evictable.touch(held);
+    if (evictable?.has(held) === true) evictable.append(held);
   }
 
   #evictOne(holder: Holder<Held> | undefined, except: Held): boolean {
-    const oldest = holder?.evictable.oldest;
-    const held = oldest === except ? oldest.newer : oldest;
+    const oldest = holder?.evictable.first;
+    const held = oldest === except ? oldest.after : oldest;
     if (holder === undefined || held === undefined) return false;
     this.evicted++;
     held.evict();

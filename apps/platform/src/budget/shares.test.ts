@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Linked } from './recency.ts';
+import type { Linked } from '../linked-order.ts';
 import { Shares } from './shares.ts';
 
 /** These tests are about sizes: no leases. */

@@ -2,13 +2,13 @@
  * Who holds how much of one thing, and who holds most. Every step takes constant time, however many
  * holders there are: they stand in ranks by size, and "most" is exact to a tenth.
  */
-import { type Linked, Recency } from './recency.ts';
+import { type Linked, LinkedOrder } from '../linked-order.ts';
 
 export interface Holder<L extends Linked<L>> {
   readonly name: string;
   used: number;
   /** Leases that may be taken back, the one first that was used least recently. */
-  readonly evictable: Recency<L>;
+  readonly evictable: LinkedOrder<L>;
 }
 
 /** Up to here each size is a rank; above there are {@link STEPS} ranks between a size and its double. */
@@ -42,7 +42,7 @@ export class Shares<L extends Linked<L>> {
 
   /** Gives a holder more, or takes some back: who has nothing and no lease is forgotten. */
   change(name: string, by: number): Holder<L> {
-    const holder = this.#holders.get(name) ?? { name, used: 0, evictable: new Recency<L>() };
+    const holder = this.#holders.get(name) ?? { name, used: 0, evictable: new LinkedOrder<L>() };
     const before = rankOf(holder.used);
     holder.used += by;
     this.#used += by;

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import type { MallaError } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
+import { Budget } from '../budget/budget.ts';
 import { type FetchHandler, fetchListener } from './fetch-adapter.ts';
 
 describe('an application behind node:http', () => {
@@ -16,7 +17,7 @@ describe('an application behind node:http', () => {
 
   before(async () => {
     const listener = fetchListener((request) => app(request), {
-      maxBodyBytes: 10,
+      body: { maxBytes: 10 },
       onError: (error) => errors.push(error),
     });
     server = http.createServer(listener);
@@ -79,22 +80,68 @@ describe('an application behind node:http', () => {
   });
 
   test('never sees a body that is too long: 413, announced or not', async () => {
-    app = () => assert.fail('seen');
+    app = async (request) => new Response(await request.text());
     const known = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello worl';
     assert.match(await exchange(known), /^HTTP\/1\.1 413 /);
     const chunked =
       'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n';
     assert.match(await exchange(chunked), /^HTTP\/1\.1 413 /);
-    app = async (request) => new Response(await request.text());
     assert.equal(
       await (await fetch(base, { method: 'POST', body: 'hello worl' })).text(),
       'hello worl',
     );
   });
 
+  test('is asked before a body has come, which it need not read', async () => {
+    app = ({ headers }) => new Response('no key', { status: headers.has('x-key') ? 200 : 401 });
+    const answer = await exchange('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n');
+    assert.match(answer, /^HTTP\/1\.1 401 [^]*connection: close\r\n[^]*no key$/i);
+  });
+
+  test('leaves a connection open behind a request whose body is empty or read', async () => {
+    app = async (request) => new Response(await request.text());
+    for (const body of ['', 'hello']) {
+      const length = `Content-Length: ${body.length}\r\n`;
+      const socket = net.connect(port, '127.0.0.1');
+      socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${length}\r\n${body}`);
+      const [answer] = (await once(socket, 'data')) as [Uint8Array];
+      assert.match(Buffer.from(answer).toString(), /connection: keep-alive\r\n/i);
+      socket.destroy();
+    }
+  });
+
+  test('asks a client that waits for it to send the body, when it reads it', async () => {
+    const expecting =
+      'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
+    const waiting = http.createServer();
+    const options = { body: { maxBytes: 10 }, onError: (error: unknown) => errors.push(error) };
+    waiting.on(
+      'checkContinue',
+      fetchListener((request) => app(request), options),
+    );
+    waiting.listen(0, '127.0.0.1');
+    await once(waiting, 'listening');
+    const to = (waiting.address() as AddressInfo).port;
+    app = async (request) => new Response(await request.text());
+    const asked = net.connect(to, '127.0.0.1');
+    asked.write(expecting);
+    const [first] = (await once(asked, 'data')) as [Uint8Array];
+    assert.equal(Buffer.from(first).toString(), 'HTTP/1.1 100 Continue\r\n\r\n');
+    asked.end('hello');
+    const [answer] = (await once(asked, 'data')) as [Uint8Array];
+    assert.match(Buffer.from(answer).toString(), /^HTTP\/1\.1 200 [^]*hello$/);
+    app = () => new Response('no', { status: 401 });
+    const refused = net.connect(to, '127.0.0.1');
+    refused.write(expecting);
+    const [no] = (await once(refused, 'data')) as [Uint8Array];
+    assert.match(Buffer.from(no).toString(), /^HTTP\/1\.1 401 /);
+    refused.destroy();
+    waiting.close();
+  });
+
   test('may have its own words for what it is not asked about', async () => {
     const options = {
-      maxBodyBytes: 10,
+      body: { maxBytes: 10 },
       onError: (error: unknown) => assert.fail(String(error)),
       refusal: ({ code }: MallaError) => Response.json({ code }, { status: 418 }),
     };
@@ -144,8 +191,42 @@ describe('an application behind node:http', () => {
     assert.deepEqual(errors.splice(0).map(String), ['Error: secret']);
   });
 
+  test('that refuses is answered for with the words for it', async () => {
+    app = () => {
+      throw new MallaError('request.forbidden', 'not you');
+    };
+    const answer = await fetch(base);
+    assert.deepEqual([answer.status, await answer.text()], [403, 'not you\n']);
+    assert.deepEqual(errors, []);
+  });
+
+  test('gets no body that the budget has no room for: 503, and what it got is given back', async () => {
+    const limits = { total: 6, each: 6 };
+    const budget = new Budget({ name: 'bodies', strangers: limits, known: limits });
+    const options = {
+      body: { maxBytes: 10, lease: () => budget.take('192.0.2.1', 0) },
+      onError: (error: unknown) => assert.fail(String(error)),
+    };
+    const counted = http.createServer(fetchListener((request) => app(request), options));
+    counted.listen(0, '127.0.0.1');
+    await once(counted, 'listening');
+    const to = `http://127.0.0.1:${(counted.address() as AddressInfo).port}`;
+    let held = 0;
+    app = async (request) => {
+      const text = await request.text();
+      held = budget.strangers.used;
+      return new Response(text);
+    };
+    assert.equal(await (await fetch(to, { method: 'POST', body: 'hello' })).text(), 'hello');
+    assert.deepEqual([held, budget.strangers.used], [5, 0]);
+    const refused = await fetch(to, { method: 'POST', body: 'hello world'.slice(0, 7) });
+    assert.equal(refused.status, 503);
+    assert.equal(budget.strangers.used, 0);
+    counted.close();
+  });
+
   test('is not told of a client that breaks off', async () => {
-    app = () => assert.fail('seen');
+    app = async (request) => new Response(await request.text());
     const socket = net.connect(port, '127.0.0.1');
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhel');
     await once(server, 'request');

@@ -1,18 +1,17 @@
 /**
- * Lets a `Request -> Response` application answer node:http. Bodies are read whole and bounded before
- * the application sees the request; answers are written whole.
+ * Lets a `Request -> Response` application answer node:http. The application sees a request when its head
+ * is there; the body is read when it asks for it (request-body.ts). Answers are written whole.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { concat } from '@malla/base/bytes';
 import { ERROR_STATUS, MallaError } from '@malla/base/error';
+import { type BodyLimits, RequestBody, tooLarge } from './request-body.ts';
 
 /** What answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 export interface FetchAdapterOptions {
-  /** A longer body is answered with 413. */
-  readonly maxBodyBytes: number;
-  /** What a request is answered that the application cannot be asked about. Default: the sentence as text. */
+  readonly body: BodyLimits;
+  /** What is answered where the application cannot be asked, or throws a MallaError. Default: its text. */
   readonly refusal?: (error: MallaError) => Response | Promise<Response>;
   /** An exception of the application: a bug. It is answered with 500. */
   readonly onError: (error: unknown) => void;
@@ -38,22 +37,28 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
+  const body = new RequestBody(incoming, outgoing, options.body);
+  try {
+    const response = await responseOf(app, options, incoming, body);
+    await send(incoming, outgoing, response);
+  } finally {
+    body.release();
+  }
+}
+
+async function responseOf(
+  app: FetchHandler,
+  { body: { maxBytes }, refusal = asText }: FetchAdapterOptions,
+  incoming: IncomingMessage,
+  body: RequestBody,
+): Promise<Response> {
   const { method = 'GET' } = incoming;
   const url = urlOf(incoming.url ?? '/');
-  const refuse = async (...what: ConstructorParameters<typeof MallaError>): Promise<void> =>
-    sendLast(outgoing, await (options.refusal ?? asText)(new MallaError(...what)));
-  if (url === null) return await refuse('request.invalid', 'bad request target');
+  if (url === null) return await refusal(new MallaError('request.invalid', 'bad request target'));
   if (FORBIDDEN_METHODS.has(method)) {
-    return await refuse('request.method-not-allowed', `${method} is not answered`);
+    return await refusal(new MallaError('request.method-not-allowed', `${method} is not answered`));
   }
-  const body = await readBody(incoming, options.maxBodyBytes);
-  if (body === 'too-large') {
-    return await refuse(
-      'request.too-large',
-      `the body is longer than ${options.maxBodyBytes} bytes`,
-    );
-  }
-  if (body === 'broken-off') return;
+  if (body.isAnnouncedTooLarge) return await refusal(tooLarge(maxBytes));
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
     for (const one of Array.isArray(value) ? value : [value]) {
@@ -61,14 +66,33 @@ async function answer(
     }
   }
   const hasBody = method !== 'GET' && method !== 'HEAD';
-  const request = new Request(url, { method, headers, ...(hasBody ? { body } : {}) });
-  const response = await app(request);
+  const init: RequestInit = {
+    method,
+    headers,
+    ...(hasBody ? { body: body.stream(), duplex: 'half' } : {}),
+  };
+  try {
+    return await app(new Request(url, init));
+  } catch (error) {
+    if (error instanceof MallaError && error.code !== 'internal') return await refusal(error);
+    throw error;
+  }
+}
+
+async function send(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  response: Response,
+): Promise<void> {
+  const { method } = incoming;
   const bytes = await response.bytes();
   outgoing.setHeaders(response.headers);
   // An application answers HEAD without the body, so its length is not known here.
   if (method !== 'HEAD' && response.status !== 204 && response.status !== 304) {
     outgoing.setHeader('Content-Length', bytes.length);
   }
+  // The rest of a body that nobody wanted may still be coming.
+  if (!incoming.complete) outgoing.setHeader('Connection', 'close');
   outgoing.writeHead(response.status);
   outgoing.end(method === 'HEAD' ? undefined : bytes);
 }
@@ -81,33 +105,4 @@ function urlOf(target: string): URL | null {
 
 function asText(error: MallaError): Response {
   return new Response(`${error.message}\n`, { status: ERROR_STATUS[error.code] });
-}
-
-/** Sends an answer, and ends the connection: the body of the request may still be coming. */
-async function sendLast(outgoing: ServerResponse, response: Response): Promise<void> {
-  const bytes = await response.bytes();
-  outgoing.setHeaders(response.headers);
-  outgoing.setHeader('Connection', 'close');
-  outgoing.writeHead(response.status);
-  outgoing.end(bytes);
-}
-
-async function readBody(
-  incoming: IncomingMessage,
-  maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer> | 'too-large' | 'broken-off'> {
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) return 'too-large';
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  try {
-    // Leaving the loop must not destroy the socket that the refusal goes out on.
-    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
-      bytes += (chunk as Uint8Array).length;
-      if (bytes > maxBytes) return 'too-large';
-      chunks.push(chunk as Uint8Array);
-    }
-  } catch {
-    return 'broken-off';
-  }
-  return Uint8Array.from(concat(chunks));
 }

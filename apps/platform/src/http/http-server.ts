@@ -1,19 +1,41 @@
 /**
- * One listening HTTP/1.1 server, plain or TLS, with the bounds that facing the internet needs. Upgrade
- * requests for the paths we know keep their socket; any other is answered like a plain request. What is
- * no HTTP is answered by node:http: 400, 408 or 431, and the connection is gone.
+ * One listening HTTP/1.1 server, plain or TLS, with the bounds that facing the internet needs. From its
+ * first packet a connection counts as its address's (budget/); it is read one request at a time
+ * (request-gate.ts), in turns with those of other addresses (turns.ts). Upgrade requests for the paths we
+ * know keep their socket; any other is answered like a plain request.
  */
-import type { IncomingMessage, RequestListener } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { MallaError } from '@malla/base/error';
-import { http, https } from './builtin.ts';
+import type { Budget, Lease } from '../budget/budget.ts';
+import { shareHolder } from '../budget/share-holder.ts';
+import { http } from './builtin.ts';
+import { openPlain, openTls } from './door.ts';
+import type { RefusalStatus } from './refuse.ts';
+import { RequestGate } from './request-gate.ts';
+import { Turns } from './turns.ts';
+import { headFault } from './well-formed.ts';
 
-export interface HttpServerOptions {
-  readonly host: string | undefined;
-  /** 0 lets the system choose. */
-  readonly port: number;
+/** What is asked of a connection that is to be something else than HTTP. */
+export interface UpgradeHandler {
+  /** Whether an upgrade request is for {@link onUpgrade}. */
+  readonly takesUpgrade: (request: IncomingMessage) => boolean;
+  /**
+   * Takes over the socket; `head` came behind the request. `lease` is the connection's, which ends by
+   * itself; undefined where nobody counts them.
+   */
+  readonly onUpgrade: (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    lease: Lease | undefined,
+  ) => void;
+}
+
+export interface HttpOptions extends UpgradeHandler {
   /** Absent: plain HTTP. */
   readonly tls?: SecureContextOptions | undefined;
   /** How long a connection may wait for its next request, ms; default longer than reverse proxies wait. */
@@ -22,12 +44,19 @@ export interface HttpServerOptions {
   readonly maxConnections?: number;
   /** Whether to take a connection at all; others are closed before they cost anything. Default: yes. */
   readonly accepts?: () => boolean;
+  /** What connections, and bytes of requests, are taken from. Default: nobody counts. */
+  readonly budgets?: { readonly connections: Budget; readonly bodies: Budget } | undefined;
+  /** Whose request it is, behind proxies. Default: the other end of the socket. */
+  readonly addressOf?: (request: IncomingMessage) => string;
   readonly onRequest: RequestListener;
-  /** Whether an upgrade request is for {@link onUpgrade}. */
-  readonly takesUpgrade: (request: IncomingMessage) => boolean;
   /** A connection could not be accepted. */
   readonly onError: (error: Error) => void;
-  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+export interface HttpServerOptions extends HttpOptions {
+  readonly host: string | undefined;
+  /** 0 lets the system choose. */
+  readonly port: number;
 }
 
 /** A server that listens. */
@@ -39,44 +68,22 @@ export interface HttpServer {
   stop(graceMs?: number): Promise<void>;
 }
 
-const LIMITS = {
-  maxHeaderSize: 16 * 1024,
-  headersTimeout: 15_000,
-  requestTimeout: 30_000,
-  connectionsCheckingInterval: 5_000,
-} as const;
-const TLS_LIMITS = {
-  minVersion: 'TLSv1.2',
-  ALPNProtocols: ['http/1.1'],
-  handshakeTimeout: 10_000,
-} as const;
+/** A server without a place to listen at yet. */
+export interface HttpService extends Omit<HttpServer, 'address'> {
+  readonly server: Server;
+}
+
+const MAX_HEAD_BYTES = 16 * 1024;
+const TLS_LIMITS = { minVersion: 'TLSv1.2' } as const;
 const KEEP_ALIVE_MS = 65_000;
-const MAX_REQUESTS_PER_SOCKET = 1_000;
+/** From being accepted to the first bytes, and where there is TLS, to the end of its handshake, ms. */
+const OPEN_MS = 10_000;
+const LOOK_EVERY_MS = 1_000;
 
 /** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
 export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const settings = {
-    ...LIMITS,
-    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
-    shouldUpgradeCallback: options.takesUpgrade,
-  };
-  const server =
-    options.tls === undefined
-      ? http.createServer(settings, options.onRequest)
-      : https.createServer({ ...settings, ...options.tls, ...TLS_LIMITS }, options.onRequest);
-  server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
-  const sockets = new Set<Socket>();
-  // One function for all: there are many sockets.
-  const forget = function (this: Socket): void {
-    sockets.delete(this);
-  };
-  server.prependListener('connection', (socket: Socket) => {
-    if (options.accepts?.() === false) return void socket.destroy();
-    sockets.add(socket);
-    socket.on('close', forget);
-  });
-  server.on('upgrade', options.onUpgrade);
+  const service = httpService(options);
+  const { server } = service;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
     server.listen(
@@ -89,23 +96,172 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
       },
     );
   });
+  return { ...service, address: server.address() as AddressInfo };
+}
+
+/** Makes a server that is yet to listen somewhere. */
+export function httpService(options: HttpOptions): HttpService {
+  const { budgets } = options;
+  const turns = new Turns(setImmediate);
+  const guests = new Set<Guest>();
+  let context = options.tls && createSecureContext({ ...options.tls, ...TLS_LIMITS });
+  let stopping = false;
+
+  const parser = http.createServer({
+    maxHeaderSize: MAX_HEAD_BYTES,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
+    // Ours: it answers without telling anybody.
+    requireHostHeader: false,
+    // An upgrade arrives as a request, whatever `Connection` says.
+    shouldUpgradeCallback: () => false,
+  });
+  const guestOf = new WeakMap<Duplex, Guest>();
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const guest = guestOf.get(request.socket);
+    const gate = guest?.gate;
+    if (guest === undefined || gate?.begin(request, response) !== true) return;
+    const fault = headFault(request);
+    if (fault !== undefined) return gate.refuse(fault.status, fault.text);
+    guest.lease?.touch();
+    const { addressOf } = options;
+    const address = addressOf === undefined ? guest.address : shareHolder(addressOf(request));
+    if (address === guest.address) return answer(guest, gate, request, response);
+    // A proxy's, for somebody whose share this is, and who waits for turns of its own.
+    if (guest.lease?.assign(address) === false) return gate.refuse(503, 'too many connections\n');
+    const forget = turns.ask(address, () => answer(guest, gate, request, response));
+    gate.once('close', forget);
+  };
+  const answer = (
+    guest: Guest,
+    gate: RequestGate,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void => {
+    if (gate.destroyed) return;
+    if (request.headers.upgrade !== undefined && options.takesUpgrade(request)) {
+      takeOver(guest, gate, request, options.onUpgrade);
+    } else options.onRequest(request, response);
+  };
+  // A handler asks for the body, and with that for the client to go on; see fetch-adapter.ts.
+  for (const event of ['request', 'checkContinue'] as const) parser.on(event, onRequest);
+  parser.on('checkExpectation', (request, response) => {
+    if (guestOf.get(request.socket)?.gate?.begin(request, response) !== true) return;
+    response.writeHead(417, { Connection: 'close' }).end();
+  });
+  parser.on('connect', (_request, gate) => {
+    if (gate instanceof RequestGate) gate.refuse(400, 'this is no proxy\n');
+  });
+  parser.on('clientError', (error: NodeJS.ErrnoException, gate: Duplex) => {
+    const status = PARSER_FAULTS[error.code ?? ''] ?? 400;
+    if (gate instanceof RequestGate) gate.refuse(status);
+  });
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const { remoteAddress = '' } = socket;
+    const address = shareHolder(remoteAddress);
+    const lease = budgets?.connections.take(remoteAddress, 1, () => socket.destroy());
+    if (stopping || options.accepts?.() === false || (budgets !== undefined && lease === undefined))
+      return void socket.destroy();
+    const guest: Guest = {
+      socket,
+      address,
+      lease,
+      openUntil: performance.now() + OPEN_MS,
+      gate: undefined,
+    };
+    guests.add(guest);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      guests.delete(guest);
+      lease?.release();
+    });
+    const onOpen = (opened: Socket, first: Buffer): void => {
+      const gate = new RequestGate({
+        socket: opened,
+        first,
+        address,
+        turns,
+        bytes: budgets?.bodies.take(remoteAddress, 0, () => gate.destroy()),
+        keepAliveMs: options.keepAliveMs ?? KEEP_ALIVE_MS,
+        now: () => performance.now(),
+      });
+      guest.gate = gate;
+      guest.openUntil = Infinity;
+      guestOf.set(gate, guest);
+      if (stopping) gate.closeSoon();
+      parser.emit('connection', gate);
+    };
+    const door = { socket, address, turns, onOpen };
+    const secure = context;
+    if (secure === undefined) openPlain(door);
+    else openTls(door, () => context ?? secure);
+  });
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+
+  const looking = setInterval(() => {
+    const now = performance.now();
+    for (const { socket, gate, openUntil } of guests) {
+      if (now >= openUntil) socket.destroy();
+      else gate?.expire(now);
+    }
+  }, LOOK_EVERY_MS);
+  looking.unref();
+
   return {
-    address: server.address() as AddressInfo,
+    server,
     setTls: (tls) => {
-      if (server instanceof https.Server) server.setSecureContext({ ...tls, ...TLS_LIMITS });
+      context &&= createSecureContext({ ...tls, ...TLS_LIMITS });
     },
     stop: (graceMs = 0) =>
       new Promise((resolve) => {
+        stopping = true;
         const force = setTimeout(() => {
-          for (const socket of sockets) socket.destroy();
+          for (const { socket } of guests) socket.destroy();
         }, graceMs);
         server.close(() => {
           clearTimeout(force);
+          clearInterval(looking);
           resolve();
         });
-        server.closeIdleConnections();
+        for (const { socket, gate } of guests) {
+          if (gate !== undefined) gate.closeSoon();
+          else socket.destroy();
+        }
       }),
   };
+}
+
+/** A connection, from being accepted to its end. */
+interface Guest {
+  readonly socket: Socket;
+  /** The holder of its share as long as no proxy names another. */
+  readonly address: string;
+  readonly lease: Lease | undefined;
+  /** Until when the first request may begin. */
+  openUntil: number;
+  /** What makes requests of it; it is over where somebody has taken the connection. */
+  gate: RequestGate | undefined;
+}
+
+/** What node:http finds wrong with bytes, beside those that are no HTTP at all. */
+const PARSER_FAULTS: Readonly<Record<string, RefusalStatus>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+};
+
+/** Hands over the connection of an upgrade request when its body, which must be empty, has come. */
+function takeOver(
+  { lease }: Guest,
+  gate: RequestGate,
+  request: IncomingMessage,
+  onUpgrade: UpgradeHandler['onUpgrade'],
+): void {
+  request.on('data', () => gate.refuse(400, 'an upgrade request has no body\n'));
+  request.on('end', () => {
+    if (gate.destroyed) return;
+    const { socket, head } = gate.takeOver();
+    onUpgrade(request, socket, head, lease);
+  });
 }
 
 /** The path of a request, without its query. */

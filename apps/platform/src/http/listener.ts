@@ -2,18 +2,23 @@
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { fetchListener } from './fetch-adapter.ts';
-import { type HttpServer, type HttpServerOptions, listenHttp } from './http-server.ts';
+import {
+  type HttpServer,
+  type HttpServerOptions,
+  listenHttp,
+  type UpgradeHandler,
+} from './http-server.ts';
 
 /** Answers a request, or leaves it: 404. */
 export type Route = (request: Request) => Promise<Response | undefined>;
 
 export interface ListenerOptions extends Pick<
   HttpServerOptions,
-  'host' | 'port' | 'tls' | 'maxConnections' | 'accepts'
+  'host' | 'port' | 'tls' | 'maxConnections' | 'accepts' | 'budgets' | 'addressOf'
 > {
   readonly route: Route;
   /** Absent: this listener upgrades nothing. */
-  readonly upgrade?: Pick<HttpServerOptions, 'takesUpgrade' | 'onUpgrade'>;
+  readonly upgrade?: UpgradeHandler;
   readonly log: Logger;
 }
 
@@ -28,10 +33,10 @@ export function listenSmall(options: ListenerOptions): Promise<HttpServer> {
     keepAliveMs: KEEP_ALIVE_MS,
     onRequest: fetchListener(
       async (request) => (await route(request)) ?? new Response('not found\n', { status: 404 }),
-      { maxBodyBytes: 0, onError: (error) => log.error({ err: error }, 'request failed') },
+      { body: { maxBytes: 0 }, onError: (error) => log.error({ err: error }, 'request failed') },
     ),
     onError: (error) => log.warn({ err: messageOf(error) }, 'connection not accepted'),
     takesUpgrade: (request) => upgrade?.takesUpgrade(request) === true,
-    onUpgrade: (request, socket, head) => upgrade?.onUpgrade(request, socket, head),
+    onUpgrade: (...taken) => upgrade?.onUpgrade(...taken),
   });
 }

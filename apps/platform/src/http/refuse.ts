@@ -1,5 +1,5 @@
 /**
- * The last words on a socket that has left its HTTP server by an upgrade.
+ * The last words on a socket that is no longer its HTTP server's.
  */
 import type { Duplex } from 'node:stream';
 
@@ -9,14 +9,21 @@ const LINGER_MS = 2_000;
 const REASONS = {
   400: 'Bad Request',
   404: 'Not Found',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
   426: 'Upgrade Required',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
 } as const;
 
-/** Answers an upgrade request with a refusal, and ends its connection. */
+export type RefusalStatus = keyof typeof REASONS;
+
+/** Answers a request with a refusal, and ends its connection. */
 export function refuse(
   socket: Duplex,
-  status: keyof typeof REASONS,
+  status: RefusalStatus,
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
@@ -30,7 +37,10 @@ export function refuse(
   finish(socket, `HTTP/1.1 ${status} ${REASONS[status]}\r\n${lines.join('')}\r\n${text}`);
 }
 
-/** Sends the last bytes of a connection, and does not wait for ever until the other side goes. */
+/**
+ * Sends the last bytes of a connection, and does not wait for ever until the other side goes. What still
+ * comes meanwhile is dropped: a socket that is closed with unread bytes takes its last words back.
+ */
 export function finish(socket: Duplex, last: string | Uint8Array): void {
   const forced = setTimeout(() => socket.destroy(), LINGER_MS);
   forced.unref();

@@ -9,6 +9,7 @@ import { utf8 } from '@malla/base/bytes';
 import { DERP_VERSION } from '@malla/wire/derp/frame';
 import type { WebSocketServer } from 'ws';
 import type { Source } from '../hub.ts';
+import type { Lease } from '@malla/platform/budget/budget';
 import { StreamLink } from '@malla/platform/link/stream-link';
 import { WebSocketLink } from '@malla/platform/link/websocket-link';
 import type { RelayServer } from '../server.ts';
@@ -54,9 +55,9 @@ export class DerpUpgrade {
   }
 
   /** Takes over the socket of an upgrade request to {@link DERP_PATH}. */
-  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, lease?: Lease): void {
     const { relay, directReads } = this.#options;
-    const source = this.#sourceOf(request);
+    const source = { ...this.#sourceOf(request), lease };
     const upgrade = request.headers.upgrade?.toLowerCase();
     if (request.method !== 'GET' || (upgrade !== 'derp' && upgrade !== 'websocket')) {
       return refuse(socket, 426, UPGRADE_REQUIRED, { Upgrade: 'DERP' });
@@ -67,6 +68,7 @@ export class DerpUpgrade {
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         relay.accept(new WebSocketLink(webSocket), source, NOTHING, Buffer.alloc(0));
       });
+      socket.resume();
       return;
     }
     const fastStart = request.headers['derp-fast-start'] === '1';
