@@ -23,11 +23,14 @@ class Disk {
     const real = openMemoryStore();
     this.store = {
       load: () => real.load(),
-      commit: async (changes) => {
+      revision: () => real.revision(),
+      changesSince: (revision) => real.changesSince(revision),
+      commit: async (changes, expected) => {
         await this.#gate;
         if (this.failing) throw new MallaError('store.unavailable', 'no space left');
-        await real.commit(changes);
+        const revision = await real.commit(changes, expected);
         this.batches.push(changes);
+        return revision;
       },
       check: () => real.check(),
       healthy: () => real.healthy(),
@@ -61,6 +64,7 @@ function bench(): Bench {
   const ledger = new Ledger({
     state,
     store: disk.store,
+    revision: 0,
     now: () => 1_000,
     random: (bytes) => new Uint8Array(bytes),
   });
@@ -391,6 +395,15 @@ describe('ledger', () => {
     ]);
     assert.equal(time, 1_000);
     assert.equal(count, 1);
+  });
+
+  test('what somebody else has stored meanwhile is not overwritten', async () => {
+    const { disk, ledger, state } = bench();
+    await createUser(ledger, 'ana');
+    await disk.store.commit([created('user', user(2, { name: 'bob' }))]);
+    await assert.rejects(createUser(ledger, 'bob'), isCode('store.conflict'));
+    assert.equal(state.userByName('bob'), undefined);
+    assert.equal((await disk.store.load()).user.length, 2);
   });
 
   test('past its bound of waiting commands it refuses', async () => {

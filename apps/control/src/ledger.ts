@@ -13,7 +13,7 @@ import { Listeners } from '@malla/base/listeners';
 import type { RandomBytes } from '@malla/base/random';
 import type { Change, Decision } from './core/change.ts';
 import type { Context, State } from './core/state.ts';
-import type { Store } from './store/store.ts';
+import type { Revision, Store } from './store/store.ts';
 
 /** A command: reads the state, refuses by throwing MallaError, decides changes and an answer. */
 export type Command<Answer> = (state: State, context: Context) => Decision<Answer>;
@@ -27,6 +27,8 @@ export type ChangeListener = (changes: readonly Change[]) => void;
 export interface LedgerOptions {
   readonly state: State;
   readonly store: Store;
+  /** At which the state was loaded: nothing is stored on top of another. Absent: of whatever there is. */
+  readonly revision?: Revision;
   /** Unix ms. */
   readonly now: () => number;
   readonly random: RandomBytes;
@@ -61,10 +63,12 @@ export class Ledger {
   readonly #unsaved = new Map<string, Change>();
   /** Rows that the store is at work on: nobody else may change them meanwhile. */
   #storing: ReadonlySet<string> = new Set();
+  #revision: Revision | undefined;
   #draining: Promise<void> | undefined;
 
   constructor(options: LedgerOptions) {
     this.state = options.state;
+    this.#revision = options.revision;
     this.#store = options.store;
     this.#options = options;
     this.#defer = options.defer ?? ((task) => void setImmediate(task));
@@ -101,12 +105,22 @@ export class Ledger {
   async save(): Promise<void> {
     while (this.#draining !== undefined) await this.#draining;
     if (this.#unsaved.size === 0) return;
-    const changes = [...this.#unsaved.values()];
-    await this.#store.commit(changes);
+    const saving = this.#save([...this.#unsaved.values()]);
+    this.#draining = saving.catch(() => {}).then(() => this.#drain());
+    await saving;
+  }
+
+  async #save(changes: readonly Change[]): Promise<void> {
+    await this.#storeAll(changes);
     for (const change of changes) {
       const key = keyOf(change);
       if (this.#unsaved.get(key) === change) this.#unsaved.delete(key);
     }
+  }
+
+  async #storeAll(changes: readonly Change[]): Promise<void> {
+    const revision = await this.#store.commit(changes, this.#revision);
+    if (this.#revision !== undefined) this.#revision = revision;
   }
 
   #enqueue<Answer>(
@@ -213,7 +227,7 @@ export class Ledger {
   async #commit(changes: readonly Change[]): Promise<MallaError | undefined> {
     this.#storing = new Set(changes.map(keyOf));
     try {
-      await this.#store.commit(changes);
+      await this.#storeAll(changes);
       this.counters.commits++;
       return undefined;
     } catch (error) {

@@ -54,10 +54,10 @@ class Disk {
 
   constructor() {
     const commit = this.store.commit.bind(this.store);
-    this.store.commit = async (changes) => {
+    this.store.commit = async (changes, expected) => {
       await this.#gate;
       if (this.failing) throw new MallaError('store.unavailable', 'no space left');
-      await commit(changes);
+      return await commit(changes, expected);
     };
   }
 

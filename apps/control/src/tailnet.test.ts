@@ -185,9 +185,9 @@ describe('while a change is being stored', () => {
     await machines.device(2).register({ Auth: { AuthKey: key } });
     const commit = store.commit.bind(store);
     const gate = Promise.withResolvers<void>();
-    store.commit = async (changes: readonly Change[]) => {
+    store.commit = async (changes: readonly Change[], expected) => {
       await gate.promise;
-      await commit(changes);
+      return await commit(changes, expected);
     };
     const { ledger } = machines.tailnet;
     const stream = await device.map({ Stream: true });

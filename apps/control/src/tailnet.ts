@@ -41,7 +41,7 @@ import { engineOptionsOf } from './policy/engine-options.ts';
 import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
 import { sshVerdict } from './ssh/verdict.ts';
-import type { Store } from './store/store.ts';
+import type { Revision, Store } from './store/store.ts';
 import { prefixesOf, prefixOf, TailnetMap } from './tailnet-map.ts';
 
 /** The world, as far as a tailnet needs it. */
@@ -87,12 +87,24 @@ export class Tailnet {
   #purgedAt = -Infinity;
   #saving: Promise<void> | undefined;
 
-  private constructor(config: Config, store: Store, state: State, derpMap: DerpMap, world: World) {
+  private constructor(
+    config: Config,
+    store: Store,
+    { state, revision }: { readonly state: State; readonly revision: Revision },
+    derpMap: DerpMap,
+    world: World,
+  ) {
     this.#world = world;
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
     const events = new TailnetEvents(world.log);
     this.events = events;
-    this.ledger = new Ledger({ state, store, now: world.now, random: world.random });
+    this.ledger = new Ledger({
+      state,
+      store,
+      revision,
+      now: world.now,
+      random: world.random,
+    });
     this.ledger.onChanges((changes) => events.tell({ kind: 'rows', changes }));
     this.dns = new TailnetDns({
       settings: config.dns,
@@ -231,7 +243,13 @@ export class Tailnet {
     derpMap: DerpMap,
     world: World,
   ): Promise<Tailnet> {
-    const tailnet = new Tailnet(config, store, new State(await store.load()), derpMap, world);
+    const tailnet = new Tailnet(
+      config,
+      store,
+      { state: new State(await store.load()), revision: await store.revision() },
+      derpMap,
+      world,
+    );
     const renamed = await tailnet.ledger.execute(giveUpReservedNames);
     for (const { before, after } of renamed) {
       const fields = { node: before.id, was: before.name, name: after.name };

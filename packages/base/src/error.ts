@@ -49,6 +49,7 @@ export const ERROR_STATUS = {
   'server.busy': 503,
   'store.unavailable': 503,
   'store.locked': 503,
+  'store.conflict': 503,
   'store.corrupt': 500,
   'store.too-new': 500,
   'config.invalid': 400,

@@ -145,7 +145,7 @@ describe('a policy in the database', () => {
       ...methodsOf(real),
       commit: async (changes) => {
         if (full) throw new MallaError('store.unavailable', 'no space left');
-        await real.commit(changes);
+        return await real.commit(changes);
       },
     });
     const holder = await lab.start('database');
@@ -297,7 +297,7 @@ describe('a policy file', () => {
       ...methodsOf(real),
       commit: async (changes) => {
         if (full) throw new MallaError('store.unavailable', 'no space left');
-        await real.commit(changes);
+        return await real.commit(changes);
       },
     });
     await writeFile(path, NOTHING);
@@ -373,6 +373,8 @@ async function keep({ ledger }: PolicyLab, text: string): Promise<void> {
 function methodsOf(store: PolicyLab['store']): PolicyLab['store'] {
   return {
     load: () => store.load(),
+    revision: () => store.revision(),
+    changesSince: (revision) => store.changesSince(revision),
     commit: (changes) => store.commit(changes),
     check: () => store.check(),
     healthy: () => store.healthy(),

@@ -71,6 +71,20 @@ export function key<P extends KeyPrefix>(
   };
 }
 
+/**
+ * One of a set of texts to which later programs may add: a word that this one does not know is read as
+ * `unknown`, which must be the harmless one. It is written back as that, when the row is next written.
+ */
+export function openSet<T extends string>(values: readonly T[], unknown: T): Column<T> {
+  return {
+    encode: (value) => value,
+    decode: (stored) =>
+      typeof stored === 'string'
+        ? ok(values.find((candidate) => candidate === stored) ?? unknown)
+        : fail('text'),
+  };
+}
+
 /** One of a closed set of texts. */
 export function oneOf<T extends string>(values: readonly T[]): Column<T> {
   return {

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
 import fc from 'fast-check';
 import type { AuditEntry, PolicyVersion } from '../core/change.ts';
-import { EMPTY_SNAPSHOT, State } from '../core/state.ts';
+import { EMPTY_SNAPSHOT, type Snapshot, State } from '../core/state.ts';
 import { anyStep, applyAll } from './random-changes.ts';
 import { created, deleted, node, snapshotOf, user } from './sample-rows.ts';
 import { MAX_AUDIT_ENTRIES, MAX_POLICY_VERSIONS, type Store } from './store.ts';
@@ -182,6 +182,75 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
         assert.equal(await store.policyVersion(5), undefined);
       }));
 
+    test('every commit is a revision, and one on top of another than the present is refused', () =>
+      withStore(async (store, reopen) => {
+        const start = await store.revision();
+        assert.equal(await store.commit([created('user', user(1))], start), start + 1);
+        assert.equal(await store.commit([created('user', user(2))]), start + 2);
+        const late = store.commit([created('user', user(3))], start + 1);
+        await assert.rejects(
+          late,
+          (error) => error instanceof MallaError && error.code === 'store.conflict',
+        );
+        const refused = store.commit([created('node', node(1, { userId: 99 }))], start + 2);
+        await assert.rejects(refused, isInternal);
+        const again = await reopen();
+        assert.equal(await again.revision(), start + 2);
+        assert.deepEqual((await again.load()).user, [user(1), user(2)]);
+      }));
+
+    test('what was written since a revision is told once, as it is now, with what was deleted', () =>
+      withStore(async (store, reopen) => {
+        await store.commit([created('user', user(1)), created('node', node(1))]);
+        const seen = await store.revision();
+        await store.commit([created('node', node(2)), created('node', node(3))]);
+        const renamed = node(2, { name: 'renamed' });
+        await store.commit([{ table: 'node', id: 2, before: node(2), after: renamed }]);
+        await store.commit([deleted('node', node(3)), deleted('node', node(1))]);
+        const again = await reopen();
+        const changes = await again.changesSince(seen);
+        assert.equal(changes?.revision, seen + 3);
+        const byId = changes.rows.map(({ id, after }) => [id, after] as const);
+        assert.deepEqual(
+          byId.toSorted(([a], [b]) => a - b),
+          [
+            [1, undefined],
+            [2, renamed],
+            [3, undefined],
+          ],
+        );
+        assert.deepEqual(await again.changesSince(seen + 3), { revision: seen + 3, rows: [] });
+        assert.equal(await again.changesSince(seen + 4), undefined);
+      }));
+
+    test('who applies what was written since is where the database is', () =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.array(anyStep, { maxLength: 6 }), { maxLength: 6 }),
+          fc.nat(6),
+          (batches, from) =>
+            withStore(async (store) => {
+              const state = new State();
+              let seen = await store.revision();
+              let rows = rowsOf(await store.load());
+              for (const [i, batch] of batches.entries()) {
+                await store.commit(applyAll(state, batch));
+                if (i >= from) continue;
+                seen = await store.revision();
+                rows = rowsOf(await store.load());
+              }
+              const missed = await store.changesSince(seen);
+              assert.ok(missed);
+              for (const { table, id, after } of missed.rows) {
+                if (after === undefined) rows.delete(`${table} ${id}`);
+                else rows.set(`${table} ${id}`, after);
+              }
+              assert.deepEqual(rows, rowsOf(await store.load()));
+            }),
+        ),
+        { numRuns: Math.ceil(runs / 4) },
+      ));
+
     test('what is closed refuses and is not healthy', async () => {
       const place = await create();
       const store = await place.open();
@@ -192,6 +261,15 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
       await place.remove();
     });
   });
+}
+
+/** Every row by table and id. */
+function rowsOf({ lastId: _ids, ...tables }: Snapshot): Map<string, unknown> {
+  return new Map(
+    Object.entries(tables).flatMap(([table, rows]) =>
+      rows.map((row) => [`${table} ${row.id}`, row] as const),
+    ),
+  );
 }
 
 function isInternal(error: unknown): boolean {

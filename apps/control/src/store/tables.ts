@@ -12,6 +12,7 @@ import {
   integer,
   key,
   oneOf,
+  openSet,
   optional,
   type SqlValue,
   text,
@@ -27,9 +28,14 @@ export interface TableShape {
 
 export interface Table<Row> extends TableShape {
   readonly encode: (row: Row) => SqlValue[];
-  /** Throws MallaError `store.corrupt` that names row and column. */
-  readonly decode: (values: readonly unknown[]) => Row;
+  /**
+   * Undefined for a row of a kind that only later programs know: it is left where it is. Throws MallaError
+   * `store.corrupt` that names row and column.
+   */
+  readonly decode: (values: readonly unknown[]) => Row | undefined;
 }
+
+const RECORD_TYPES = ['A', 'AAAA'] as const;
 
 export const TABLES: { readonly [T in TableName]: Table<Tables[T]> } = {
   user: table<Tables['user']>('users', {
@@ -60,7 +66,7 @@ export const TABLES: { readonly [T in TableName]: Table<Tables[T]> } = {
     endpoints: texts,
     homeDerp: integer,
     capVersion: integer,
-    registerMethod: oneOf(Object.values(RegisterMethod)),
+    registerMethod: openSet(Object.values(RegisterMethod), RegisterMethod.cli),
     preAuthKeyId: optional(integer),
     ephemeral: flag,
     expiry: optional(integer),
@@ -100,18 +106,22 @@ export const TABLES: { readonly [T in TableName]: Table<Tables[T]> } = {
     details: text,
     timestamp: integer,
   }),
-  dnsRecord: table<Tables['dnsRecord']>('dns_records', {
-    id: integer,
-    tailnet: integer,
-    name: text,
-    type: oneOf(['A', 'AAAA']),
-    value: text,
-    createdAt: integer,
-  }),
+  dnsRecord: table<Tables['dnsRecord']>(
+    'dns_records',
+    {
+      id: integer,
+      tailnet: integer,
+      name: text,
+      type: oneOf(RECORD_TYPES),
+      value: text,
+      createdAt: integer,
+    },
+    { type: RECORD_TYPES },
+  ),
   policy: table<Tables['policy']>('policies', {
     id: integer,
     tailnet: integer,
-    source: oneOf(POLICY_SOURCES),
+    source: openSet(POLICY_SOURCES, 'database'),
     author: text,
     createdAt: integer,
     text,
@@ -122,7 +132,7 @@ export const TABLES: { readonly [T in TableName]: Table<Tables[T]> } = {
 export const POLICY_HEADS = table<PolicyHead>('policies', {
   id: integer,
   tailnet: integer,
-  source: oneOf(POLICY_SOURCES),
+  source: openSet(POLICY_SOURCES, 'database'),
   author: text,
   createdAt: integer,
 });
@@ -130,6 +140,7 @@ export const POLICY_HEADS = table<PolicyHead>('policies', {
 function table<Row>(
   name: string,
   fields: { readonly [F in keyof Row & string]: Column<Row[F]> },
+  kinds: { readonly [F in keyof Row & string]?: readonly string[] } = {},
 ): Table<Row> {
   const names = Object.keys(fields) as (keyof Row & string)[];
   const columns = names.map((field) =>
@@ -142,7 +153,12 @@ function table<Row>(
     decode: (values) => {
       const row: Partial<Row> = {};
       for (const [i, field] of names.entries()) {
-        const value = fields[field].decode(values[i]);
+        const stored = values[i];
+        const known = kinds[field];
+        if (known !== undefined && typeof stored === 'string' && !known.includes(stored)) {
+          return undefined;
+        }
+        const value = fields[field].decode(stored);
         if (!value.ok) throw corrupt(name, String(values[0]), columns[i] ?? '', value.error);
         row[field] = value.value;
       }

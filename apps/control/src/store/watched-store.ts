@@ -7,7 +7,7 @@ import { LimitedLog } from '@malla/base/limited-log';
 import type { Logger } from '@malla/base/logger';
 import type { AuditEntry, Change, PolicyVersion } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
-import type { PolicyHead, Store } from './store.ts';
+import type { Changes, PolicyHead, Revision, Store } from './store.ts';
 
 const LINES = { burst: 1, everyMs: 60_000 } as const;
 
@@ -28,8 +28,16 @@ export class WatchedStore implements Store {
     return this.#store.load();
   }
 
-  commit(changes: readonly Change[]): Promise<void> {
-    return this.#watch(() => this.#store.commit(changes));
+  commit(changes: readonly Change[], expected?: Revision): Promise<Revision> {
+    return this.#watch(() => this.#store.commit(changes, expected));
+  }
+
+  revision(): Promise<Revision> {
+    return this.#store.revision();
+  }
+
+  changesSince(revision: Revision): Promise<Changes | undefined> {
+    return this.#store.changesSince(revision);
   }
 
   check(): Promise<void> {
@@ -63,15 +71,14 @@ export class WatchedStore implements Store {
     return this.#store.close();
   }
 
-  async #watch(write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
+  async #watch<T>(write: () => Promise<T>): Promise<T> {
+    const written = await write().catch((error: unknown) => {
       this.#failed(error);
       throw error;
-    }
+    });
     if (this.#fails) this.#log.info({}, 'the database can be written again');
     this.#fails = false;
+    return written;
   }
 
   #failed(error: unknown): void {

@@ -1,95 +1,124 @@
 /** The schema of the first release. Released migrations are never edited: a change is a new one. */
-import type { Migration } from './migration.ts';
+import { column, columns, type Migration, nullable } from './migration.ts';
 
 export const firstSchema: Migration = {
   version: 1,
   title: 'first-schema',
-  apply: (database) => database.exec(SQL),
+  minReader: 1,
+  steps: [
+    {
+      create: {
+        name: 'users',
+        columns: [
+          column('id', 'id'),
+          column('tailnet', 'integer'),
+          ...columns(
+            'text',
+            'name',
+            'display_name',
+            'email',
+            'picture_url',
+            'provider',
+            'provider_id',
+          ),
+          column('created_at', 'integer'),
+        ],
+      },
+    },
+    {
+      index: {
+        name: 'users_name',
+        table: 'users',
+        columns: ['tailnet', 'name'],
+        unique: true,
+        where: { column: 'provider_id', isEmpty: true },
+      },
+    },
+    {
+      index: {
+        name: 'users_provider',
+        table: 'users',
+        columns: ['tailnet', 'provider', 'provider_id'],
+        unique: true,
+        where: { column: 'provider_id', isEmpty: false },
+      },
+    },
+    {
+      create: {
+        name: 'nodes',
+        columns: [
+          column('id', 'id'),
+          column('tailnet', 'integer'),
+          column('machine_key', 'text'),
+          { name: 'node_key', type: 'text', unique: true },
+          nullable('disco_key', 'text'),
+          { name: 'user_id', type: 'integer', nullable: true, references: 'users' },
+          ...columns('text', 'tags', 'hostname', 'name'),
+          column('name_is_fixed', 'integer'),
+          nullable('ipv4', 'text'),
+          nullable('ipv6', 'text'),
+          ...columns('text', 'hostinfo', 'endpoints'),
+          ...columns('integer', 'home_derp', 'cap_version'),
+          column('register_method', 'text'),
+          nullable('pre_auth_key_id', 'integer'),
+          column('ephemeral', 'integer'),
+          nullable('expiry', 'integer'),
+          column('created_at', 'integer'),
+          nullable('last_seen', 'integer'),
+          column('approved_routes', 'text'),
+        ],
+        unique: [
+          ['tailnet', 'name'],
+          ['tailnet', 'ipv4'],
+          ['tailnet', 'ipv6'],
+        ],
+      },
+    },
+    { index: { name: 'nodes_user', table: 'nodes', columns: ['user_id'] } },
+    {
+      create: {
+        name: 'pre_auth_keys',
+        columns: [
+          column('id', 'id'),
+          column('tailnet', 'integer'),
+          { name: 'prefix', type: 'text', unique: true },
+          column('hash', 'text'),
+          { name: 'user_id', type: 'integer', nullable: true, references: 'users' },
+          column('tags', 'text'),
+          ...columns('integer', 'reusable', 'ephemeral', 'used'),
+          nullable('expiration', 'integer'),
+          nullable('revoked_at', 'integer'),
+          column('description', 'text'),
+          column('created_at', 'integer'),
+        ],
+      },
+    },
+    { index: { name: 'pre_auth_keys_user', table: 'pre_auth_keys', columns: ['user_id'] } },
+    {
+      create: {
+        name: 'api_keys',
+        columns: [
+          column('id', 'id'),
+          column('tailnet', 'integer'),
+          { name: 'prefix', type: 'text', unique: true },
+          column('hash', 'text'),
+          nullable('expiration', 'integer'),
+          nullable('last_seen', 'integer'),
+          column('created_at', 'integer'),
+        ],
+      },
+    },
+    {
+      create: {
+        name: 'audit_entries',
+        columns: [
+          column('id', 'id'),
+          ...columns('integer', 'tailnet', 'node_id'),
+          ...columns('text', 'action', 'details'),
+          column('timestamp', 'integer'),
+        ],
+      },
+    },
+    { index: { name: 'audit_entries_node', table: 'audit_entries', columns: ['node_id'] } },
+  ],
 };
-
-const SQL = `
-CREATE TABLE users (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  tailnet INTEGER NOT NULL,
-  name TEXT NOT NULL,
-  display_name TEXT NOT NULL,
-  email TEXT NOT NULL,
-  picture_url TEXT NOT NULL,
-  provider TEXT NOT NULL,
-  provider_id TEXT NOT NULL,
-  created_at INTEGER NOT NULL
-) STRICT;
-
-CREATE UNIQUE INDEX users_name ON users (tailnet, name) WHERE provider_id = '';
-CREATE UNIQUE INDEX users_provider ON users (tailnet, provider, provider_id) WHERE provider_id <> '';
-
-CREATE TABLE nodes (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  tailnet INTEGER NOT NULL,
-  machine_key TEXT NOT NULL,
-  node_key TEXT NOT NULL UNIQUE,
-  disco_key TEXT,
-  user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED,
-  tags TEXT NOT NULL,
-  hostname TEXT NOT NULL,
-  name TEXT NOT NULL,
-  name_is_fixed INTEGER NOT NULL,
-  ipv4 TEXT,
-  ipv6 TEXT,
-  hostinfo TEXT NOT NULL,
-  endpoints TEXT NOT NULL,
-  home_derp INTEGER NOT NULL,
-  cap_version INTEGER NOT NULL,
-  register_method TEXT NOT NULL,
-  pre_auth_key_id INTEGER,
-  ephemeral INTEGER NOT NULL,
-  expiry INTEGER,
-  created_at INTEGER NOT NULL,
-  last_seen INTEGER,
-  approved_routes TEXT NOT NULL,
-  UNIQUE (tailnet, name),
-  UNIQUE (tailnet, ipv4),
-  UNIQUE (tailnet, ipv6)
-) STRICT;
-
-CREATE INDEX nodes_user ON nodes (user_id);
-
-CREATE TABLE pre_auth_keys (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  tailnet INTEGER NOT NULL,
-  prefix TEXT NOT NULL UNIQUE,
-  hash TEXT NOT NULL,
-  user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED,
-  tags TEXT NOT NULL,
-  reusable INTEGER NOT NULL,
-  ephemeral INTEGER NOT NULL,
-  used INTEGER NOT NULL,
-  expiration INTEGER,
-  revoked_at INTEGER,
-  description TEXT NOT NULL,
-  created_at INTEGER NOT NULL
-) STRICT;
-
-CREATE INDEX pre_auth_keys_user ON pre_auth_keys (user_id);
-
-CREATE TABLE api_keys (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  tailnet INTEGER NOT NULL,
-  prefix TEXT NOT NULL UNIQUE,
-  hash TEXT NOT NULL,
-  expiration INTEGER,
-  last_seen INTEGER,
-  created_at INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE audit_entries (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  tailnet INTEGER NOT NULL,
-  node_id INTEGER NOT NULL,
-  action TEXT NOT NULL,
-  details TEXT NOT NULL,
-  timestamp INTEGER NOT NULL
-) STRICT;
-
-CREATE INDEX audit_entries_node ON audit_entries (node_id);
-`;

@@ -1,19 +1,22 @@
 /** The versions of the policy. */
-import type { Migration } from './migration.ts';
+import { column, columns, type Migration } from './migration.ts';
 
 export const policies: Migration = {
   version: 2,
   title: 'policies',
-  apply: (database) => database.exec(SQL),
+  minReader: 2,
+  steps: [
+    {
+      create: {
+        name: 'policies',
+        columns: [
+          column('id', 'id'),
+          column('tailnet', 'integer'),
+          ...columns('text', 'source', 'author'),
+          column('created_at', 'integer'),
+          column('text', 'text'),
+        ],
+      },
+    },
+  ],
 };
-
-const SQL = `
-CREATE TABLE policies (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  tailnet INTEGER NOT NULL,
-  source TEXT NOT NULL,
-  author TEXT NOT NULL,
-  created_at INTEGER NOT NULL,
-  text TEXT NOT NULL
-) STRICT;
-`;

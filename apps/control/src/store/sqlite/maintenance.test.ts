@@ -12,7 +12,7 @@ import {
   migrationStatus,
   restoreDatabase,
 } from './maintenance.ts';
-import { MIGRATIONS } from './migrate.ts';
+import { MIGRATIONS } from '../migrations/all.ts';
 import { created, user } from '../sample-rows.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
 
@@ -156,7 +156,7 @@ describe('maintenance of a database', () => {
     const newer = new DatabaseSync(bad);
     newer.exec('PRAGMA user_version = 99');
     newer.close();
-    assert.throws(restore, refusal('store.too-new', /has schema version 99/));
+    assert.throws(restore, refusal('store.too-new', /knows schema version 99/));
     assert.deepEqual(await usersOf(path), ['ana']);
   });
 

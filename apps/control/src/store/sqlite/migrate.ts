@@ -2,19 +2,17 @@
  * Brings a database to the schema of this program. Every step is one transaction; before the first one
  * on a database that holds data a snapshot is kept beside it, so that an upgrade can be taken back.
  *
- * The version is in the header of the file (`PRAGMA user_version`), with a mark that the database is
- * malla's (`PRAGMA application_id`): the database of another program is refused, not migrated.
+ * The header of the file says that the database is malla's (`PRAGMA application_id`: another program's is
+ * refused, not migrated) and the oldest schema version whose programs may use it (`PRAGMA user_version`). The
+ * version that it has is in the table `store`; before there was one, both were the same. So the release before
+ * opens a database that has only gained tables and columns with defaults, and leaves it at its version.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { MallaError, messageOf } from '@malla/base/error';
-import { firstSchema } from '../migrations/0001-first-schema.ts';
-import { policies } from '../migrations/0002-policies.ts';
-import { dnsRecords } from '../migrations/0003-dns-records.ts';
+import { MIGRATIONS } from '../migrations/all.ts';
 import type { Migration } from '../migrations/migration.ts';
+import { ddlOf } from './ddl.ts';
 import { timestamp, writeSnapshot } from './snapshot.ts';
-
-/** Every migration of this program, in order. */
-export const MIGRATIONS: readonly Migration[] = [firstSchema, policies, dnsRecords];
 
 /** `MALL`. */
 const APPLICATION_ID = 0x4d414c4c;
@@ -36,25 +34,27 @@ export function schemaVersion(
   path: string,
   migrations: readonly Migration[] = MIGRATIONS,
 ): number {
-  const version = pragma(database, 'user_version');
+  const reader = pragma(database, 'user_version');
   if (pragma(database, 'application_id') !== APPLICATION_ID) {
     const objects = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get();
-    if (version === 0 && objects?.['count'] === 0) return 0;
+    if (reader === 0 && objects?.['count'] === 0) return 0;
     throw new MallaError(
       'store.corrupt',
       `${path} is the database of another program, not malla's`,
     );
   }
   const known = migrations.at(-1)?.version ?? 0;
-  if (version > known) {
+  if (reader > known) {
     throw new MallaError(
       'store.too-new',
-      `database ${path} has schema version ${version}, this malla knows up to ${known}: ` +
+      `database ${path} needs a malla that knows schema version ${reader}, this one knows up to ${known}: ` +
         'run the newer malla, or restore the snapshot from before the upgrade with malla db restore',
-      { details: { version, known } },
+      { details: { version: reader, known } },
     );
   }
-  return version;
+  return hasStoreTable(database)
+    ? Number(database.prepare('SELECT version FROM store').get()?.['version'])
+    : reader;
 }
 
 /** Applies what is pending. Throws as {@link schemaVersion} does; a failed step leaves no trace. */
@@ -82,12 +82,14 @@ export function migrate(
 function step(database: DatabaseSync, migration: Migration): void {
   try {
     database.exec('BEGIN IMMEDIATE');
-    migration.apply(database);
+    for (const each of migration.steps) database.exec(ddlOf(each));
     const orphans = database.prepare('PRAGMA foreign_key_check').all();
     if (orphans.length > 0)
       throw new Error(`rows refer to missing ones: ${JSON.stringify(orphans)}`);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-    database.exec(`PRAGMA user_version = ${migration.version}`);
+    const reader = Math.max(pragma(database, 'user_version'), migration.minReader);
+    database.exec(`PRAGMA user_version = ${reader}`);
+    if (hasStoreTable(database)) noteVersion(database, migration.version);
     database.exec('COMMIT');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
@@ -97,6 +99,18 @@ function step(database: DatabaseSync, migration: Migration): void {
       { cause: error },
     );
   }
+}
+
+function hasStoreTable(database: DatabaseSync): boolean {
+  return database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'store'").get() !== undefined;
+}
+
+function noteVersion(database: DatabaseSync, version: number): void {
+  database
+    .prepare(
+      'INSERT INTO store (id, version, revision) VALUES (1, ?, 0) ON CONFLICT (id) DO UPDATE SET version = excluded.version',
+    )
+    .run(version);
 }
 
 function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {

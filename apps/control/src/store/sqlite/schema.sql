@@ -108,3 +108,21 @@ CREATE TABLE dns_records (
   created_at INTEGER NOT NULL,
   UNIQUE (tailnet, name, value)
 ) STRICT;
+
+-- One row, id 1: the schema's version, and the revision that each commit adds one to. What PRAGMA
+-- user_version says is the oldest version whose programs may use the database.
+CREATE TABLE store (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  version INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+) STRICT;
+
+-- At which revision a row was last written or deleted, for the newest 10,000 revisions.
+CREATE TABLE written (
+  table_name TEXT NOT NULL,
+  row_id INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (table_name, row_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX written_revision ON written (revision);

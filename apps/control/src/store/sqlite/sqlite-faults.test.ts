@@ -5,11 +5,20 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
-import { decide } from '../../core/change.ts';
+import { decide, type PolicyVersion } from '../../core/change.ts';
 import { State } from '../../core/state.ts';
 import { Ledger } from '../../ledger.ts';
 import { created, deleted, node, snapshotOf, user } from '../sample-rows.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
+
+const POLICY: PolicyVersion = {
+  id: 1,
+  tailnet: 1,
+  source: 'database',
+  author: 'local',
+  text: '{}',
+  createdAt: 0,
+};
 
 function refusal(code: string, message: RegExp): (error: unknown) => boolean {
   return (error) =>
@@ -109,7 +118,6 @@ describe('SQLite store in trouble', () => {
       ["UPDATE nodes SET endpoints = 'null' WHERE id = 2", 'nodes', '2', 'endpoints'],
       ["UPDATE nodes SET node_key = 'nodekey:' WHERE id = 2", 'nodes', '2', 'node_key'],
       ['UPDATE nodes SET last_seen = 9223372036854775807 WHERE id = 2', 'nodes', '2', 'last_seen'],
-      ["UPDATE nodes SET register_method = '' WHERE id = 2", 'nodes', '2', 'register_method'],
       ['UPDATE users SET id = 9007199254740993', 'users', '9007199254740993', 'id'],
     ] as const;
     for (const [sql, table, id, column] of damages) {
@@ -132,6 +140,21 @@ describe('SQLite store in trouble', () => {
     }
   });
 
+  test('what only a later program knows is read as what is harmless, or left where it is', async () => {
+    await store.commit([created('node', node(1)), created('policy', POLICY)]);
+    await tamper("UPDATE nodes SET register_method = 'scim'");
+    await tamper("UPDATE policies SET source = 'git'");
+    await tamper("INSERT INTO dns_records VALUES (1, 1, 'a.test', 'TXT', 'text', 0)");
+    const { node: nodes, dnsRecord } = await store.load();
+    assert.equal(nodes[0]?.registerMethod, 'cli');
+    assert.equal((await store.policyVersion(1))?.source, 'database');
+    assert.deepEqual(dnsRecord, []);
+    await store.commit([created('user', user(1))]);
+    const database = new DatabaseSync(path);
+    assert.equal(database.prepare('SELECT value FROM dns_records').get()?.['value'], 'text');
+    database.close();
+  });
+
   test('a damaged page is told with the way out', async () => {
     const rows = Array.from({ length: 300 }, (_, i) => created('node', node(i + 1)));
     await store.commit(rows);
@@ -139,7 +162,8 @@ describe('SQLite store in trouble', () => {
     const file = await open(path, 'r+');
     const { size } = await file.stat();
     const noise = new Uint8Array(4096).fill(0xa5);
-    for (let at = 4096 * 10; at < size; at += 4096) await file.write(noise, 0, 4096, at);
+    // The first pages say what tables there are.
+    for (let at = 4096 * 40; at < size; at += 4096) await file.write(noise, 0, 4096, at);
     await file.close();
     store = SqliteStore.open(options);
     const damaged = /malla\.db is damaged \(.*\): restore a backup with malla db restore$/;

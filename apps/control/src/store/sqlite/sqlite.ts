@@ -17,7 +17,16 @@ import { DatabaseLock } from './lock.ts';
 import { migrate, type Migrated, schemaVersion } from './migrate.ts';
 import { createPrivate, writeSnapshot } from './snapshot.ts';
 import { storeError } from './sqlite-error.ts';
-import { MAX_AUDIT_ENTRIES, MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store.ts';
+import {
+  type Changes,
+  KEPT_REVISIONS,
+  MAX_AUDIT_ENTRIES,
+  MAX_POLICY_VERSIONS,
+  type PolicyHead,
+  type Revision,
+  type Store,
+  type Written,
+} from '../store.ts';
 import { POLICY_HEADS, type Table, TABLES, type TableShape } from '../tables.ts';
 
 /** A database that lives as long as its store. */
@@ -55,6 +64,12 @@ export class SqliteStore implements Store {
   readonly #prunePolicies: StatementSync;
   readonly #policyHeads: StatementSync;
   readonly #policyVersion: StatementSync;
+  readonly #getRevision: StatementSync;
+  readonly #setRevision: StatementSync;
+  readonly #noteWritten: StatementSync;
+  readonly #forgetWritten: StatementSync;
+  readonly #writtenSince: StatementSync;
+  readonly #rows: ReadonlyMap<TableName, StatementSync>;
   #provenAt = Number.NEGATIVE_INFINITY;
 
   /**
@@ -117,6 +132,23 @@ export class SqliteStore implements Store {
     );
     this.#policyHeads = reader(database, `${selectSql(POLICY_HEADS)} ORDER BY id DESC LIMIT ?`);
     this.#policyVersion = reader(database, `${selectSql(TABLES.policy)} WHERE id = ?`);
+    this.#getRevision = database.prepare('SELECT revision FROM store WHERE id = 1');
+    this.#setRevision = database.prepare('UPDATE store SET revision = ? WHERE id = 1');
+    this.#noteWritten = database.prepare(
+      `INSERT INTO written (table_name, row_id, revision) VALUES (?, ?, ?)
+        ON CONFLICT (table_name, row_id) DO UPDATE SET revision = excluded.revision`,
+    );
+    this.#forgetWritten = database.prepare('DELETE FROM written WHERE revision <= ?');
+    this.#writtenSince = reader(
+      database,
+      'SELECT table_name, row_id FROM written WHERE revision > ? ORDER BY revision, table_name, row_id',
+    );
+    this.#rows = new Map(
+      Object.entries(TABLES).map(([name, table]) => [
+        name as TableName,
+        reader(database, `${selectSql(table)} WHERE id = ?`),
+      ]),
+    );
     this.#files = identities(path);
   }
 
@@ -131,9 +163,36 @@ export class SqliteStore implements Store {
     }));
   }
 
-  async commit(changes: readonly Change[]): Promise<void> {
-    this.#transaction(() => {
-      for (const change of changes) this.#write(change);
+  async revision(): Promise<Revision> {
+    return this.#guard(() => this.#currentRevision());
+  }
+
+  async commit(changes: readonly Change[], expected?: Revision): Promise<Revision> {
+    return this.#transaction(() => {
+      const before = this.#currentRevision();
+      if (expected !== undefined && before !== expected)
+        throw conflict(this.#path, before, expected);
+      const revision = before + 1;
+      this.#setRevision.run(revision);
+      for (const change of changes) {
+        this.#write(change);
+        this.#noteWritten.run(TABLES[change.table].name, change.id, revision);
+      }
+      this.#forgetWritten.run(revision - KEPT_REVISIONS);
+      return revision;
+    });
+  }
+
+  async changesSince(revision: Revision): Promise<Changes | undefined> {
+    return this.#guard(() => {
+      const current = this.#currentRevision();
+      if (revision > current || revision < current - KEPT_REVISIONS) return undefined;
+      const rows = this.#writtenSince.all(revision).flatMap((values) => {
+        const [name, id] = columnsOf(values);
+        const table = tableNamed(String(name));
+        return table === undefined ? [] : [this.#writtenRow(table, Number(id))];
+      });
+      return { revision: current, rows };
     });
   }
 
@@ -151,13 +210,13 @@ export class SqliteStore implements Store {
 
   async auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
     return this.#guard(() =>
-      this.#auditOfNode.all(nodeId, limit).map((values) => TABLES.audit.decode(columnsOf(values))),
+      this.#auditOfNode.all(nodeId, limit).flatMap((values) => present(TABLES.audit, values)),
     );
   }
 
   async policyHeads(limit: number): Promise<readonly PolicyHead[]> {
     return this.#guard(() =>
-      this.#policyHeads.all(limit).map((values) => POLICY_HEADS.decode(columnsOf(values))),
+      this.#policyHeads.all(limit).flatMap((values) => present(POLICY_HEADS, values)),
     );
   }
 
@@ -177,6 +236,16 @@ export class SqliteStore implements Store {
     this.#lock?.release();
   }
 
+  #currentRevision(): Revision {
+    return Number(this.#getRevision.get()?.['revision']);
+  }
+
+  #writtenRow(table: TableName, id: number): Written {
+    const values = this.#rows.get(table)?.get(id);
+    const after = values === undefined ? undefined : TABLES[table].decode(columnsOf(values));
+    return { table, id, after } as Written;
+  }
+
   #write(change: Change): void {
     if (change.after === undefined) {
       this.#deletes.get(change.table)?.run(change.id);
@@ -188,14 +257,15 @@ export class SqliteStore implements Store {
     if (change.table === 'policy') this.#prunePolicies.run();
   }
 
-  #transaction(work: () => void): void {
+  #transaction<T>(work: () => T): T {
     try {
       this.#checkFiles();
       this.#rollBack();
       this.#database.exec('BEGIN IMMEDIATE');
-      work();
+      const result = work();
       this.#database.exec('COMMIT');
       this.#provenAt = this.#now();
+      return result;
     } catch (error) {
       this.#provenAt = Number.NEGATIVE_INFINITY;
       try {
@@ -231,7 +301,7 @@ export class SqliteStore implements Store {
   #all<Row>(table: Table<Row>): Row[] {
     const rows: Row[] = [];
     const statement = reader(this.#database, `${selectSql(table)} ORDER BY id`);
-    for (const values of statement.iterate()) rows.push(table.decode(columnsOf(values)));
+    for (const values of statement.iterate()) rows.push(...present(table, values));
     return rows;
   }
 
@@ -259,6 +329,18 @@ export class SqliteStore implements Store {
   }
 }
 
+function tableNamed(name: string): TableName | undefined {
+  return (Object.keys(TABLES) as TableName[]).find((table) => TABLES[table].name === name);
+}
+
+function conflict(path: string, actual: Revision, expected: Revision): MallaError {
+  return new MallaError(
+    'store.conflict',
+    `database ${path} was changed by somebody else: it is at revision ${actual}, not ${expected}`,
+    { details: { actual, expected } },
+  );
+}
+
 function encodeRow(change: Change): (null | number | string)[] {
   const table = TABLES[change.table] as Table<unknown>;
   return table.encode(change.after);
@@ -270,6 +352,12 @@ function reader(database: DatabaseSync, sql: string): StatementSync {
   statement.setReadBigInts(true);
   statement.setReturnArrays(true);
   return statement;
+}
+
+/** The row, unless only later programs know what it is. */
+function present<Row>(table: Table<Row>, values: unknown): readonly Row[] {
+  const row = table.decode(columnsOf(values));
+  return row === undefined ? [] : [row];
 }
 
 /** `setReturnArrays` is not in the types of what statements return. */

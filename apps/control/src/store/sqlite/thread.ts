@@ -9,7 +9,7 @@ import type { AuditEntry, Change, PolicyVersion } from '../../core/change.ts';
 import type { Snapshot } from '../../core/state.ts';
 import type { Migrated } from './migrate.ts';
 import type { SqliteOptions } from './sqlite.ts';
-import type { PolicyHead, Store } from '../store.ts';
+import type { Changes, PolicyHead, Revision, Store } from '../store.ts';
 
 /** What crosses to the thread: a method of the store and its arguments. */
 export interface Call {
@@ -69,10 +69,18 @@ export class ThreadedStore implements Store {
     return this.#call('load') as Promise<Snapshot>;
   }
 
-  commit(changes: readonly Change[]): Promise<void> {
+  revision(): Promise<Revision> {
+    return this.#call('revision') as Promise<Revision>;
+  }
+
+  changesSince(revision: Revision): Promise<Changes | undefined> {
+    return this.#call('changesSince', revision) as Promise<Changes | undefined>;
+  }
+
+  commit(changes: readonly Change[], expected?: Revision): Promise<Revision> {
     // What a row was before is of no use to the store, and copying it costs as much as the row.
     const lean = changes.map((change) => ({ ...change, before: undefined }));
-    return this.#call('commit', lean) as Promise<void>;
+    return this.#call('commit', lean, expected) as Promise<Revision>;
   }
 
   check(): Promise<void> {
