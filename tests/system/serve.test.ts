@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,6 +131,44 @@ describe('a start that fails', () => {
     assert.match(second.stderr, /^Error: .*in use by another malla.*\n$/);
     assert.equal(await new CommandLine({}, cwd).say('health'), '');
     assert.equal(await first.end('SIGTERM'), 0);
+  });
+});
+
+describe('a server that has lost half of its data', () => {
+  test('does not begin anew: without the key that devices know, nor with an empty database', async () => {
+    const cwd = freshFolder();
+    const malla = new CommandLine({}, cwd);
+    const program = start(['serve', ...ANYWHERE], cwd);
+    await program.stderrWith('server started');
+    const id = `hskey-authreq-${'0'.repeat(24)}`;
+    await malla.say('users create ann');
+    await malla.say(`debug create-node --name laptop --user ann --key ${id}`);
+    await malla.say(`nodes register --user ann --key ${id}`);
+    assert.equal(await program.end('SIGTERM'), 0);
+
+    const data = join(cwd, 'data');
+    const [key, aside] = [join(data, 'noise_private.key'), join(cwd, 'aside')];
+    renameSync(key, aside);
+    const keyless = start(['serve', ...ANYWHERE], cwd);
+    assert.equal(await keyless.exitCode, 1);
+    assert.match(
+      keyless.stderr,
+      /^Error: there is no Noise key at .*the device in .* knows this server .*\n$/,
+    );
+    renameSync(aside, key);
+
+    const databases = ['malla.db', 'malla.db-wal', 'malla.db-shm'];
+    for (const file of databases) rmSync(join(data, file), { force: true });
+    const empty = start(['serve', ...ANYWHERE], cwd);
+    assert.equal(await empty.exitCode, 1);
+    assert.match(
+      empty.stderr,
+      /^Error: the database .* is new, and the key .* is known to the devices/m,
+    );
+    rmSync(`${key}.used`);
+    const anew = start(['serve', ...ANYWHERE], cwd);
+    await anew.stderrWith('server started');
+    assert.equal(await anew.end('SIGTERM'), 0);
   });
 });
 

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
+import { makeKey } from '@malla/platform/key-file';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
-import { startControl } from './control.ts';
+import { type ControlDeps, startControl } from './control.ts';
 import { openMemoryStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
 import { TEST_BUILD } from './testing/build.ts';
 import { testNode, testUser } from './testing/tailnet.ts';
 
@@ -27,29 +29,51 @@ describe('a server that cannot start', () => {
     return loaded.value.config;
   }
 
+  test('for want of the key that its devices know says so, and leaves no timer behind', async () => {
+    const store = await storeWithRouter();
+    const held = timers();
+    await assert.rejects(startControl(configOf(''), depsWith(store)), {
+      code: 'config.invalid',
+      message:
+        /^there is no Noise key at .*noise_private\.key, and the device in .* knows this server/,
+    });
+    assert.equal(timers(), held);
+    await store.close();
+  });
+
   test('for its policy leaves no timer behind that would keep the process', async () => {
     const path = join(folder, 'policy.hujson');
     await writeFile(path, '{');
-    const store = openMemoryStore();
-    const router = testNode(1, {
-      hostinfo: { RoutableIPs: ['10.0.0.0/8'] },
-      approvedRoutes: ['10.0.0.0/8'],
-      lastSeen: Date.now(),
-    });
-    await store.commit([
-      { table: 'user', id: 1, before: undefined, after: testUser(1, 'ann') },
-      { table: 'node', id: 1, before: undefined, after: router },
-    ]);
+    await makeKey(join(folder, 'noise_private.key'), randomBytes);
+    const store = await storeWithRouter();
     const held = timers();
-    const deps = { store, log: silentLogger, random: randomBytes, build: TEST_BUILD };
     await assert.rejects(
-      startControl(configOf(`policy: { path: ${path} }`), deps),
+      startControl(configOf(`policy: { path: ${path} }`), depsWith(store)),
       /cannot use the policy of/,
     );
     assert.equal(timers(), held);
     await store.close();
   });
 });
+
+/** A store with a router, whose absence is waited for. */
+async function storeWithRouter(): Promise<Store> {
+  const store = openMemoryStore();
+  const router = testNode(1, {
+    hostinfo: { RoutableIPs: ['10.0.0.0/8'] },
+    approvedRoutes: ['10.0.0.0/8'],
+    lastSeen: Date.now(),
+  });
+  await store.commit([
+    { table: 'user', id: 1, before: undefined, after: testUser(1, 'ann') },
+    { table: 'node', id: 1, before: undefined, after: router },
+  ]);
+  return store;
+}
+
+function depsWith(store: Store): ControlDeps {
+  return { store, log: silentLogger, random: randomBytes, build: TEST_BUILD };
+}
 
 function timers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;

@@ -11,7 +11,6 @@ import { formatKey, type NodePublic } from '@malla/keys/key';
 import { isExpired } from '@malla/netmap/node';
 import type { FetchHandler } from '@malla/platform/http/fetch-adapter';
 import { type HttpServer, listenHttp } from '@malla/platform/http/http-server';
-import { loadOrCreateKey } from '@malla/platform/key-file';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
@@ -31,6 +30,7 @@ import { serveByOwn } from './machine/inner-own.ts';
 import { NoiseAcceptor } from './machine/noise-accept.ts';
 import { listenMetrics } from './metrics.ts';
 import { loadNative } from './native/load.ts';
+import { noteUse, openNoiseKey } from './noise-key.ts';
 import { PolicyHolder } from './policy/holder.ts';
 import { membersOf } from './policy/members.ts';
 import type { Store } from './store/store.ts';
@@ -91,7 +91,6 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const budgets = createBudgets(log, monotonic, config.registerCache.maxEntries);
   const native = loadNative(log, deps.native ?? true);
   const world = worldOf(deps, native.compress, budgets, limited.log);
-  const noiseKey = await loadOrCreateKey(config.noise.privateKeyPath, deps.random);
   const addressOf = (request: IncomingMessage): string =>
     clientAddress(request.socket.remoteAddress, request.headers, trusted);
   const trusted = config.listen.trustedProxies
@@ -114,12 +113,25 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     { urls, paths, embedded: relay?.mapLayer, serverHost: hostname },
     log,
   );
+  let acceptor: NoiseAcceptor | undefined;
   const tailnet = await Tailnet.load(config, store, await derpMaps.read(), world);
+  running.add(async () => {
+    await tailnet.stop();
+    acceptor?.close();
+  });
+  const { state } = tailnet.ledger;
+  const keyFiles = {
+    keyPath: config.noise.privateKeyPath,
+    databasePath: config.database.path,
+    log,
+  };
+  const noiseKey = await openNoiseKey({ ...keyFiles, state, random: deps.random });
+  onceNotEmpty(tailnet, () => void noteUse(keyFiles));
   const admits = (key: NodePublic): boolean => {
     const node = tailnet.ledger.state.nodeByKey(key);
     return node !== undefined && !isExpired(node, world.now());
   };
-  const acceptor = new NoiseAcceptor({
+  acceptor = new NoiseAcceptor({
     deps: tailnet.machine,
     staticKey: noiseKey,
     random: deps.random,
@@ -127,10 +139,6 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     aead: native.aead,
     budgets,
     log: limited.log,
-  });
-  running.add(async () => {
-    await tailnet.stop();
-    acceptor.close();
   });
   const members = membersOf(tailnet.ledger.state);
   const policyDeps = {
@@ -294,6 +302,17 @@ function shared<T>(ask: () => Promise<T>): () => Promise<T> {
     (asking ??= ask().finally(() => {
       asking = undefined;
     }));
+}
+
+/** Calls back when there is a node: now, or when the first one joins. */
+function onceNotEmpty({ ledger }: Tailnet, task: () => void): void {
+  let isDue = ledger.state.nodeCount() === 0;
+  if (!isDue) return task();
+  ledger.onChanges(() => {
+    if (!isDue || ledger.state.nodeCount() === 0) return;
+    isDue = false;
+    task();
+  });
 }
 
 /** What carries HTTP inside Noise; node's is loaded only where it is asked for. */

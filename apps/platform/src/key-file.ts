@@ -12,13 +12,34 @@ import { makeFolder } from './make-folder.ts';
 
 /** Reads the key of a file, or makes one there. Throws MallaError with one sentence. */
 export async function loadOrCreateKey(file: string, random: RandomBytes): Promise<X25519Private> {
-  const text = await readOrCreate(file, random).catch((error: unknown) => {
-    throw new MallaError(
-      'config.invalid',
-      `cannot use the private key file ${file}: ${messageOf(error)}`,
-      { cause: error },
-    );
+  return (await loadKey(file)) ?? (await makeKey(file, random));
+}
+
+/** Reads the key of a file; undefined where there is no file. Throws MallaError with one sentence. */
+export async function loadKey(file: string): Promise<X25519Private | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw unusable(file, error);
   });
+  return text === undefined ? undefined : keyOf(file, text);
+}
+
+/** Makes a key where there is no file, or takes the one that another makes at the same moment. */
+export async function makeKey(file: string, random: RandomBytes): Promise<X25519Private> {
+  const text = await create(file, random).catch((error: unknown) => {
+    throw unusable(file, error);
+  });
+  return keyOf(file, text);
+}
+
+function unusable(file: string, error: unknown): MallaError {
+  return new MallaError(
+    'config.invalid',
+    `cannot use the private key file ${file}: ${messageOf(error)}`,
+    { cause: error },
+  );
+}
+
+function keyOf(file: string, text: string): X25519Private {
   const key = parseKey('privkey', text.trim());
   if (!key.ok) {
     throw new MallaError(
@@ -29,12 +50,7 @@ export async function loadOrCreateKey(file: string, random: RandomBytes): Promis
   return importPrivate(keyBytes(key.value));
 }
 
-async function readOrCreate(file: string, random: RandomBytes): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+async function create(file: string, random: RandomBytes): Promise<string> {
   const text = formatKey('privkey', clamp(random(32)));
   makeFolder(dirname(file));
   // Another process that starts at the same moment may be first; then its key counts.
