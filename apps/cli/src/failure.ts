@@ -51,7 +51,7 @@ export async function formatFailure(
   format: OutputFormat | undefined,
   debug: boolean,
 ): Promise<string> {
-  const message = describe(thrown);
+  const message = messageOf(thrown);
   if (thrown instanceof ListedError) {
     const all = [message, ...thrown.lines];
     if (format !== undefined) return formatValue({ error: all.join('\n') }, format);
@@ -62,13 +62,6 @@ export async function formatFailure(
   const text = lines.map((line) => `Error: ${printable(line)}\n`).join('');
   if (thrown instanceof UsageError && thrown.usage !== undefined) return `${text}${thrown.usage}\n`;
   return debug && isUnexpected(thrown) ? `${text}${thrown.stack ?? ''}\n` : text;
-}
-
-/** What a server refused is told apart from what this program did. */
-function describe(thrown: unknown): string {
-  const status = thrown instanceof MallaError ? thrown.details['status'] : undefined;
-  const isRefusal = typeof status === 'number' && status > 299;
-  return isRefusal ? `unexpected response status: ${messageOf(thrown)}` : messageOf(thrown);
 }
 
 function isUnexpected(thrown: unknown): thrown is Error {

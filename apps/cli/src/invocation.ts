@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Client } from '@malla/api/client';
 import type { GlobalOptions } from './command.ts';
+import { UsageError } from './failure.ts';
 import { formatValue } from './output/format.ts';
 import { renderTable, type Table } from './output/table.ts';
 import { confirm } from './prompt.ts';
@@ -53,9 +54,13 @@ export class Invocation<Options extends object = object> {
     );
   }
 
-  /** Whether the person agrees, or `--force` does. */
-  async confirm(question: string): Promise<boolean> {
-    return this.options.force === true || (await confirm(this.cli.terminal, question));
+  /**
+   * Whether the person agrees, or `--force` does. A question that takes work to find is a function. Throws
+   * CommandError where nobody can be asked.
+   */
+  async confirm(question: string | (() => Promise<string>)): Promise<boolean> {
+    if (this.options.force === true) return true;
+    return confirm(this.cli.terminal, typeof question === 'string' ? question : await question());
   }
 }
 
@@ -66,6 +71,21 @@ export function action<Options extends object>(
 ): (this: Command) => Promise<void> {
   return async function act(this: Command) {
     const options = this.optsWithGlobals<Options & GlobalOptions>();
+    refuseEmpty(this);
     await run(new Invocation(cli, options), ...(this.processedArgs as never[]));
   };
+}
+
+/** What a command cannot do without must not be empty text, as a variable that is not set gives. Throws UsageError. */
+function refuseEmpty(command: Command): void {
+  for (const [index, argument] of command.registeredArguments.entries()) {
+    if (argument.required && command.args[index] === '') {
+      throw new UsageError(`${argument.name()} must not be empty`);
+    }
+  }
+  for (const flag of command.options) {
+    if (flag.mandatory && command.getOptionValue(flag.attributeName()) === '') {
+      throw new UsageError(`--${flag.name()} must not be empty`);
+    }
+  }
 }

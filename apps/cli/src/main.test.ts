@@ -30,6 +30,8 @@ describe('the program, with a server behind its socket', () => {
   const server = createServer((request, response) => {
     const path = (request.url ?? '').replace('/api/v1', '');
     if (path === '/health') return response.end('{"databaseConnectivity":true}');
+    if (path === '/node') return response.end('{"nodes":[]}');
+    if (path === '/preauthkey') return response.end('{"preAuthKeys":[]}');
     if (path.startsWith('/user')) return response.end(JSON.stringify({ users: [user()] }));
     return response.writeHead(404).end();
   });
@@ -44,7 +46,7 @@ describe('the program, with a server behind its socket', () => {
   });
 
   test('exits with 1 when nobody answers', async () => {
-    const absent = { MALLA_UNIX_SOCKET: join(dir, 'absent.sock'), MALLA_CLI_TIMEOUT: '100ms' };
+    const absent = { MALLA_UNIX_SOCKET: join(dir, 'absent.sock'), MALLA_CLI_TIMEOUT: '1s' };
     const { code, stderr } = await malla(['health'], { env: absent });
     assert.equal(code, 1);
     assert.match(stderr, /^Error: connecting to malla: nothing listens on socket .*\n$/);
@@ -63,14 +65,17 @@ describe('the program, with a server behind its socket', () => {
   test('takes an answer from a pipe', async () => {
     const destroyed = await malla(['users', 'destroy', 'vpn1'], { env, input: 'y\n' });
     assert.equal(destroyed.stdout, 'User destroyed\n');
-    const kept = await malla(['users', 'destroy', 'vpn1'], { env, input: '' });
-    assert.equal(kept.stdout, 'User not destroyed\n');
-    assert.match(kept.stderr, /\[y\/n\] \n$/);
+    const kept = await malla(['users', 'destroy', 'vpn1'], { env, input: 'n\n' });
+    assert.deepEqual([kept.code, kept.stdout], [0, 'User not destroyed\n']);
   });
 
-  test('takes silence for a no', async () => {
-    const child = start(['users', 'destroy', 'vpn1'], env);
-    assert.equal((await outcome(child)).stdout, 'User not destroyed\n');
+  test('fails where nobody answers: at the end of the input, and in silence', async () => {
+    const ended = await malla(['users', 'destroy', 'vpn1'], { env, input: '' });
+    const silent = await outcome(start(['users', 'destroy', 'vpn1'], env));
+    for (const { code, stdout, stderr } of [ended, silent]) {
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /\[y\/n\] \nError: nobody is there to answer: --force /);
+    }
   });
 
   test('shows every problem of a configuration in a line of its own', async () => {

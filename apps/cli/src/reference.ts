@@ -24,15 +24,18 @@ Tables are for people: times are local, expirations green or red on a terminal (
 by tabs), \`-o json-line\` and \`-o yaml\` are for programs and have the REST API's names.
 
 Questions are asked on stderr and answered with \`y\`, \`yes\` or \`sure\`; \`--force\` answers them. A pipe may answer within two
-seconds (\`echo y | malla …\`); silence and the end of the input are a no.
+seconds (\`echo y | malla …\`). Where nobody answers, as in a script or \`docker exec\` without \`-i\`, nothing is done and the exit code is 1.
 
 Durations are \`30m\`, \`24h\`, \`90d\`. Flags may stand anywhere and be written \`-i 7\`, \`-i7\`, \`-i=7\`, \`--identifier 7\` or
 \`--identifier=7\`; lists are separated by commas, or the flag is repeated.
 
 ## What differs from headscale
 
-- \`users destroy NAME\` takes the name without a flag, and the user's devices go with it (docs/decisions/0002).
+- \`users destroy NAME\` takes the name without a flag; the user's devices go with it (docs/decisions/0002), and the question counts them.
 - \`users rename --name\` works; no match is \`no user matches query\`, not \`multiple users match\`.
+- Errors begin with what is wrong, not with \`unexpected response status:\`; without an answer to its question a command fails.
+- \`nodes register --key\` and \`auth … --auth-id\` take the address of the login page as well as the id that it shows.
+- \`preauthkeys create --tags\` refuses tags that the policy does not define, as \`nodes tag\` does.
 - \`nodes register\` prints \`Node registered\`; \`auth register\` prints \`Node NAME registered\`.
 - \`nodes list-routes -i\` with an unknown id is an error, not the list of all nodes.
 - \`preauthkeys create --user\` takes a name as well as an id.

@@ -8,6 +8,7 @@ import {
   type Server,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -98,7 +99,8 @@ describe('a server elsewhere', () => {
     );
     const address = `localhost:${server.port}`;
     await assert.rejects(remoteTransport({ ...target, address }).request(GET), {
-      message: /^connecting to malla at https:\/\/localhost:\d+: .*self.signed certificate/,
+      message:
+        /^connecting to malla at https:\/\/localhost:\d+: its certificate is not trusted: self-signed certificate \(MALLA_CLI_INSECURE=true skips the check\)$/,
     });
     assert.deepEqual(seen, []);
     const insecure = remoteTransport({ ...target, address, insecure: true });
@@ -112,6 +114,30 @@ describe('a server elsewhere', () => {
     await assert.rejects(remoteTransport({ ...target, address }).request(GET), {
       name: 'CommandError',
       message: new RegExp(`^connecting to malla at ${address}: connect ECONNREFUSED`),
+    });
+  });
+
+  test('is said not to speak TLS where an address has no scheme and the server no certificate', async () => {
+    await using server = await listen(createServer(recorder([])));
+    const address = `127.0.0.1:${server.port}`;
+    await assert.rejects(remoteTransport({ ...target, address }).request(GET), {
+      message: `connecting to malla at https://${address}: what answers there does not speak TLS: if that is meant, begin the address with http://`,
+    });
+  });
+
+  test('is said to speak something else where it does', async () => {
+    const identity = await createSelfSigned('localhost');
+    await using secure = await listen(createTlsServer(identity, recorder([])));
+    const plain = `http://127.0.0.1:${secure.port}`;
+    await assert.rejects(remoteTransport({ ...target, address: plain }).request(GET), {
+      message: `connecting to malla at ${plain}: it was closed without an answer: does the address begin with https://?`,
+    });
+    await using other = await listen(
+      createTcpServer((socket) => socket.resume().end('220 mail\r\n')),
+    );
+    const mail = `http://127.0.0.1:${other.port}`;
+    await assert.rejects(remoteTransport({ ...target, address: mail }).request(GET), {
+      message: `connecting to malla at ${mail}: what answers there does not speak HTTP`,
     });
   });
 
@@ -148,14 +174,17 @@ function recorder(seen: Seen[]): RequestListener {
   };
 }
 
-async function listen(server: Server, path?: string): Promise<AsyncDisposable & { port: number }> {
+async function listen(
+  server: Server | TcpServer,
+  path?: string,
+): Promise<AsyncDisposable & { port: number }> {
   server.listen(path ?? { host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   const address = server.address();
   return {
     port: typeof address === 'string' ? 0 : (address?.port ?? 0),
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      if ('closeAllConnections' in server) server.closeAllConnections();
       server.close();
       await once(server, 'close');
     },

@@ -148,12 +148,28 @@ function unanswered(path: string, timeoutMs: number, isAbsent: boolean, cause: u
 
 function failed(where: string, error: unknown): Error {
   if (error instanceof CommandError) return error;
-  return new CommandError(`connecting to malla at ${where}: ${reasonOf(error)}`, { cause: error });
+  const reason = reasonOf(error, where.startsWith('https:'));
+  return new CommandError(`connecting to malla at ${where}: ${reason}`, { cause: error });
 }
 
-/** A connection tried over several addresses fails with all their errors and no message. */
-function reasonOf(error: unknown): string {
+/** In words that say what to try; the errors of TLS and HTTP libraries do not. */
+function reasonOf(error: unknown, isTls: boolean): string {
+  // A connection tried over several addresses fails with all their errors and no message.
   if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  const code = String(codeOf(error));
+  if (code === 'EPROTO' && isTls) {
+    return 'what answers there does not speak TLS: if that is meant, begin the address with http://';
+  }
+  if (code === 'ECONNRESET' && !isTls) {
+    return 'it was closed without an answer: does the address begin with https://?';
+  }
+  if (code === 'ENOTFOUND') return 'there is no host of that name';
+  if (code.startsWith('HPE_')) return 'what answers there does not speak HTTP';
+  // What follows the semicolon is advice on flags of Node.
+  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
+    const [fault = ''] = messageOf(error).split(';');
+    return `its certificate is not trusted: ${fault} (MALLA_CLI_INSECURE=true skips the check)`;
+  }
   return messageOf(error);
 }
 

@@ -7,7 +7,8 @@ interface OneRequest {
   readonly authId: string;
 }
 
-const authId = () => required(new Option('--auth-id <ID>', 'id that the page shows'));
+const authId = () =>
+  required(new Option('--auth-id <ID>', 'id that the page shows, or the address of that page'));
 
 /** The group. */
 export function authCommand(cli: Cli): MallaCommand {

@@ -275,6 +275,12 @@ describe('a command that cannot do what it is asked', () => {
     ['users destroy ann', 'multiple users match query, specify an ID', USERS],
     ['users destroy ann', 'no user matches query', { 'GET /user?name=ann': { users: [] } }],
     ['users create ann -p nowhere', 'invalid picture URL: "nowhere"', {}],
+    ['nodes rename -i 3 ""', 'NEW_NAME must not be empty', {}],
+    ['nodes register -u ann -k ""', '--key must not be empty', {}],
+    ['users create ""', 'NAME must not be empty', {}],
+    ['users rename -i 3 -r ""', '--new-name must not be empty', {}],
+    ['dns records add "" 10.0.0.1', 'NAME must not be empty', {}],
+    ['apikeys delete --prefix ""', 'prefix must not be empty', {}],
     ['preauthkeys expire', 'missing --id parameter: missing parameters', {}],
     ['preauthkeys delete', 'missing --id parameter: missing parameters', {}],
     ['preauthkeys create -u ann', 'user "ann" not found', { 'GET /user?name=ann': { users: [] } }],
@@ -306,7 +312,8 @@ describe('a command that cannot do what it is asked', () => {
 
   for (const [line, message, answers = {}] of FAILURES) {
     test(`malla ${line}: says "${message}" and exits with 1`, async () => {
-      const { code, stdout, stderr } = await runMalla(line.split(' '), { answers });
+      const words = line.split(' ').map((word) => (word === '""' ? '' : word));
+      const { code, stdout, stderr } = await runMalla(words, { answers });
       assert.equal(stderr, `Error: ${message}\n`);
       assert.equal(stdout, '');
       assert.equal(code, 1);
@@ -321,27 +328,31 @@ describe('a command that cannot do what it is asked', () => {
 
   test('passes on what the server says', async () => {
     const { code, stderr } = await runMalla(['users', 'create', 'ann'], REFUSED);
-    assert.equal(stderr, 'Error: unexpected response status: user already exists\n');
+    assert.equal(stderr, 'Error: user already exists\n');
     assert.equal(code, 1);
   });
 
   test('does so in the format asked for', async () => {
     const argv = ['users', 'create', 'ann', '--output'];
     const inJson = await runMalla([...argv, 'json'], REFUSED);
-    const message = 'unexpected response status: user already exists';
+    const message = 'user already exists';
     assert.equal(inJson.stderr, `{\n\t"error": "${message}"\n}\n`);
     const inYaml = await runMalla([...argv, 'yaml'], REFUSED);
-    assert.equal(inYaml.stderr, `error: "${message}"\n`);
+    assert.equal(inYaml.stderr, `error: ${message}\n`);
   });
 });
 
 describe('a question', () => {
   const ANSWERS = {
     'GET /user?name=vpn1': ONE_USER,
+    'GET /node': { nodes: [node(), node({ id: '8', user: user({ id: '2' }) }), node({ id: '9' })] },
+    'GET /preauthkey': { preAuthKeys: [preAuthKey(NOW), preAuthKey(NOW, { user: null })] },
     'GET /node/7': ONE_NODE,
     'POST /node/backfillips?confirmed=true': { changes: [] },
   };
-  const USER = 'Do you want to remove the user "vpn1" (1) and any associated preauthkeys? [y/n] ';
+  const USER =
+    'Do you want to remove the user "vpn1" (1), with 2 devices and 1 pre-auth key? [y/n] ';
+  const LOOKED = ['GET /user?name=vpn1', 'GET /node', 'GET /preauthkey'];
 
   for (const typed of ['y', 'YES', ' sure ']) {
     test(`is answered yes by "${typed}"`, async () => {
@@ -352,19 +363,56 @@ describe('a question', () => {
     });
   }
 
-  for (const typed of ['n', '', 'yes please', undefined]) {
+  for (const typed of ['n', '', 'yes please']) {
     test(`is answered no by ${JSON.stringify(typed)}, which changes nothing`, async () => {
-      const scenario = { answers: ANSWERS, ...(typed === undefined ? {} : { typed }) };
+      const scenario = { answers: ANSWERS, typed };
       const { code, stdout, stderr, requests } = await runMalla(
         ['users', 'destroy', 'vpn1'],
         scenario,
       );
-      assert.ok(stderr.startsWith(USER));
+      assert.equal(stderr, USER);
       assert.equal(stdout, 'User not destroyed\n');
-      assert.deepEqual(requests, ['GET /user?name=vpn1']);
+      assert.deepEqual(requests, LOOKED);
       assert.equal(code, 0);
     });
   }
+
+  test('is answered no by the end of the input at a terminal', async () => {
+    const scenario = { answers: ANSWERS, isTerminal: true };
+    const { code, stdout, stderr } = await runMalla(['users', 'destroy', 'vpn1'], scenario);
+    assert.deepEqual([code, stdout, stderr], [0, 'User not destroyed\n', `${USER}\n`]);
+  });
+
+  const OFFLINE = 'policy check --bypass-server-and-access-database-directly';
+  for (const line of [
+    'users destroy vpn1',
+    'nodes delete -i 7',
+    'nodes backfillips',
+    'db restore /dev/null',
+    `${OFFLINE} -f /dev/null`,
+  ]) {
+    test(`of malla ${line} that nobody can answer is a failure that names --force`, async () => {
+      const { code, stdout, stderr, requests } = await runMalla(line.split(' '), {
+        answers: ANSWERS,
+      });
+      assert.match(
+        stderr,
+        /\? \[y\/n\] \nError: nobody is there to answer: --force goes on without asking\n$/,
+      );
+      assert.deepEqual([code, stdout], [1, '']);
+      for (const request of requests) assert.match(String(request), /^GET /);
+    });
+  }
+
+  test('says of a user without anything no more than the name', async () => {
+    const answers = {
+      ...ANSWERS,
+      'GET /node': { nodes: [] },
+      'GET /preauthkey': { preAuthKeys: [] },
+    };
+    const { stderr } = await runMalla(['users', 'destroy', 'vpn1'], { answers, typed: 'n' });
+    assert.equal(stderr, 'Do you want to remove the user "vpn1" (1)? [y/n] ');
+  });
 
   test('stands before a node is deleted and before addresses are changed', async () => {
     const scenario = { answers: ANSWERS, typed: 'n' };

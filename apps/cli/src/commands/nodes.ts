@@ -55,7 +55,11 @@ export function nodesCommand(cli: Cli): MallaCommand {
     .command('register')
     .description('Register a device that waits, as its login page says')
     .addOption(required(new Option('-u, --user <NAME>', 'who owns it')))
-    .addOption(required(new Option('-k, --key <ID>', 'id that the login page shows')))
+    .addOption(
+      required(
+        new Option('-k, --key <ID>', 'id that the login page shows, or the address of that page'),
+      ),
+    )
     .action(
       action<{ readonly user: string; readonly key: string }>(cli, async (it) => {
         const client = await it.connect();

@@ -93,12 +93,9 @@ describe('malla policy', () => {
   test('the database is opened directly only by whoever says yes', async () => {
     for (const flag of ['server', 'grpc']) {
       const line = ['policy', 'get', `--bypass-${flag}-and-access-database-directly`];
-      const { code, stderr, requests } = await runMalla(line);
+      const { code, stderr, requests } = await runMalla(line, { typed: 'n' });
       assert.equal(code, 1);
-      assert.match(
-        stderr,
-        /^DO NOT run this command .*\[y\/n\] \nError: command aborted by user\n$/,
-      );
+      assert.match(stderr, /^DO NOT run this command .*\[y\/n\] Error: command aborted by user\n$/);
       assert.deepEqual(requests, []);
     }
   });

@@ -82,8 +82,7 @@ export function usersCommand(cli: Cli): MallaCommand {
         const query = name === undefined ? it.options : { ...it.options, name };
         const client = await it.connect();
         const user = await resolveUser(client, query);
-        const question = `Do you want to remove the user "${user.name}" (${user.id}) and any associated preauthkeys?`;
-        if (!(await it.confirm(question))) {
+        if (!(await it.confirm(() => questionFor(client, user)))) {
           return it.print({ Result: 'User not destroyed' }, 'User not destroyed');
         }
         return it.print(await client.deleteUser({ id: user.id }), 'User destroyed');
@@ -107,6 +106,26 @@ export function usersCommand(cli: Cli): MallaCommand {
     );
 
   return users;
+}
+
+/** Says what goes with the user. */
+async function questionFor(client: Client, { id: userId, name }: User): Promise<string> {
+  const [{ nodes }, { preAuthKeys }] = await Promise.all([
+    client.listNodes(),
+    client.listPreAuthKeys(),
+  ]);
+  const owned = (all: readonly { readonly user: User | null }[]): number =>
+    all.filter(({ user }) => user?.id === userId).length;
+  const also = [
+    counted(owned(nodes), 'device', 'devices'),
+    counted(owned(preAuthKeys), 'pre-auth key', 'pre-auth keys'),
+  ].filter((text) => text !== '');
+  const along = also.length === 0 ? '' : `, with ${also.join(' and ')}`;
+  return `Do you want to remove the user "${name}" (${userId})${along}?`;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return count === 0 ? '' : `${count} ${count === 1 ? one : many}`;
 }
 
 /** One filter at most, as in headscale: id, else name, else e-mail address. */

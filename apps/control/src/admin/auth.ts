@@ -1,6 +1,7 @@
 /** REST handlers: devices and SSH connections that wait for an administrator. */
-import type { AdminDeps } from './deps.ts';
 import type { Node } from '@malla/netmap/node';
+import { pastedAuthId } from '../machine/auth-id.ts';
+import type { AdminDeps } from './deps.ts';
 import type { Caller, HandlersOf } from './handlers.ts';
 import { nodeView } from './views.ts';
 
@@ -10,18 +11,20 @@ export function authHandlers(
   const { auth, log } = deps;
   return {
     async authRegister({ user, authId }, author) {
-      const node = await auth.register(authId, user);
+      const node = await auth.register(pastedAuthId(authId), user);
       logRegistered(deps, node, author);
       return { node: nodeView(deps, node) };
     },
 
-    async authApprove({ authId }, author) {
+    async authApprove({ authId: pasted }, author) {
+      const authId = pastedAuthId(pasted);
       const { source: peer, destination: node, localUser } = await auth.approve(authId);
       log.info({ author, authId, node, peer, localUser }, 'SSH connection approved');
       return {};
     },
 
-    async authReject({ authId }, author) {
+    async authReject({ authId: pasted }, author) {
+      const authId = pastedAuthId(pasted);
       const rejected = await auth.reject(authId);
       if ('machineKey' in rejected) {
         const { Hostname: name } = rejected.hostinfo;

@@ -12,6 +12,7 @@ import {
   setTags,
 } from '../core/nodes.ts';
 import { meantUser } from '../core/users.ts';
+import { pastedAuthId } from '../machine/auth-id.ts';
 import type { AdminDeps } from './deps.ts';
 import { logRegistered } from './auth.ts';
 import type { HandlersOf } from './handlers.ts';
@@ -94,7 +95,7 @@ export function nodeHandlers(
     },
 
     async registerNode({ user, key }, author) {
-      const node = await auth.register(key, user);
+      const node = await auth.register(pastedAuthId(key), user);
       logRegistered(deps, node, author);
       return answer(node);
     },

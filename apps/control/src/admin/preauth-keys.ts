@@ -17,6 +17,7 @@ import { preAuthKeyView } from './views.ts';
 export function preAuthKeyHandlers({
   ledger,
   log,
+  tags: tagPolicy,
 }: AdminDeps): HandlersOf<
   'createPreAuthKey' | 'listPreAuthKeys' | 'expirePreAuthKey' | 'deletePreAuthKey'
 > {
@@ -31,7 +32,7 @@ export function preAuthKeyHandlers({
         description: '',
       };
       const { key, text } = await ledger.execute((state, context) =>
-        createPreAuthKey(state, wanted, context),
+        createPreAuthKey(state, wanted, context, tagPolicy),
       );
       const { id: preAuthKey, userId, tags } = key;
       const fields = { author, preAuthKey, user: userId, tags, reusable, ephemeral };

@@ -217,6 +217,13 @@ describe('waiting logins', () => {
     assert.equal((await refused(again))[0], 'auth.not-found');
     await simulate();
     assert.equal((await client.registerNode({ user: 'ann', key: AUTH_ID })).node.id, '2');
+    for (const [register, id] of [
+      [(key: string) => client.registerNode({ user: 'ann', key }), '3'],
+      [(authId: string) => client.authRegister({ user: 'ann', authId }), '4'],
+    ] as const) {
+      await simulate();
+      assert.equal((await register(`https://vpn.example.org/register/${AUTH_ID}`)).node.id, id);
+    }
   });
 
   test('are rejected once, and not approved: a device needs an owner', async () => {
@@ -232,6 +239,12 @@ describe('waiting logins', () => {
 });
 
 describe('SSH connections that wait', () => {
+  test('are named by the address of their page as well', async () => {
+    const authId = await connecting();
+    await admin.client.authApprove({ authId: `https://vpn.example.org/auth/${authId}` });
+    assert.equal(admin.sshChecks.find(authId)?.state, 'approved');
+  });
+
   test('are approved once', async () => {
     const authId = await connecting();
     await admin.client.authApprove({ authId });
@@ -245,7 +258,7 @@ describe('SSH connections that wait', () => {
 
   test('are rejected once', async () => {
     const authId = await connecting();
-    await admin.client.authReject({ authId });
+    await admin.client.authReject({ authId: `https://vpn.example.org/auth/${authId}` });
     assert.equal(admin.sshChecks.find(authId)?.state, 'rejected');
     assert.equal((await refused(admin.client.authReject({ authId })))[0], 'auth.not-found');
   });

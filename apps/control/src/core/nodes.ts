@@ -5,7 +5,7 @@ import { decide, type Decision } from './change.ts';
 import { checkName, MAX_LABEL_BYTES, type NameFault } from './names.ts';
 import { parseRoutes } from './routes.ts';
 import type { Context, State } from './state.ts';
-import { checkTags, refuseTags, type TagPolicy } from './tags.ts';
+import { checkTags, type TagPolicy } from './tags.ts';
 
 /**
  * Gives a node a name that its client's hostname no longer changes. Throws MallaError `node.not-found`,
@@ -46,11 +46,7 @@ export function setTags(
       'cannot remove all tags from a node - tagged nodes must have at least one tag',
     );
   }
-  const tags = checkTags(wanted);
-  const undefinedTags = tags.filter((tag) => !policy.isDefined(tag));
-  if (undefinedTags.length > 0) {
-    refuseTags(undefinedTags, 'node.tags-invalid', 'the policy does not define them in tagOwners');
-  }
+  const tags = checkTags(wanted, policy);
   return replace(before, { ...before, tags, userId: undefined, expiry: undefined });
 }
 

@@ -7,6 +7,7 @@ import {
   deletePreAuthKey,
   expirePreAuthKey,
   findPreAuthKey,
+  idOfPreAuthKey,
   type NewPreAuthKey,
 } from './preauth-keys.ts';
 
@@ -111,6 +112,33 @@ describe('pre-auth keys', () => {
       const error = refusal(() => create([tag]));
       assert.equal(error.code, 'node.tags-invalid');
       assert.match(error.message, message);
+    }
+  });
+
+  test('tags of a key are those that the policy defines', () => {
+    const tailnet = createTailnet({});
+    const policy = { isDefined: (tag: string) => tag === 'tag:web', owns: () => false };
+    const create = (...tags: readonly string[]): readonly string[] =>
+      tailnet.run((state, context) =>
+        createPreAuthKey(state, { ...WANTED, userId: undefined, tags }, context, policy),
+      ).key.tags;
+    assert.deepEqual(create('tag:web'), ['tag:web']);
+    const { code, message } = refusal(() => create('tag:web', 'tag:nosuch'));
+    assert.equal(code, 'node.tags-invalid');
+    assert.match(message, /\[tag:nosuch\].*the policy does not define them in tagOwners/);
+  });
+
+  test('a key is found by its text and by what lists show of it', () => {
+    const tailnet = createTailnet({ users: ['ann'] });
+    const { key, text } = tailnet.run((state, context) => createPreAuthKey(state, WANTED, context));
+    for (const known of [text, `hskey-auth-${key.prefix}-***`, key.prefix]) {
+      assert.equal(idOfPreAuthKey(tailnet.state, known), key.id);
+    }
+    for (const unknown of [text.slice(0, -1) + 'x', 'hskey-auth-000-***', '']) {
+      assert.equal(
+        refusal(() => idOfPreAuthKey(tailnet.state, unknown)).code,
+        'preauth-key.not-found',
+      );
     }
   });
 

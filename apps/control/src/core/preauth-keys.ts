@@ -9,7 +9,7 @@ import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
 import { decide, type Decision } from './change.ts';
 import { newCredential, parseCredential, secretMatches } from './credentials.ts';
 import type { Context, State } from './state.ts';
-import { checkTags } from './tags.ts';
+import { checkTags, NO_TAG_POLICY, type TagPolicy } from './tags.ts';
 
 /** Why a presented key lets nobody in. */
 export type PreAuthKeyFault = 'unknown' | 'expired' | 'used' | 'revoked';
@@ -46,13 +46,17 @@ export function findPreAuthKey(
   return ok(key);
 }
 
-/** Throws MallaError `user.not-found`, `node.tags-invalid`, `preauth-key.invalid`. */
+/**
+ * Makes a key. A policy must define its tags, as it must those that an administrator gives to a node. Throws
+ * MallaError `user.not-found`, `node.tags-invalid`, `preauth-key.invalid`.
+ */
 export function createPreAuthKey(
   state: State,
   wanted: NewPreAuthKey,
   context: Context,
+  policy: TagPolicy = NO_TAG_POLICY,
 ): Decision<CreatedPreAuthKey> {
-  const tags = checkTags(wanted.tags);
+  const tags = checkTags(wanted.tags, policy);
   if (wanted.userId === undefined && tags.length === 0) {
     throw new MallaError(
       'preauth-key.invalid',

@@ -26,13 +26,20 @@ export function refuseTags(
   );
 }
 
-/** The tags, sorted and without repetition. Throws MallaError `node.tags-invalid`. */
-export function checkTags(tags: readonly string[]): readonly string[] {
+/**
+ * The tags that an administrator gives, sorted and without repetition. Throws MallaError
+ * `node.tags-invalid` for what is none, or is none of the policy's.
+ */
+export function checkTags(tags: readonly string[], policy: TagPolicy): readonly string[] {
   for (const tag of tags) {
     const problem = problemOf(tag);
     if (problem !== undefined) {
       throw new MallaError('node.tags-invalid', problem, { details: { tag } });
     }
+  }
+  const undefinedTags = tags.filter((tag) => !policy.isDefined(tag));
+  if (undefinedTags.length > 0) {
+    refuseTags(undefinedTags, 'node.tags-invalid', 'the policy does not define them in tagOwners');
   }
   return [...new Set(tags)].toSorted();
 }

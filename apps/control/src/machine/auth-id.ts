@@ -15,11 +15,34 @@ export function newAuthId(random: RandomBytes): string {
   return PREFIX + toHex(random(12));
 }
 
-/** Throws MallaError `auth.id-invalid` for what cannot be one. */
+/** The id in what somebody copied: the id itself, or the address of the page that shows it. */
+export function pastedAuthId(text: string): string {
+  const trimmed = text.trim();
+  return /\/(?:register|auth)\/([^/?#]+)/.exec(trimmed)?.[1] ?? trimmed;
+}
+
+/** Throws MallaError `auth.id-invalid` for what cannot be one. What may be a secret is not repeated. */
 export function checkAuthId(id: string): void {
   if (ID.test(id)) return;
+  const mistaken = MISTAKEN.find(([prefix]) => id.startsWith(prefix))?.[1];
+  const wanted = `the id that the page of a login shows looks like ${PREFIX}…`;
   throw new MallaError(
     'auth.id-invalid',
-    `"${id.slice(0, 80)}" is not an authentication id: it looks like ${PREFIX}…`,
+    mistaken === undefined
+      ? `"${id.slice(0, 80)}" is not an authentication id: ${wanted}`
+      : `${mistaken}: ${wanted}`,
   );
 }
+
+const PRE_AUTH_KEY =
+  'this is a pre-auth key, with which a device joins by itself (tailscale up --auth-key …), not the id of a device that waits';
+
+/** What people take for an id, by how it begins. */
+const MISTAKEN: readonly (readonly [prefix: string, what: string])[] = [
+  [PREFIX, 'the id is not whole'],
+  ['hskey-auth-', PRE_AUTH_KEY],
+  ['tskey-auth-', PRE_AUTH_KEY],
+  ['hskey-api-', 'this is a key of the API, not the id of a device that waits'],
+  ['nodekey:', 'this is a key of a device, which headscale asked for before 0.26'],
+  ['mkey:', 'this is a key of a device, which headscale asked for before 0.26'],
+];
