@@ -110,6 +110,6 @@ describe('a server whose disk', () => {
   test('is read-only says so when it cannot start', { skip: needs }, async () => {
     const server = serve(`"$NODE" ${WORKLOAD} "$1/malla.db" 10 >&2 && mount -o remount,ro "$1" &&`);
     assert.equal(await server.exitCode, 1);
-    assert.match(server.stderr, /database .*malla\.db.*: its file system is read-only\n$/);
+    assert.match(server.stderr, /database .*malla\.db.*: \S+ is on a read-only file system\n$/);
   });
 });

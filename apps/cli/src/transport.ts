@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiRequest, ApiResponse, Transport } from '@malla/api/client';
 import { messageOf } from '@malla/base/error';
 import { formatDuration } from '@malla/base/duration';
+import { whoseInstead } from '@malla/platform/denied';
 import { http, https } from '@malla/platform/http/builtin';
 import { CommandError } from './failure.ts';
 
@@ -34,7 +35,7 @@ export function socketTransport({ path, timeoutMs }: SocketTarget): Transport {
           if (code === 'EACCES' || code === 'EPERM') {
             const hint = 'do you have the correct permissions?';
             throw new CommandError(
-              `unable to read/write to malla socket "${path}", ${hint} ${messageOf(error)}`,
+              `unable to read/write to malla socket "${path}", ${hint} ${whoseInstead(path) ?? messageOf(error)}`,
               { cause: error },
             );
           }

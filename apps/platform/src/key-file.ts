@@ -4,11 +4,13 @@
  */
 import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { MallaError, messageOf } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey, keyBytes, parseKey } from '@malla/keys/key';
 import { clamp, importPrivate, type X25519Private } from '@malla/keys/x25519';
+import { reasonOf } from './denied.ts';
 import { makeFolder } from './make-folder.ts';
+import { giveToFolder } from './ownership.ts';
 
 /** Reads the key of a file, or makes one there. Throws MallaError with one sentence. */
 export async function loadOrCreateKey(file: string, random: RandomBytes): Promise<X25519Private> {
@@ -34,7 +36,7 @@ export async function makeKey(file: string, random: RandomBytes): Promise<X25519
 function unusable(file: string, error: unknown): MallaError {
   return new MallaError(
     'config.invalid',
-    `cannot use the private key file ${file}: ${messageOf(error)}`,
+    `cannot use the private key file ${file}: ${reasonOf(error, file, 'write')}`,
     { cause: error },
   );
 }
@@ -59,6 +61,7 @@ async function create(file: string, random: RandomBytes): Promise<string> {
   });
   if (handle === undefined) return await readFile(file, 'utf8');
   try {
+    giveToFolder(handle.fd, file);
     await handle.writeFile(`${text}\n`);
     await handle.sync();
   } finally {

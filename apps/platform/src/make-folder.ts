@@ -1,6 +1,7 @@
 /** Folders for what a server keeps: for its owner alone, made with their parents. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { giveToFolder } from './ownership.ts';
 
 /**
  * Makes a folder and those above it that are missing, mode 0700. Throws what the system says. Not
@@ -15,8 +16,20 @@ export function makeFolder(path: string): void {
   for (const folder of missing.toReversed()) {
     try {
       mkdirSync(folder, { mode: 0o700 });
+      giveFolder(folder);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
+  }
+}
+
+function giveFolder(folder: string): void {
+  // Whoever owns the folder above could put a link here meanwhile, and what it leads to would be given away.
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const file = openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    giveToFolder(file, folder);
+  } finally {
+    closeSync(file);
   }
 }

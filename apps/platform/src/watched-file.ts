@@ -7,6 +7,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '@malla/base/error';
 import { fail, ok, type Result } from '@malla/base/result';
+import { reasonOf } from './denied.ts';
 
 export class WatchedFile {
   readonly path: string;
@@ -30,7 +31,7 @@ export class WatchedFile {
       if (found.size > this.#maxBytes) return fail(`is larger than ${this.#maxBytes} bytes`);
       return ok(await readFile(this.path, 'utf8'));
     } catch (error) {
-      return fail(`cannot be read: ${messageOf(error)}`);
+      return fail(`cannot be read: ${reasonOf(error, this.path, 'read')}`);
     }
   }
 

@@ -3,7 +3,7 @@
  * uses it, so that a tailnet is one paste away. Which key was handed out is remembered beside the data:
  * the next start without a device revokes it and makes another.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import type { Client } from '@malla/api/client';
 import type { User } from '@malla/api/schemas';
 import { MallaError } from '@malla/base/error';
 import type { Config } from '@malla/control/config/config';
+import { writePrivate } from '@malla/platform/private-file';
 
 /** Owns the first devices, until an administrator makes users by name. */
 export const FIRST_USER = 'default';
@@ -72,7 +73,7 @@ async function replaceKey(client: Client, owner: User, context: FirstRun): Promi
     user: owner.id,
     expiration: new Date(context.now + KEY_HOURS * HOUR_MS).toISOString(),
   });
-  await writeFile(file, `${preAuthKey.id}\n`, { mode: 0o600 });
+  await writePrivate(file, `${preAuthKey.id}\n`);
   if (/^\d+$/.test(formerId)) await expireIfPresent(client, formerId);
   return preAuthKey.key;
 }

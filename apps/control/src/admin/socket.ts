@@ -5,8 +5,9 @@
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { MallaError, messageOf } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
+import { reasonOf } from '@malla/platform/denied';
 import { httpService } from '@malla/platform/http/http-server';
 import { makeFolder } from '@malla/platform/make-folder';
 import { apiListener } from './listener.ts';
@@ -48,7 +49,7 @@ export async function listenSocket(
   } catch (error) {
     throw new MallaError(
       'listen.failed',
-      `cannot listen on the socket ${address.path}: ${messageOf(error)}`,
+      `cannot listen on the socket ${address.path}: ${reasonOf(error, address.path, 'replace')}`,
       { cause: error },
     );
   }

@@ -1,6 +1,6 @@
 /** Puts the configuration together from the values of its keys, and reports what does not fit. */
 import { join } from 'node:path';
-import { messageOf } from '@malla/base/error';
+import { reasonOf } from '@malla/platform/denied';
 import { hostOf } from './address.ts';
 import { assembleDerp } from './assemble-derp.ts';
 import {
@@ -131,7 +131,7 @@ function readSecret(settings: Settings, readFile: ReadFile): string | undefined 
   try {
     return readFile(path).trim();
   } catch (error) {
-    settings.problem('cli.api_key_path', `cannot be read: ${messageOf(error)}`);
+    settings.problem('cli.api_key_path', `cannot be read: ${reasonOf(error, path, 'read')}`);
     return undefined;
   }
 }

@@ -3,8 +3,8 @@
  * names, else the first that exists in the usual places, ours before headscale's.
  */
 import { basename, dirname, join, resolve } from 'node:path';
-import { messageOf } from '@malla/base/error';
 import { fail, ok, type Result } from '@malla/base/result';
+import { reasonOf } from '@malla/platform/denied';
 import type { ConfigProblem } from './config.ts';
 import { configFileVariable, type Environment } from './environment.ts';
 
@@ -46,7 +46,7 @@ export function locateConfig(
       const isHeadscales = byHeadscale || isHeadscaleDir(dirname(path));
       return ok({ path, shown: named, text: readFile(path), isHeadscales, isFallback: false });
     } catch (error) {
-      return fail(unreadable(named, error));
+      return fail(unreadable(named, path, error));
     }
   }
   for (const dir of searchPath(options.env['HOME'])) {
@@ -57,7 +57,7 @@ export function locateConfig(
       try {
         return ok({ path, shown, text: readFile(path), isHeadscales, isFallback: isHeadscales });
       } catch (error) {
-        if (!isAbsent(error)) return fail(unreadable(shown, error));
+        if (!isAbsent(error)) return fail(unreadable(shown, path, error));
       }
     }
   }
@@ -73,7 +73,8 @@ function isAbsent(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR';
 }
 
-function unreadable(source: string, error: unknown): ConfigProblem {
-  const message = `cannot be read: ${isAbsent(error) ? 'there is no such file' : messageOf(error)}`;
+function unreadable(source: string, path: string, error: unknown): ConfigProblem {
+  const why = isAbsent(error) ? 'there is no such file' : reasonOf(error, path, 'read');
+  const message = `cannot be read: ${why}`;
   return { source, line: undefined, key: undefined, message };
 }

@@ -9,6 +9,7 @@ import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { fail, ok, type Result } from '@malla/base/result';
 import { type DnsRecord, MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
+import { reasonOf } from '@malla/platform/denied';
 import { isObject } from '@malla/wire/tailcfg/json';
 
 /** Room for {@link MAX_RECORDS} of the longest names. */
@@ -80,7 +81,7 @@ async function readText(path: string): Promise<Result<string, string>> {
     if (found.size > MAX_FILE_BYTES) return fail(`larger than ${MAX_FILE_BYTES >> 20} MiB`);
     return ok(await readFile(path, 'utf8'));
   } catch (error) {
-    return fail(messageOf(error));
+    return fail(reasonOf(error, path, 'read'));
   }
 }
 

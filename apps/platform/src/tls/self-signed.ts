@@ -5,12 +5,13 @@
  * Source: RFC 5280; docs/protocol/derp.md §8 (CertName).
  */
 import { generateKeyPair, randomBytes, X509Certificate } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { addressBytes, parseAddress } from '@malla/ip/address';
 import { makeFolder } from '../make-folder.ts';
+import { writePrivate } from '../private-file.ts';
 import {
   basicConstraints,
   createCertificate,
@@ -41,8 +42,8 @@ export async function ensureSelfSigned(paths: CertificatePaths, hostname: string
   const { cert, key } = await createSelfSigned(hostname);
   makeFolder(dirname(paths.keyPath));
   makeFolder(dirname(paths.certPath));
-  await write(paths.keyPath, key);
-  await write(paths.certPath, cert);
+  await writePrivate(paths.keyPath, key);
+  await writePrivate(paths.certPath, cert);
 }
 
 /** A new certificate and its private key, PEM. */
@@ -78,11 +79,4 @@ async function isGood(paths: CertificatePaths, hostname: string): Promise<boolea
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
   }
-}
-
-/** Whole or not at all. */
-async function write(path: string, text: string): Promise<void> {
-  const part = `${path}.new`;
-  await writeFile(part, text, { mode: 0o600 });
-  await rename(part, path);
 }

@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
+import { reasonOf, whyDenied } from '../denied.ts';
 import { certificatePin } from './pin.ts';
 import { type CertificatePaths, ensureSelfSigned } from './self-signed.ts';
 
@@ -57,10 +58,12 @@ export class ServerCertificate {
     try {
       await certificate.#readFiles();
     } catch (error) {
-      const { certPath, keyPath } = options.files;
+      const { certPath, keyPath, selfMade } = options.files;
+      const wanted = selfMade ? 'replace' : 'read';
+      const why = whyDenied(certPath, wanted) ?? reasonOf(error, keyPath, wanted);
       throw new MallaError(
         'config.invalid',
-        `cannot use the certificate ${certPath} with the key ${keyPath}: ${messageOf(error)}`,
+        `cannot use the certificate ${certPath} with the key ${keyPath}: ${why}`,
         { cause: error },
       );
     }

@@ -1,6 +1,7 @@
 /** The key that the servers of a region share, from a file: 64 hex digits, as derper has it. */
 import { readFile } from 'node:fs/promises';
-import { MallaError, messageOf } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
+import { reasonOf } from '@malla/platform/denied';
 
 /** Reads the 32 bytes. Throws MallaError `config.invalid` with one sentence that does not show them. */
 export async function readMeshKey(file: string): Promise<Uint8Array> {
@@ -10,7 +11,7 @@ export async function readMeshKey(file: string): Promise<Uint8Array> {
   } catch (error) {
     throw new MallaError(
       'config.invalid',
-      `cannot use the mesh key file ${file}: ${messageOf(error)}`,
+      `cannot use the mesh key file ${file}: ${reasonOf(error, file, 'read')}`,
       { cause: error },
     );
   }

@@ -9,6 +9,7 @@
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
+import { ownershipOf } from '@malla/platform/ownership';
 import { createPrivate } from './snapshot.ts';
 import { storeError } from './sqlite-error.ts';
 
@@ -27,7 +28,7 @@ export class DatabaseLock {
     const path = `${databasePath}.lock`;
     let holder: DatabaseSync | undefined;
     try {
-      createPrivate(path);
+      createPrivate(path, ownershipOf(databasePath) ?? 'folder');
       holder = new DatabaseSync(path, { timeout: waitMs });
       holder.exec('BEGIN IMMEDIATE');
       holder.exec(

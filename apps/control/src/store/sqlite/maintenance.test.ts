@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { copyFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
+import { callAs, needsRoot, STRANGER } from '@malla/platform/testing/as-user';
 import {
   backupDatabase,
   migrateDatabase,
@@ -199,5 +200,117 @@ describe('maintenance of a database', () => {
       migrationStatus(path),
       titles.map((each) => ({ ...each, applied: true })),
     );
+  });
+});
+
+describe('as root, of a database that a server of another user has', { skip: needsRoot }, () => {
+  const MAINTENANCE = new URL('maintenance.ts', import.meta.url);
+  let folder: string;
+  let path: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'malla-db-'));
+    await chown(folder, STRANGER, STRANGER);
+    path = join(folder, 'malla.db');
+    // Started once as root, in the folder of the user.
+    const store = SqliteStore.open({ path, writeAheadLog: true, walAutocheckpoint: 1000 });
+    await store.commit([created('user', user(1, { name: 'ana' }))]);
+    await store.close();
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** Files by name that are not the user's own. */
+  function foreign(): readonly string[] {
+    return readdirSync(folder).filter((name) => statSync(join(folder, name)).uid !== STRANGER);
+  }
+
+  /** What its server finds; throws what keeps it from starting. */
+  function opensAsUser(): void {
+    const module = new URL('../../testing/open-database.ts', import.meta.url);
+    assert.equal(callAs(STRANGER, module, 'usersOf', path), 'ana');
+  }
+
+  test('a server that was started makes nothing that is not its user\u2019s', () => {
+    assert.deepEqual(foreign(), []);
+    opensAsUser();
+  });
+
+  test('a restore keeps owner and mode of what it replaces, and of everything beside it', async () => {
+    const backup = join(folder, 'backup.db');
+    backupDatabase(path, backup);
+    await chmod(path, 0o640);
+    restoreDatabase(backup, path, NOW);
+    assert.equal(statSync(path).mode & 0o777, 0o640);
+    assert.deepEqual(foreign(), []);
+    opensAsUser();
+  });
+
+  test('a restore where there is no database any more goes by the folder', async () => {
+    const backup = join(folder, 'backup.db');
+    backupDatabase(path, backup);
+    for (const name of readdirSync(folder)) {
+      if (name !== 'backup.db') await rm(join(folder, name));
+    }
+    restoreDatabase(backup, path, NOW);
+    assert.deepEqual(foreign(), []);
+    opensAsUser();
+  });
+
+  test('a restore from a log that a killed server left leaves nothing of root\u2019s', async () => {
+    const backup = join(folder, 'backup.db');
+    backupDatabase(path, backup);
+    const killed = new DatabaseSync(path);
+    killed.exec('PRAGMA journal_mode = WAL; CREATE TABLE left_over (id INTEGER)');
+    const log = readFileSync(`${path}-wal`);
+    killed.close();
+    await writeFile(`${path}-wal`, log);
+    await chown(`${path}-wal`, STRANGER, STRANGER);
+    restoreDatabase(backup, path, NOW);
+    assert.deepEqual(foreign(), []);
+    opensAsUser();
+  });
+
+  test('a migration and a backup beside the database are the user\u2019s', async () => {
+    await migrateDatabase({ path, writeAheadLog: true, walAutocheckpoint: 1000 });
+    backupDatabase(path, join(folder, 'backup.db'));
+    assert.deepEqual(foreign(), []);
+  });
+
+  test('a backup elsewhere is of who makes it', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'malla-db-'));
+    try {
+      backupDatabase(path, join(elsewhere, 'backup.db'));
+      assert.equal(statSync(join(elsewhere, 'backup.db')).uid, 0);
+      const third = join(elsewhere, 'third');
+      await mkdir(third);
+      await chown(third, 12_345, 12_345);
+      backupDatabase(path, join(third, 'backup.db'));
+      assert.equal(statSync(join(third, 'backup.db')).uid, 0);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+  });
+
+  test('a restore by another user, who could not give it back, is refused', async () => {
+    const backup = join(folder, 'backup.db');
+    backupDatabase(path, backup);
+    await chmod(folder, 0o777);
+    await chmod(backup, 0o644);
+    assert.throws(
+      () => callAs(12_345, MAINTENANCE, 'restoreDatabase', backup, path, NOW),
+      /belongs to uid 65534, and would belong to uid 12345: restore it as that user, or as root$/,
+    );
+  });
+
+  test('one that is root\u2019s is not opened by the user, who is told whose it is', async () => {
+    for (const file of [path, `${path}.lock`]) {
+      await chown(file, 0, 0);
+      const whose = `: ${file} belongs to root (uid 0), mode 0600, and malla runs as nobody (uid 65534)`;
+      const said = `${whose}: chown -R 65534:65534 ${folder}`;
+      assert.throws(opensAsUser, ({ message }: Error) => message.includes(said));
+      await chown(file, STRANGER, STRANGER);
+    }
+    await chown(folder, 0, 0);
+    await chmod(folder, 0o755);
+    assert.throws(opensAsUser, /belongs to root \(uid 0\), mode 0755/);
   });
 });

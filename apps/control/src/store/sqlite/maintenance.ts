@@ -6,6 +6,7 @@ import { existsSync, linkSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
+import { type Ownership, ownershipOf } from '@malla/platform/ownership';
 import { DatabaseLock } from './lock.ts';
 import { MIGRATIONS } from '../migrations/all.ts';
 import { type Migrated, schemaVersion } from './migrate.ts';
@@ -13,29 +14,37 @@ import { syncPath, timestamp, writeSnapshot } from './snapshot.ts';
 import { storeError } from './sqlite-error.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite.ts';
 
-/** Copies a database to a new file, also while a server runs on it. An existing file is refused. */
+/**
+ * Copies a database to a new file, also while a server runs on it. An existing file is refused. In a folder
+ * of the database's owner the copy is his too; elsewhere it is of who makes it, for it holds secrets.
+ */
 export function backupDatabase(path: string, target: string): void {
   inspect(path, (database) => {
     schemaVersion(database, path);
-    writeSnapshot(database, target);
+    const owner = ownershipOf(path);
+    const isAtHome = owner?.uid === ownershipOf(dirname(target))?.uid;
+    writeSnapshot(database, target, isAtHome && owner ? { ...owner, mode: 0o600 } : 'self');
   });
 }
 
 /**
  * Puts a backup in the place of a database, after checking that it is whole and of a version that this
  * program knows. The replaced database stays beside it; returns its path, undefined where there was
- * none. Throws MallaError `store.locked` while a server runs. `now` is Unix ms.
+ * none. What takes its place has its owner and mode, or its folder's owner where there was none. Throws
+ * MallaError `store.locked` while a server runs. `now` is Unix ms.
  */
 export function restoreDatabase(backup: string, path: string, now: number): string | undefined {
   const target = existsSync(path) ? realpathSync(path) : path;
   const staged = `${target}.restoring`;
+  const owner = ownershipOf(target);
   try {
+    checkOwner(target, owner);
     const lock = DatabaseLock.acquire(target, now);
     try {
       rmSync(staged, { force: true });
       inspect(backup, (database) => {
         checkIntegrity(database, backup);
-        writeSnapshot(database, staged);
+        writeSnapshot(database, staged, owner ?? 'folder');
       });
       return swap(staged, target, now);
     } finally {
@@ -45,6 +54,16 @@ export function restoreDatabase(backup: string, path: string, now: number): stri
   } catch (error) {
     throw storeError(error, path);
   }
+}
+
+/** Who cannot give a file away would leave a database that its server cannot open. */
+function checkOwner(path: string, owner: Ownership | undefined): void {
+  const self = process.geteuid?.();
+  if (owner === undefined || self === undefined || self === 0 || self === owner.uid) return;
+  throw new MallaError(
+    'store.unavailable',
+    `database ${path} belongs to uid ${owner.uid}, and would belong to uid ${self}: restore it as that user, or as root`,
+  );
 }
 
 /** One migration of this program, and whether the database has it. */

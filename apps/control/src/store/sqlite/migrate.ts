@@ -9,6 +9,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { MallaError, messageOf } from '@malla/base/error';
+import { ownershipOf } from '@malla/platform/ownership';
 import { MIGRATIONS } from '../migrations/all.ts';
 import type { Migration } from '../migrations/migration.ts';
 import { ddlOf } from './ddl.ts';
@@ -70,7 +71,7 @@ export function migrate(
   let snapshot: string | undefined;
   if (from > 0 && pending.length > 0) {
     snapshot = `${path}.before-${to}.${timestamp(now)}`;
-    writeSnapshot(database, snapshot);
+    writeSnapshot(database, snapshot, ownershipOf(path));
   }
   // Off, because replacing a table would otherwise touch the rows that refer to it.
   database.exec('PRAGMA foreign_keys = OFF');

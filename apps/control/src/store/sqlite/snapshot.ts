@@ -3,19 +3,27 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
+import { giveAs, giveToFolder, type Ownership } from '@malla/platform/ownership';
+
+/** Whose a new file is: like another, like its folder where root makes it, or who makes it. */
+export type NewOwner = Ownership | 'folder' | 'self';
 
 /**
  * Writes a copy to a new file, compact and without a log beside it. The file is there only when it is
  * whole and on disk. Throws MallaError `request.invalid` where the file exists; SQLite's and the file
  * system's errors pass.
  */
-export function writeSnapshot(database: DatabaseSync, target: string): void {
+export function writeSnapshot(
+  database: DatabaseSync,
+  target: string,
+  owner: NewOwner = 'self',
+): void {
   if (existsSync(target)) {
     throw new MallaError('request.invalid', `${target} exists already and is not overwritten`);
   }
   const partial = `${target}.partial`;
   rmSync(partial, { force: true });
-  createPrivate(partial);
+  createPrivate(partial, owner);
   try {
     database.prepare('VACUUM INTO ?').run(partial);
     syncPath(partial);
@@ -27,15 +35,22 @@ export function writeSnapshot(database: DatabaseSync, target: string): void {
   }
 }
 
-/** Makes an empty file that only its owner may read; false where the file exists. */
-export function createPrivate(path: string): boolean {
+/** Makes an empty file, which only its owner may read unless another's mode is asked for; false where it exists. */
+export function createPrivate(path: string, owner: NewOwner): boolean {
+  let file: number;
   try {
-    closeSync(openSync(path, 'wx', 0o600));
-    return true;
+    file = openSync(path, 'wx', 0o600);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
   }
+  try {
+    if (owner === 'folder') giveToFolder(file, path);
+    else if (owner !== 'self') giveAs(file, owner);
+  } finally {
+    closeSync(file);
+  }
+  return true;
 }
 
 /** Waits until a file, or the names in a folder, are on disk: SQLite does not for `VACUUM INTO`. */

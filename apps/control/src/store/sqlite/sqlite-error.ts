@@ -1,7 +1,7 @@
 /** What goes wrong with a database file, in words that an operator can act on. */
-import { accessSync, constants } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
+import { whyDenied } from '@malla/platform/denied';
 
 /** Primary result codes of SQLite, https://sqlite.org/rescode.html. */
 const SqliteCode = {
@@ -32,11 +32,11 @@ function explain(error: unknown, path: string): readonly [ErrorCode, string] {
     case SqliteCode.full:
       return ['store.unavailable', `no space left for database ${path}`];
     case SqliteCode.readOnly:
-      return ['store.unavailable', `database ${path} cannot be written: ${obstacle(path) ?? said}`];
+      return ['store.unavailable', `database ${path} cannot be written: ${denial(path) ?? said}`];
     case SqliteCode.ioError:
       return ['store.unavailable', `the disk of database ${path} failed: ${said}`];
     case SqliteCode.cannotOpen:
-      return ['store.unavailable', `cannot open database ${path}: ${obstacle(path) ?? said}`];
+      return ['store.unavailable', `cannot open database ${path}: ${denial(path) ?? said}`];
     case SqliteCode.corrupt:
     case SqliteCode.notADatabase:
       return [
@@ -46,31 +46,23 @@ function explain(error: unknown, path: string): readonly [ErrorCode, string] {
     case SqliteCode.constraint:
       return ['internal', `database ${path} refused a change: ${said}`];
     default:
-      return ['store.unavailable', `database ${path}: ${said}`];
+      return ['store.unavailable', `database ${path}: ${denialIn(error) ?? said}`];
   }
 }
 
-const OBSTACLES: Readonly<Record<string, string>> = {
-  EROFS: 'its file system is read-only',
-  EACCES: 'the user that malla runs as may not write there',
-  ENOENT: 'there is no such file or folder',
-};
-
-/** What is in the way, of which SQLite says nothing: undefined where the system finds nothing either. */
-function obstacle(path: string): string | undefined {
-  for (const [place, access] of [
-    [path, constants.R_OK | constants.W_OK],
-    // For its log and its journal.
-    [dirname(path), constants.W_OK | constants.X_OK],
-  ] as const) {
-    try {
-      accessSync(place, access);
-    } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException;
-      return OBSTACLES[code] ?? messageOf(error);
-    }
+/** What is in the way of the database, the files beside it and their folder, of which SQLite says nothing. */
+function denial(path: string): string | undefined {
+  for (const suffix of ['', '-wal', '-shm', '-journal', '.lock']) {
+    const why = whyDenied(path + suffix, 'replace');
+    if (why !== undefined) return why;
   }
-  return undefined;
+  return existsSync(path) ? undefined : 'there is no such file or folder';
+}
+
+/** The same of the file that the system's error is about, which may be a copy elsewhere. */
+function denialIn(error: unknown): string | undefined {
+  const isOfFile = error instanceof Error && 'path' in error && typeof error.path === 'string';
+  return isOfFile ? whyDenied(error.path as string, 'replace') : undefined;
 }
 
 /** The primary code, 0 where SQLite is not the cause; extended ones have more in their upper bytes. */

@@ -376,10 +376,10 @@ function upsertSql(table: TableShape): string {
     ON CONFLICT (id) DO UPDATE SET ${updates.join(', ')}`;
 }
 
-/** Creates the file where there is none, private to its owner, and resolves links: locks go by file. */
+/** Creates the file where there is none, private to its folder's owner, and resolves links: locks go by file. */
 function prepareFile(path: string): string {
   makeFolder(dirname(path));
-  createPrivate(path);
+  createPrivate(path, 'folder');
   return realpathSync(path);
 }
 

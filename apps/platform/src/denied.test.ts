@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { whyDenied } from './denied.ts';
+import { callAs, needsRoot, STRANGER } from './testing/as-user.ts';
+
+const MODULE = new URL('denied.ts', import.meta.url);
+const root = mkdtempSync(join(tmpdir(), 'malla-denied-'));
+chmodSync(root, 0o755);
+after(() => rmSync(root, { recursive: true }));
+
+/** A file or, without text, a folder; of root unless said otherwise. */
+function make(name: string, mode: number, text?: string, uid = 0): string {
+  const path = join(root, name);
+  if (text === undefined) mkdirSync(path);
+  else writeFileSync(path, text);
+  chownSync(path, uid, uid);
+  chmodSync(path, mode);
+  return path;
+}
+
+function whyNot(path: string, wanted: string): unknown {
+  return callAs(STRANGER, MODULE, 'whyDenied', path, wanted);
+}
+
+describe('what is denied', { skip: needsRoot }, () => {
+  test('in a folder of somebody else is said with owner, who asks, and the command', () => {
+    const folder = make('theirs', 0o755);
+    for (const wanted of ['write', 'replace']) {
+      const said = String(whyNot(join(folder, 'malla.db'), wanted));
+      assert.ok(
+        said.startsWith(
+          `${folder} belongs to root (uid 0), mode 0755, and malla runs as nobody (uid 65534): chown -R 65534:65534 ${folder}`,
+        ),
+        said,
+      );
+    }
+    assert.equal(whyNot(join(folder, 'malla.db'), 'read'), null);
+  });
+
+  test('by a file of somebody else in its own folder is mended for the whole folder', () => {
+    const folder = make('own', 0o700, undefined, STRANGER);
+    const file = make('own/malla.db', 0o600, 'x');
+    assert.match(
+      String(whyNot(file, 'replace')),
+      /^\S+\/malla\.db belongs to root \(uid 0\), mode 0600, .*: chown -R 65534:65534 \S+\/own\b/,
+    );
+    const readable = make('own/readable.db', 0o644, 'x');
+    assert.equal(whyNot(readable, 'read'), null);
+    assert.match(String(whyNot(readable, 'write')), /readable\.db belongs to root/);
+    assert.equal(whyNot(join(folder, 'none'), 'replace'), null);
+  });
+
+  test('where a folder is missing tells how to make it', () => {
+    const missing = join(root, 'theirs', 'a', 'b');
+    assert.match(
+      String(whyNot(join(missing, 'x.db'), 'write')),
+      /^\S+\/a\/b does not exist, and \S+\/theirs belongs to root .*: install -d -m 0700 -o 65534 -g 65534 \S+\/a\/b\b/,
+    );
+  });
+
+  test('behind a closed folder asks for a copy, and never to open the folder', () => {
+    make('closed', 0o700);
+    const file = make('closed/key.pem', 0o644, 'x');
+    assert.match(
+      String(whyNot(file, 'read')),
+      /^\S+\/closed belongs to root \(uid 0\), mode 0700, .*: give malla a copy in a folder that it may enter$/,
+    );
+  });
+
+  test('to be read is mended by the group', () => {
+    const file = make('policy.hujson', 0o600, 'x');
+    assert.match(
+      String(whyNot(file, 'read')),
+      new RegExp(`: chgrp 65534 ${file} && chmod g\\+r ${file}$`),
+    );
+  });
+
+  test("by one's own mode is mended by that", () => {
+    const file = make('mine', 0o400, 'x', STRANGER);
+    assert.match(String(whyNot(file, 'write')), new RegExp(`: chmod u\\+rwX ${file}$`));
+  });
+
+  test('in a folder of the system is not to be had', () => {
+    const said = String(whyNot('/run/malla-denied.sock', 'replace'));
+    assert.match(said, /^\/run belongs to root .*: choose a path in a folder of malla's own$/);
+  });
+
+  test('has no explanation where nothing is', () => {
+    assert.equal(whyNot(join(root, 'none'), 'read'), null);
+    assert.equal(whyNot('/dev/null', 'write'), null);
+    assert.equal(whyNot(join(make('a-file', 0o600, 'x'), 'x'), 'replace'), null);
+    assert.equal(whyDenied(join(root, 'anything'), 'replace'), undefined);
+  });
+});
