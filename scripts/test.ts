@@ -1,8 +1,8 @@
 /**
- * `npm test`: types, lint, format, then unit, system and interop tests, in that order, stopping at the first
- * step that fails. The last line is always `N passed, N failed, N skipped`, over all runs of the test runner.
+ * `npm test`: types, lint, format, then unit, system, interop and container tests, in that order, stopping at
+ * the first step that fails. The last line is always `N passed, N failed, N skipped`, over all runs of the test runner.
  *
- *     node scripts/test.ts [--only unit|system|interop] [--no-interop]
+ *     bin/node scripts/test.ts [--only unit|system|interop|containers] [--no-interop]
  *
  * A test that lacks a tool skips with the reason `needs <tool>`. Where `CI=true`, every tool is meant to be
  * installed, so such a skip is a failure.
@@ -19,7 +19,7 @@ import type { TestCounts } from './test-counts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
-const SUITES = ['unit', 'system', 'interop'] as const;
+const SUITES = ['unit', 'system', 'interop', 'containers'] as const;
 type Suite = (typeof SUITES)[number];
 
 const CHECKS = [
@@ -50,6 +50,8 @@ const RUNS: Record<
     flags: ['--test-concurrency=2'],
     globs: ['tests/interop/*.test.ts', 'tests/guides/*.test.ts'],
   },
+  // Images and a whole `npm test` inside one: more at a time would only wait for the processor.
+  containers: { flags: ['--test-concurrency=1'], globs: ['tests/containers/*.test.ts'] },
 };
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -74,7 +76,8 @@ function main(): boolean {
 
 function check([tool, ...args]: (typeof CHECKS)[number]): boolean {
   console.log(`> ${tool} ${args.join(' ')}`);
-  const passed = spawnSync(join(BIN, tool), args, { cwd: ROOT, stdio: 'inherit' }).status === 0;
+  const command = [join(BIN, tool), ...args];
+  const passed = spawnSync(process.execPath, command, { cwd: ROOT, stdio: 'inherit' }).status === 0;
   if (!passed) total.failed++;
   return passed;
 }
@@ -88,12 +91,17 @@ function run(suite: Suite): boolean {
     for (const version of OFFICIAL_VERSIONS) officialBinaries(version);
   }
   console.log(`> ${suite} tests, ${files.length} files`);
+  const started = performance.now();
   const { status, counts } = runFiles(flags, files);
-  const needs = counts.skipReasons.filter((reason) => reason.startsWith('needs '));
-  for (const reason of new Set(needs)) {
-    const times = needs.filter((other) => other === reason).length;
-    console.log(`${times} ${suite} test${times === 1 ? '' : 's'} skipped: ${reason}`);
+  const minutes = (performance.now() - started) / 60_000;
+  console.log(`> ${suite} tests took ${minutes.toFixed(1)} minutes`);
+  const reasons = counts.skipReasons.toSorted((a, b) => a.localeCompare(b));
+  for (const reason of new Set(reasons)) {
+    const times = reasons.filter((other) => other === reason).length;
+    const why = reason === '' ? 'no reason given' : reason;
+    console.log(`${times} ${suite} test${times === 1 ? '' : 's'} skipped: ${why}`);
   }
+  const needs = reasons.filter((reason) => reason.startsWith('needs '));
   const unwanted = process.env['CI'] === 'true' ? needs.length : 0;
   // A run that ended in error without a failed test, such as one that was killed, counts as one.
   const failed = Math.max(counts.failed, status === 0 ? 0 : 1) + unwanted;

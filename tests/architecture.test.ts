@@ -47,7 +47,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const IMPORTED = /\b(?:from|import|import\()\s*['"]([^'"]+)['"]/g;
 
 const workspaces = globSync('{packages,apps}/*', { cwd: ROOT }).toSorted(byText);
-const modules = globSync('{packages,apps,tests,scripts,bench}/**/*.ts', {
+const modules = globSync('{packages,apps,older-node,tests,scripts,bench}/**/*.ts', {
   cwd: ROOT,
   exclude: ['**/node_modules'],
 });

@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,60 +91,6 @@ describe('the program, with a server behind its socket', () => {
   });
 });
 
-describe('bin/malla', () => {
-  test('runs through symbolic links, from anywhere, whatever Node the machine has', async () => {
-    const old = fakeNode('v20.20.2', 'exit 3');
-    const links = mkdtempSync(join(dir, 'links-'));
-    symlinkSync(MALLA, join(links, 'absolute'));
-    symlinkSync('absolute', join(links, 'malla'));
-    const { code, stdout, stderr } = await malla(['version'], {
-      program: join(links, 'malla'),
-      cwd: '/',
-      env: { PATH: `${old}:${SYSTEM_PATH}` },
-    });
-    assert.equal(stderr, '');
-    assert.match(stdout, /\nbuilt with: node v(2[6-9]|[3-9]\d)\./);
-    assert.equal(code, 0);
-  });
-
-  test('is replaced by the program, which so gets its signals', async () => {
-    const path = fakeNode('v26.1.0', 'echo $$');
-    const child = start([], { PATH: `${path}:${SYSTEM_PATH}` }, bareCheckout());
-    assert.equal((await outcome(child)).stdout, `${child.pid}\n`);
-  });
-
-  test('passes the exit code on', async () => {
-    assert.equal((await malla(['frobnicate'])).code, 1);
-  });
-
-  test('takes a new enough Node of the system, with its arguments as they are', async () => {
-    const path = fakeNode(
-      'v26.1.0',
-      'while [ "${1%main.ts}" = "$1" ]; do shift; done; shift; printf "<%s>" "$@"',
-    );
-    const { code, stdout } = await malla(['a b', '', "c'd"], {
-      program: bareCheckout(),
-      env: { PATH: `${path}:${SYSTEM_PATH}` },
-    });
-    assert.equal(stdout, "<a b><><c'd>");
-    assert.equal(code, 0);
-  });
-
-  test('says in one line how to get Node when there is none that is new enough', async () => {
-    const path = fakeNode('v20.20.2', 'exit 3');
-    const { code, stdout, stderr } = await malla(['version'], {
-      program: bareCheckout(),
-      env: { PATH: `${path}:${SYSTEM_PATH}` },
-    });
-    assert.match(
-      stderr,
-      /^Error: malla needs Node\.js 26 or newer \(found: v20\.20\.2\): run 'npm install' in .*\n$/,
-    );
-    assert.equal(stdout, '');
-    assert.equal(code, 1);
-  });
-});
-
 interface RunOptions {
   readonly program?: string;
   readonly cwd?: string;
@@ -188,21 +126,4 @@ async function outcome(child: ChildProcess): Promise<Outcome> {
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   await once(child, 'close');
   return { code: child.exitCode, stdout, stderr };
-}
-
-/** A folder with a `node` that claims to be this version, and does `body` when it is run. */
-function fakeNode(version: string, body: string): string {
-  const folder = mkdtempSync(join(dir, 'node-'));
-  const file = join(folder, 'node');
-  writeFileSync(file, `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\n${body}\n`);
-  chmodSync(file, 0o755);
-  return folder;
-}
-
-/** `bin/malla` in a checkout without `npm install`. */
-function bareCheckout(): string {
-  const folder = mkdtempSync(join(dir, 'checkout-'));
-  mkdirSync(join(folder, 'bin'));
-  cpSync(MALLA, join(folder, 'bin', 'malla'));
-  return join(folder, 'bin', 'malla');
 }

@@ -8,7 +8,11 @@ import { serveHttp2, type Http2TestApp } from '@malla/testkit/http2-driver';
 import type { Http2Connection } from './connection.ts';
 import { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
 
-describe('the client of node:http2', { timeout: 60_000 }, () => {
+/** Node 24's client may fail an assertion of its own, which ends the process, on a stream of JavaScript. */
+const skip =
+  Number.parseInt(process.versions.node, 10) < 26 && 'needs the HTTP/2 client of Node 26';
+
+describe('the client of node:http2', { skip, timeout: 60_000 }, () => {
   test('gets the answer to a request without a body', async () => {
     await using peer = join({ request: echo });
     const answer = await peer.send({ ':path': '/hello?x=1', 'x-one': 'eins' });

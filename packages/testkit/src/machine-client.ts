@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { Duplex } from 'node:stream';
-import zlib from 'node:zlib';
 import {
   type DiscoPublic,
   formatKey,
@@ -21,6 +20,7 @@ import { decodeError } from '@malla/noise/frame';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { ClientNetmap, type Json, MapMessageReader } from './client-netmap.ts';
+import { decompressFrames } from './zstd.ts';
 
 const RESPONSE_FRAME_BYTES = 51;
 /** What official clients take as one WebSocket message. */
@@ -154,9 +154,7 @@ export class MachineClient {
     });
     this.#stream = stream;
     const reader = new MapMessageReader(
-      this.options.compress === ''
-        ? (bytes) => bytes
-        : (bytes) => Uint8Array.from(zlib.zstdDecompressSync(bytes)),
+      this.options.compress === '' ? (bytes) => bytes : decompressFrames,
     );
     this.ended = new Promise((resolve) => {
       stream.on('error', () => {});

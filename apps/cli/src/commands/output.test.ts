@@ -187,7 +187,7 @@ describe('output for programs', () => {
     const text = (await runMalla(['version'])).stdout;
     assert.match(
       text,
-      /^malla version \S+\ncommit: \S+\nbuild time: \S+\nbuilt with: node v26\S+ \w+\/\w+\n$/,
+      /^malla version \S+\ncommit: \S+\nbuild time: \S+\nbuilt with: node v(24|26)\.\S+ \w+\/\w+\n$/,
     );
   });
 });

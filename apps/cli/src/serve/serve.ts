@@ -9,6 +9,8 @@ import { createLogger } from '../log.ts';
 import { prepareFirstRun } from './first-run.ts';
 import { runUntilStopped } from './run-until-stopped.ts';
 
+const OLDER_NODE = 'on Node 24, as 26 needs libatomic.so.1: with it malla takes less CPU';
+
 export interface ServeOptions {
   readonly config?: string;
   readonly overrides: Overrides;
@@ -29,6 +31,9 @@ export async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     () => startServer(config, log),
     async () => {
       log.info({ url: config.serverUrl, config: source ?? 'defaults' }, 'server started');
+      // From bin/find-node.sh.
+      const command = cli.env['LIBATOMIC_COMMAND'];
+      if (command !== undefined) log.info({ command }, OLDER_NODE);
       if (options.firstRun) await printFirstRun(cli, options, config, log);
     },
   );

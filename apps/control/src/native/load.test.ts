@@ -4,12 +4,13 @@ import { describe, test } from 'node:test';
 import { type Aead, cryptoAead } from '@malla/noise/aead';
 import type { LogFields, Logger } from '@malla/base/logger';
 import { silentLogger } from '@malla/base/logger';
+import { withoutFfi } from '../testing/ffi.ts';
 import { loadNative } from './load.ts';
 import { checkAead, checkCompress } from './self-test.ts';
 import { nodeCompress } from './zstd.ts';
 
 describe('native functions', () => {
-  test('are those of the node binary, once for the process', () => {
+  test('are those of the node binary, once for the process', { skip: withoutFfi }, () => {
     const native = loadNative(unexpected, true);
     assert.equal(native.what, 'ffi');
     assert.equal(loadNative(unexpected, true), native);
@@ -21,13 +22,14 @@ describe('native functions', () => {
   });
 
   test('are plain ones where node has no FFI, with one line that says why', () => {
-    assert.deepEqual(inProcessWith('--no-experimental-ffi'), {
+    const flags = withoutFfi === false ? ['--no-experimental-ffi'] : [];
+    assert.deepEqual(inProcessWith(...flags), {
       what: 'node',
       lines: [{ reason: 'node:ffi is switched off or missing' }],
     });
   });
 
-  test('are plain ones where the process may not use FFI', () => {
+  test('are plain ones where the process may not use FFI', { skip: withoutFfi }, () => {
     const { what, lines } = inProcessWith('--permission', '--allow-fs-read=*');
     assert.equal(what, 'node');
     assert.match(String(lines[0]?.['reason']), /restricted/);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { zstdDecompressSync } from 'node:zlib';
+import { decompressFrames } from '@malla/testkit/zstd';
 import fc from 'fast-check';
+import { withoutFfi } from '../testing/ffi.ts';
 import { createFfiCompress, nodeCompress } from './zstd.ts';
 
 const MAGIC = '28b52ffd';
@@ -15,17 +16,19 @@ const texts = fc.oneof(
   }),
 );
 
-for (const [name, compress] of Object.entries({
-  'node:zlib': nodeCompress,
-  'node:ffi': createFfiCompress(),
-})) {
-  describe(`zstd on ${name}`, () => {
+for (const [name, create, skip] of [
+  ['node:zlib', () => nodeCompress, false],
+  ['node:ffi', createFfiCompress, withoutFfi],
+] as const) {
+  describe(`zstd on ${name}`, { skip }, () => {
+    const compress = create();
+
     test('makes a frame that decodes to the text', () => {
       fc.assert(
         fc.property(texts, (text) => {
           const frame = compress(text);
           assert.equal(frame.subarray(0, 4).toHex(), MAGIC);
-          assert.equal(zstdDecompressSync(frame).toString(), text);
+          assert.equal(decompressFrames(frame).toString(), text);
         }),
       );
     });
@@ -34,7 +37,7 @@ for (const [name, compress] of Object.entries({
       fc.assert(
         fc.property(fc.array(texts, { minLength: 1, maxLength: 6 }), (parts) => {
           const frames = parts.map((part) => compress(part));
-          assert.equal(zstdDecompressSync(Buffer.concat(frames)).toString(), parts.join(''));
+          assert.equal(decompressFrames(Buffer.concat(frames)).toString(), parts.join(''));
         }),
         { numRuns: 50 },
       );
@@ -46,13 +49,13 @@ for (const [name, compress] of Object.entries({
         for (let i = 0, x = 1; i < size; i++)
           uneven[i] = 32 + ((x = (x * 48_271) % 0x7fffffff) % 90);
         for (const text of ['A'.repeat(size), 'é'.repeat(size), Buffer.from(uneven).toString()]) {
-          assert.ok(zstdDecompressSync(compress(text)).toString() === text);
+          assert.ok(decompressFrames(compress(text)).toString() === text);
         }
       }
     });
 
     test('writes what is not a character as U+FFFD, as UTF-8 encoders do', () => {
-      assert.equal(zstdDecompressSync(compress('a\ud800b')).toString(), 'a\ufffdb');
+      assert.equal(decompressFrames(compress('a\ud800b')).toString(), 'a\ufffdb');
     });
 
     test('returns memory of its own, of just that length', () => {

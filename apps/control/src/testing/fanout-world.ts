@@ -4,6 +4,7 @@ import zlib from 'node:zlib';
 import type { Node } from '@malla/netmap/node';
 import { type CapMap, encodePeer, type Naming, NOTHING_GRANTED } from '@malla/netmap/tailcfg-node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
+import { decompressFrames } from '@malla/testkit/zstd';
 import type { Change } from '../core/change.ts';
 import { State } from '../core/state.ts';
 import { Common } from '../fanout/change-log.ts';
@@ -31,9 +32,7 @@ export class Client {
 
   constructor(encoding: Encoding, fullAfter = Infinity, onWrite: () => void = () => {}) {
     this.#onWrite = onWrite;
-    this.#reader = new MapMessageReader(
-      encoding === 'zstd' ? (bytes) => zlib.zstdDecompressSync(bytes) : (bytes) => bytes,
-    );
+    this.#reader = new MapMessageReader(encoding === 'zstd' ? decompressFrames : (bytes) => bytes);
     this.#fullAfter = fullAfter;
   }
 

@@ -10,6 +10,7 @@ import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
+import { decompressFrames } from '@malla/testkit/zstd';
 import { createBudgets } from '../budgets.ts';
 import { loadConfig } from '../config/load.ts';
 import { createPreAuthKey, type NewPreAuthKey } from '../core/preauth-keys.ts';
@@ -270,7 +271,7 @@ export class TestExchange implements Exchange {
     this.contentType = contentType;
     const request = JSON.parse(fromUtf8(this.#request)) as Json;
     const reader = new MapMessageReader(
-      request['Compress'] === 'zstd' ? (bytes) => zlib.zstdDecompressSync(bytes) : (bytes) => bytes,
+      request['Compress'] === 'zstd' ? decompressFrames : (bytes) => bytes,
     );
     this.#answer = {
       onWritable: undefined,

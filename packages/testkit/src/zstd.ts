@@ -1,0 +1,18 @@
+/** Undoing the compression of the control protocol. */
+import { zstdDecompressSync } from 'node:zlib';
+
+/** Decodes one or more zstd frames in a row. Node does so by itself from 26 on, and before only the first. */
+export function decompressFrames(frames: Uint8Array): Buffer {
+  const parts: Buffer[] = [];
+  let rest = frames;
+  do {
+    // What zlib's `info` gives besides the result, where types know only the result.
+    const { buffer, engine } = zstdDecompressSync(rest, { info: true }) as unknown as {
+      readonly buffer: Buffer;
+      readonly engine: { readonly bytesWritten: number };
+    };
+    parts.push(buffer);
+    rest = rest.subarray(engine.bytesWritten);
+  } while (rest.length > 0);
+  return Buffer.concat(parts);
+}
