@@ -172,6 +172,8 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     tags: tailnet.machine.rules.tags,
     isOnline: (id) => tailnet.presences.isOnline(id),
     servedBy: (id) => tailnet.routes.servedBy(id),
+    events: tailnet.events,
+    after: world.after,
     now: world.now,
     log,
     version: deps.build.version,

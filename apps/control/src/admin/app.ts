@@ -6,9 +6,11 @@
 import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
 import { MallaError, messageOf } from '@malla/base/error';
 import { type Context, Hono } from 'hono';
+import { isValidApiKey } from '../core/api-keys.ts';
 import { authenticate } from './authenticate.ts';
 import type { AdminDeps } from './deps.ts';
 import { documentation } from './documentation.ts';
+import { EventStreams } from './event-stream.ts';
 import { allHandlers, type Caller } from './handlers.ts';
 import { readInput } from './input.ts';
 import { answerProblem } from './problem.ts';
@@ -39,6 +41,14 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
       return context.json(await handle(await readInput(route, context, deps.log), caller));
     });
   }
+
+  const streams = new EventStreams(deps);
+  app.get(`${API_PREFIX}/events`, (context) => {
+    const authorization = context.req.header('Authorization');
+    if (!options.authenticate) return streams.begin(() => true);
+    const { id } = authenticate(deps, authorization);
+    return streams.begin(() => isValidApiKey(deps.ledger.state, id, deps.now()));
+  });
 
   for (const [path, page] of Object.entries(documentation(deps.version))) {
     app.get(API_PREFIX + path, () => page.response());

@@ -5,6 +5,7 @@ import type { AddressPlan } from '../core/addresses.ts';
 import type { Device } from '../core/register.ts';
 import type { TagPolicy } from '../core/tags.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
+import type { TailnetEvents } from '../events.ts';
 import type { Ledger } from '../ledger.ts';
 import type { SshCheck } from '../ssh/checks.ts';
 import type { QuestionDeps } from '../policy/questions.ts';
@@ -66,8 +67,11 @@ export interface AdminDeps {
   readonly isOnline: (node: NodeId) => boolean;
   /** The routes that a node serves now, canonical, exit routes last. */
   readonly servedBy: (node: NodeId) => readonly string[];
+  readonly events: TailnetEvents;
   /** Unix ms. */
   readonly now: () => number;
+  /** Calls back after so many ms, unless the returned function is called first. */
+  readonly after: (delayMs: number, task: () => void) => () => void;
   readonly log: Logger;
   /** The server's, for the OpenAPI document. */
   readonly version: string;

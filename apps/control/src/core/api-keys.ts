@@ -46,7 +46,17 @@ export function verifyApiKey(state: State, text: string, now: number): ApiKey | 
   if (parts === undefined) return undefined;
   const key = state.apiKeyByPrefix(parts.prefix);
   if (key === undefined || !secretMatches(key.hash, parts.secret)) return undefined;
-  return (endOf(key) ?? Infinity) <= now ? undefined : key;
+  return isGood(key, now) ? key : undefined;
+}
+
+/** Whether a key that was good still is: neither deleted nor over. */
+export function isValidApiKey(state: State, id: number, now: number): boolean {
+  const key = state.apiKey(id);
+  return key !== undefined && isGood(key, now);
+}
+
+function isGood(key: ApiKey, now: number): boolean {
+  return (endOf(key) ?? Infinity) > now;
 }
 
 /** When a key ends, Unix ms. Whoever asks for Go's zero time is shown it again, and means no end. */

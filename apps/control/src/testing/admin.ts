@@ -16,6 +16,7 @@ import { decide } from '../core/change.ts';
 import { announcedPrefixes, approvedPrefixes } from '../core/routes.ts';
 import { State } from '../core/state.ts';
 import { NO_TAG_POLICY } from '../core/tags.ts';
+import { TailnetEvents } from '../events.ts';
 import { TailnetDns } from '../dns/tailnet-dns.ts';
 import { Ledger } from '../ledger.ts';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
@@ -57,6 +58,8 @@ export function createAdmin(
   const online = new Set<NodeId>();
   const now = (): number => admin.now;
   const ledger = new Ledger({ state: new State(), store, now, random });
+  const events = new TailnetEvents(silentLogger);
+  ledger.onChanges((changes) => events.tell({ kind: 'rows', changes }));
   const addresses = given.addresses ?? {
     v4: prefix('100.64.0.0/10'),
     v6: prefix('fd7a:115c:a1e0::/48'),
@@ -64,7 +67,7 @@ export function createAdmin(
   };
   const budgets = createBudgets(silentLogger, now, 16);
   const logins = new AuthRequestCache({
-    onEvent: () => {},
+    onEvent: (event) => events.tell({ kind: 'login', event }),
     entries: budgets.logins,
     bytes: budgets.loginBytes,
     lifetimeMs: 900_000,
@@ -74,7 +77,7 @@ export function createAdmin(
   const log = given.log ?? silentLogger;
   const sshChecks = new SshChecks({
     budget: budgets.sshChecks,
-    onCheck: () => {},
+    onCheck: (check) => events.tell({ kind: 'ssh-check', check }),
     node: (id) => ledger.state.node(id),
     verdict: () => admin.sshVerdict,
     lifetimeMs: 900_000,
@@ -135,7 +138,9 @@ export function createAdmin(
       }
       return routing.servedBy(id).map(formatPrefix);
     },
+    events,
     now,
+    after: () => () => {},
     log,
     version: '0.0.0-test',
   };

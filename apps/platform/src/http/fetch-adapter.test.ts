@@ -225,6 +225,41 @@ describe('an application behind node:http', () => {
     counted.close();
   });
 
+  test('sends a stream of events piece by piece, and is told when nobody reads it any more', async () => {
+    const cancelled = Promise.withResolvers<void>();
+    let say: (text: string) => void = () => {};
+    app = () => {
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          say = (text) => controller.enqueue(new TextEncoder().encode(text));
+          say('first\n');
+        },
+        cancel: () => cancelled.resolve(),
+      });
+      return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
+    };
+    const { body, headers } = await fetch(base);
+    assert.equal(headers.has('content-length'), false);
+    const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await reader?.read())?.value, 'first\n');
+    say('second\n');
+    assert.equal((await reader?.read())?.value, 'second\n');
+    await reader?.cancel();
+    await cancelled.promise;
+    assert.deepEqual(errors, []);
+  });
+
+  test('ends the answer of a stream of events that ends, and the connection serves on', async () => {
+    app = (request) =>
+      request.url.endsWith('/events')
+        ? new Response('data: 1\n\n', { headers: { 'Content-Type': 'text/event-stream' } })
+        : new Response('next');
+    const answer = exchange(
+      'GET /events HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    );
+    assert.match(await answer, /data: 1\n\n\r\n0\r\n\r\nHTTP\/1\.1 200 OK[^]*next$/);
+  });
+
   test('is not told of a client that breaks off', async () => {
     app = async (request) => new Response(await request.text());
     const socket = net.connect(port, '127.0.0.1');

@@ -1,6 +1,7 @@
 /**
  * Lets a `Request -> Response` application answer node:http. The application sees a request when its head
- * is there; the body is read when it asks for it (request-body.ts). Answers are written whole.
+ * is there; the body is read when it asks for it (request-body.ts). Answers are written whole, but for event
+ * streams: each piece of one goes out when it comes, no faster than the client reads.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { ERROR_STATUS, MallaError } from '@malla/base/error';
@@ -85,6 +86,9 @@ async function send(
   response: Response,
 ): Promise<void> {
   const { method } = incoming;
+  if (method !== 'HEAD' && response.body !== null && isEventStream(response)) {
+    return await sendPieces(outgoing, response, response.body);
+  }
   const bytes = await response.bytes();
   outgoing.setHeaders(response.headers);
   // An application answers HEAD without the body, so its length is not known here.
@@ -95,6 +99,42 @@ async function send(
   if (!incoming.complete) outgoing.setHeader('Connection', 'close');
   outgoing.writeHead(response.status);
   outgoing.end(method === 'HEAD' ? undefined : bytes);
+}
+
+function isEventStream({ headers }: Response): boolean {
+  return headers.get('Content-Type')?.startsWith('text/event-stream') === true;
+}
+
+/** Until the stream ends, or nobody is at the other end any more: then the stream is cancelled. */
+async function sendPieces(
+  outgoing: ServerResponse,
+  { headers, status }: Response,
+  pieces: ReadableStream<Uint8Array>,
+): Promise<void> {
+  const reader = pieces.getReader();
+  outgoing.once('close', () => void reader.cancel().catch(() => {}));
+  outgoing.setHeaders(headers);
+  outgoing.writeHead(status);
+  outgoing.flushHeaders();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || outgoing.destroyed) break;
+    if (!outgoing.write(value)) await drained(outgoing);
+  }
+  outgoing.end();
+}
+
+/** Resolves when more can be written, or never will be. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off('drain', done);
+      outgoing.off('close', done);
+      resolve();
+    };
+    outgoing.on('drain', done);
+    outgoing.on('close', done);
+  });
 }
 
 /** The URL of a request target, its host where the target names none. A path may begin with two slashes. */
