@@ -166,7 +166,12 @@ export interface PolicyTest {
  * none: the service refuses such a policy with its test report. What could not be read is left out of
  * the entry; a source that could not be read is the host of that name, which is in no `hosts`.
  */
-export type TestFaults = readonly Placed<string>[];
+export type TestFaults = readonly TestFault[];
+
+/** One of them, and how to mend it: found only when it is asked for, as there may be many. */
+export interface TestFault extends Placed<string> {
+  readonly hint?: () => string | undefined;
+}
 
 export interface TestDestination {
   readonly alias: Alias;
@@ -188,6 +193,14 @@ export interface SshTest {
   readonly faults: TestFaults;
 }
 
+/** Something in the text that is taken, and has no effect here. */
+export interface Warning {
+  readonly place: Place;
+  readonly message: string;
+  /** What to do instead. */
+  readonly hint: string | undefined;
+}
+
 /**
  * The whole policy. `rules` is undefined when the text has neither `acls` nor `grants`: then everyone
  * may talk to everyone; an empty list allows nothing. Grants come before acls.
@@ -207,6 +220,8 @@ export interface Policy {
   readonly tests: readonly PolicyTest[];
   readonly sshTests: readonly SshTest[];
   readonly randomizeClientPort: boolean;
+  /** In the order of the text. */
+  readonly warnings: readonly Warning[];
 }
 
 /** The policy that allows everything: what `{}` says. */
@@ -223,4 +238,5 @@ export const ALLOW_ALL: Policy = {
   tests: [],
   sshTests: [],
   randomizeClientPort: false,
+  warnings: [],
 };

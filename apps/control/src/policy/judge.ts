@@ -80,10 +80,10 @@ export async function testPolicy(
   const steps = policyTestSteps(engine, nameOf);
   let step = steps.next();
   for (; step.done !== true; step = steps.next()) await turn();
-  const problems = step.value.map(({ place, message }): Problem => ({
+  const problems = step.value.map(({ place, message, hint }): Problem => ({
     place,
     message,
-    hint: undefined,
+    hint,
   }));
   if (problems.length === 0) return undefined;
   return { reason: 'tests', text: `test(s) failed:\n${formatProblems(problems)}`, problems };

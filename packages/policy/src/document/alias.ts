@@ -10,13 +10,18 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import { parsePrefixMasked, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
 import { type Alias, type Autogroup, AUTOGROUPS } from '../policy.ts';
-import { didYouMean } from './nearest.ts';
+import { askFor, didYouMean, nearest } from './nearest.ts';
 import { quote } from './problem.ts';
 
 /** What is wrong with a piece of text; the caller knows where it stands. */
 export interface Fault {
   readonly message: string;
   readonly hint?: string | (() => string | undefined);
+}
+
+/** How to mend it. */
+export function hintOf({ hint }: Fault): string | undefined {
+  return typeof hint === 'function' ? hint() : hint;
 }
 
 const AUTOGROUP_PREFIX = 'autogroup:';
@@ -35,7 +40,12 @@ export function parseAlias(source: string): Result<Alias, Fault> {
   if (colon === -1) return ok({ kind: 'host', name: text });
   return fail({
     message: `invalid alias format: ${quote(text)}`,
-    hint: 'a name with a colon begins with group:, tag:, autogroup:, ipset: or user:',
+    hint: () => {
+      const meant = nearest(text.slice(0, colon + 1), PREFIXED.keys());
+      return meant === undefined
+        ? 'a name with a colon begins with group:, tag:, autogroup:, ipset: or user:'
+        : askFor(meant + text.slice(colon + 1));
+    },
   });
 }
 
@@ -70,7 +80,7 @@ function parseDomain(text: string): Result<Alias, Fault> {
     return ok({ kind: 'domain', domain });
   return fail({
     message: `${quote(text)} is not of the form user:*@domain`,
-    hint: 'name one user without "user:"',
+    hint: 'for one user write the name without "user:"',
   });
 }
 

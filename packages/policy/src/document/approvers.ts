@@ -3,23 +3,18 @@
  *
  * Source: Tailscale's policy file syntax §Auto approvers.
  */
-import { parsePrefixMasked } from '@malla/ip/prefix';
+import { formatPrefix, parsePrefixMasked } from '@malla/ip/prefix';
 import type { AutoApprovers } from '../policy.ts';
+import { parseAliasPrefix } from './alias.ts';
+import { askFor } from './nearest.ts';
 import { quote } from './problem.ts';
 import { type FieldTable, readEntries, readFields, type Value } from './read.ts';
 import { OWNER, readAliases, type Scope } from './selectors.ts';
+import { UNSUPPORTED_FIELDS } from './unsupported.ts';
 
 const FIELDS: FieldTable<'routes' | 'exitNode'> = {
   names: ['routes', 'exitNode'],
-  refused: new Map([
-    [
-      'services',
-      {
-        why: 'this server has no services',
-        instead: 'name the tag of the devices that offer it in the rules',
-      },
-    ],
-  ]),
+  refused: UNSUPPORTED_FIELDS.autoApprovers,
 };
 
 /** Reads `autoApprovers`. */
@@ -31,7 +26,9 @@ export function readAutoApprovers(scope: Scope, at: Value | undefined): AutoAppr
     const approvers = readAliases(scope, OWNER, value);
     const prefix = parsePrefixMasked(name.trim());
     if (prefix.ok) return [{ prefix: prefix.value, place, approvers }];
-    problems.add(place, `invalid prefix: ${quote(name)}`, 'such as 192.0.2.0/24');
+    const address = parseAliasPrefix(name.trim());
+    const meant = address === undefined ? undefined : askFor(formatPrefix(address));
+    problems.add(place, `invalid prefix: ${quote(name)}`, meant ?? 'such as 192.0.2.0/24');
     return [];
   });
   return { routes, exitNode: readAliases(scope, OWNER, fields.exitNode) };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { policyOf, problemsOf } from './testing/policies.ts';
+import { UNSUPPORTED_ATTRIBUTES } from './unsupported.ts';
 
 const attrs = (fields: object): object => ({ nodeAttrs: [{ target: ['*'], ...fields }] });
 
@@ -48,9 +49,21 @@ describe('node attributes', () => {
     );
   });
 
-  test('that this server cannot make true are refused with a reason', () => {
-    assert.deepEqual(problemsOf(attrs({ attr: ['funnel'] })), [
-      'nodeAttrs[0].attr[0]: "funnel" is not supported: this server has no way in from the internet',
-    ]);
+  for (const [name, { why, instead }] of UNSUPPORTED_ATTRIBUTES) {
+    test(`that this server cannot make true are warned of, and given to nobody: ${name}`, () => {
+      const { nodeAttributes, warnings } = policyOf(attrs({ attr: [name, 'nextdns:abc'] }));
+      assert.deepEqual(
+        nodeAttributes[0]?.attributes.map(({ value }) => value),
+        ['nextdns:abc'],
+      );
+      assert.deepEqual(
+        warnings.map(({ place, message, hint }) => [place.path, message, hint]),
+        [['nodeAttrs[0].attr[0]', `"${name}" has no effect: ${why}`, instead]],
+      );
+    });
+  }
+
+  test('are no reason for a warning otherwise', () => {
+    assert.deepEqual(policyOf(attrs({ attr: ['drive:share', 'funnels'] })).warnings, []);
   });
 });

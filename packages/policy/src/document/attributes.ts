@@ -7,49 +7,30 @@ import type { NodeAttributes } from '../policy.ts';
 import { ASSIGNABLE, readCapabilities } from './capabilities.ts';
 import { readPool } from './pools.ts';
 import { quote } from './problem.ts';
-import {
-  type FieldTable,
-  placeOf,
-  readFields,
-  readList,
-  readTexts,
-  type Refusal,
-  type Value,
-} from './read.ts';
+import { type FieldTable, placeOf, readFields, readList, readTexts, type Value } from './read.ts';
 import { readAliases, type Scope, TARGET } from './selectors.ts';
+import { UNSUPPORTED_ATTRIBUTES } from './unsupported.ts';
 
 const FIELDS: FieldTable<'target' | 'attr' | 'app' | 'ipPool'> = {
   names: ['target', 'attr', 'app', 'ipPool'],
 };
 
-/** Attributes that make clients offer what this server cannot give them. */
-const REFUSED: ReadonlyMap<string, Refusal> = new Map([
-  [
-    'funnel',
-    {
-      why: 'this server has no way in from the internet',
-      instead: 'put a reverse proxy on a public host that is in the tailnet',
-    },
-  ],
-]);
-
 /** Reads `nodeAttrs`. */
 export function readNodeAttributes(scope: Scope, at: Value | undefined): readonly NodeAttributes[] {
-  const { problems } = scope;
+  const { problems, warnings } = scope;
   return readList(problems, at).map((entry) => {
     const fields = readFields(problems, entry, FIELDS);
     const targets = readAliases(scope, TARGET, fields.target);
     return {
       place: placeOf(entry),
       targets,
-      attributes: readTexts(problems, fields.attr).map(({ text, value }) => {
-        const refused = REFUSED.get(text);
+      attributes: readTexts(problems, fields.attr).flatMap(({ text, value }) => {
         const place = placeOf(value);
         if (text === '') problems.add(place, 'an attribute cannot be empty');
-        if (refused !== undefined) {
-          problems.add(place, `${quote(text)} is not supported: ${refused.why}`, refused.instead);
-        }
-        return { value: text, place };
+        const vain = UNSUPPORTED_ATTRIBUTES.get(text);
+        if (vain === undefined) return [{ value: text, place }];
+        warnings.add(place, `${quote(text)} has no effect: ${vain.why}`, vain.instead);
+        return [];
       }),
       app: readCapabilities(problems, fields.app, ASSIGNABLE),
       pool: readPool(problems, fields.ipPool, targets),

@@ -29,7 +29,7 @@ describe('groups', () => {
     ]);
     assert.equal(
       hintsOf({ groups: { 'group:a': ['ada'] }, tagOwners: {} })[0],
-      'a local user is written "ada@"',
+      'did you mean "ada@"?',
     );
   });
 
@@ -146,13 +146,16 @@ describe('autoApprovers', () => {
 
   test('with a route that is none or an approver that is not defined are refused', () => {
     const routes = { '10.0.0.1': [], '10.0.0.0/8': ['tag:no', 'nas'] };
-    assert.deepEqual(problemsOf({ autoApprovers: { routes, exitNode: 'tag:web', services: {} } }), [
-      'autoApprovers.routes["10.0.0.1"]: invalid prefix: "10.0.0.1"',
-      'autoApprovers.routes["10.0.0.0/8"][0]: tag not found: "tag:no"',
-      'autoApprovers.routes["10.0.0.0/8"][1]: invalid owner: "nas"',
-      'autoApprovers.exitNode: expected a list, not a string',
-      'autoApprovers.services: "services" is not supported: this server has no services',
-    ]);
+    assert.deepEqual(
+      problemsOf({ autoApprovers: { routes, exitNode: 'tag:web', services: { 'svc:a': ['tag:web'] } } }),
+      [
+        'autoApprovers.routes["10.0.0.1"]: invalid prefix: "10.0.0.1"',
+        'autoApprovers.routes["10.0.0.0/8"][0]: tag not found: "tag:no"',
+        'autoApprovers.routes["10.0.0.0/8"][1]: invalid owner: "nas"',
+        'autoApprovers.exitNode: expected a list, not a string',
+        'autoApprovers.services: "services" is not supported: this server has no services',
+      ],
+    );
   });
 });
 

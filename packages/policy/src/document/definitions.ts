@@ -7,6 +7,8 @@
 import type { Prefix } from '@malla/ip/prefix';
 import type { Alias, Placed } from '../policy.ts';
 import { type Fault, parseAlias, parseAliasPrefix } from './alias.ts';
+import { prefixHint, userMeantBy } from './meant.ts';
+import { askFor } from './nearest.ts';
 import { type ProblemList, quote } from './problem.ts';
 import { type Entry, isNull, placeOf, readTexts, readText } from './read.ts';
 import { OWNER, readAliases, type Scope } from './selectors.ts';
@@ -68,7 +70,10 @@ export function readTagOwners(
   return new Map(
     entries.map(({ name, place, value }) => {
       const fault = tagNameFault(name);
-      if (fault !== undefined) scope.problems.add(place, `tagOwners[${quote(name)}]: ${fault}`);
+      if (fault !== undefined) {
+        const hint = prefixHint(name, 'tag:');
+        scope.problems.add(place, `tagOwners[${quote(name)}]: ${fault}`, hint);
+      }
       const owners = readAliases(scope, OWNER, value);
       const admins: Alias = { kind: 'autogroup', name: 'admin' };
       const empty = value.tree.kind === 'list' && value.tree.items.length === 0;
@@ -79,7 +84,8 @@ export function readTagOwners(
 
 function groupNameFault(name: string): Fault | undefined {
   if (!name.startsWith('group:') || name === 'group:') {
-    return { message: `group must start with 'group:', got: ${quote(name)}` };
+    const message = `group must start with 'group:', got: ${quote(name)}`;
+    return { message, hint: () => prefixHint(name, 'group:') };
   }
   const alias = parseAlias(name);
   return alias.ok ? undefined : alias.error;
@@ -94,14 +100,15 @@ function memberFault(group: string, text: string): Fault | undefined {
   }
   const alias = parseAlias(text);
   if (alias.ok && alias.value.kind === 'user') return undefined;
-  const bare = alias.ok && alias.value.kind === 'host';
+  const meant = userMeantBy(text);
   return {
     message: `username must contain @, got: ${quote(text)}`,
-    hint: bare
-      ? `a local user is written ${quote(`${text}@`)}`
-      : 'only users can be members of a group',
+    hint: meant === undefined ? MEMBERS_ARE_USERS : askFor(meant),
   };
 }
+
+const MEMBERS_ARE_USERS =
+  'only users can be members of a group; name tags and autogroups beside it, in the rules';
 
 function tagNameFault(tag: string): string | undefined {
   if (!tag.startsWith('tag:')) return `tag must start with 'tag:', got: ${quote(tag)}`;

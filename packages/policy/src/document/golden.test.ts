@@ -7,8 +7,6 @@ const CATEGORIES = ['acl', 'grant', 'nodeattrs', 'policytest', 'routes', 'ssh', 
 
 /** Recorded answers that are not ours, each with the reason. */
 const DIFFERENT: Readonly<Record<string, string>> = {
-  'nodeattrs-attr-c1-funnel': 'Funnel needs the hosted way in from the internet',
-  'nodeattrs-funnel-f1-tag': 'Funnel needs the hosted way in from the internet',
   'nodeattrs-error-e3-autogroup-self': 'the service failed instead of answering; we say why',
   'ssh-b4': 'the service knows which domains a company has proved to own',
   'ssh-d1': 'the service knows which domains a company has proved to own',

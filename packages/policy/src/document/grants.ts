@@ -5,7 +5,7 @@
  */
 import type { Admission, Destination, Placed, Rule } from '../policy.ts';
 import { GRANTABLE, readCapabilities } from './capabilities.ts';
-import { didYouMean } from './nearest.ts';
+import { askFor, didYouMean } from './nearest.ts';
 import { quote } from './problem.ts';
 import { parseIpCapability } from './protocols.ts';
 import { type FieldTable, placeOf, readFields, readList, readTexts, type Value } from './read.ts';
@@ -90,7 +90,9 @@ function readVia({ problems, defined }: Scope, at: Value | undefined): readonly 
       const hint = (): string => didYouMean(text, defined.tags) ?? 'define it in "tagOwners"';
       problems.add(place, `tag ${quote(text)} not found`, hint);
     } else {
-      problems.add(place, 'via can only be a tag', 'give the routers a tag and name that');
+      const prefixed = `tag:${text}`;
+      const meant = defined.tags.has(prefixed) ? askFor(prefixed) : undefined;
+      problems.add(place, 'via can only be a tag', meant ?? 'give the routers a tag and name that');
     }
     return [];
   });

@@ -9,7 +9,8 @@
 import type { Prefix } from '@malla/ip/prefix';
 import { INTERNET } from '../engine/internet.ts';
 import { type Fault, parseAliasPrefix } from './alias.ts';
-import { didYouMean } from './nearest.ts';
+import { prefixHint } from './meant.ts';
+import { askFor, didYouMean } from './nearest.ts';
 import { quote } from './problem.ts';
 import { applySteps, type Step } from './ranges.ts';
 import { type Entry, placeOf, readTexts, type Value } from './read.ts';
@@ -35,7 +36,8 @@ export function readIpsets(
 ): ReadonlyMap<string, readonly Prefix[]> {
   for (const { name, place } of entries) {
     if (/^ipset:[^\s:]+$/.test(name)) continue;
-    scope.problems.add(place, `ipset must start with 'ipset:', got: ${quote(name)}`);
+    const hint = prefixHint(name, 'ipset:');
+    scope.problems.add(place, `ipset must start with 'ipset:', got: ${quote(name)}`, hint);
   }
   const steps = new Map(entries.map(({ name, value }) => [name, readSteps(scope, value)]));
   return new Resolution(scope, steps).all();
@@ -66,6 +68,9 @@ function parseTarget(defined: Defined, name: string): Target | Fault {
   if (defined.hosts.has(host)) {
     const known = defined.hosts.get(host);
     return { kind: 'prefixes', prefixes: known === undefined ? [] : [known] };
+  }
+  if (defined.ipsets.has(`ipset:${name}`)) {
+    return { message: `invalid ipset target: ${quote(name)}`, hint: askFor(`ipset:${name}`) };
   }
   return {
     message: `invalid ipset target: ${quote(name)}`,

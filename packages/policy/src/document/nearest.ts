@@ -28,7 +28,12 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
 /** A hint with the nearest name. */
 export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
   const meant = nearest(name, candidates);
-  return meant === undefined ? undefined : `did you mean ${JSON.stringify(meant)}?`;
+  return meant === undefined ? undefined : askFor(meant);
+}
+
+/** The hint that asks whether a name was meant. */
+export function askFor(meant: string): string {
+  return `did you mean ${JSON.stringify(meant)}?`;
 }
 
 /** Levenshtein's distance: letters to insert, remove or replace. */

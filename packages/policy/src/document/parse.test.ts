@@ -81,7 +81,12 @@ describe('a policy', () => {
   });
 
   test('with what only the hosted service has is refused, with the reason and what to do', () => {
-    const fields = { derpMap: {}, disableIPv4: true, OneCGNATRoute: '', extraDNSRecords: [] };
+    const fields = {
+      derpMap: { omitDefaultRegions: true },
+      disableIPv4: true,
+      OneCGNATRoute: 'mac-always',
+      extraDNSRecords: [{}],
+    };
     assert.deepEqual(problemsOf(fields), [
       'derpMap: "derpMap" is not supported: relays are part of the configuration',
       'disableIPv4: "disableIPv4" is not supported: it is an attribute of nodes',

@@ -3,7 +3,8 @@
  *
  * The sections that define names are looked at first, so that rules may stand before what they name.
  * Nothing is ignored: a field that this server does not enforce is a problem that says what to use
- * instead.
+ * instead, unless its value asks for nothing. Attributes that do no harm where they do nothing are
+ * warnings.
  *
  * Source: docs/reference/policy.md; Tailscale's policy file syntax.
  */
@@ -24,6 +25,7 @@ import { readSshTests } from './ssh-tests.ts';
 import { readSshRules } from './ssh.ts';
 import { readTests } from './tests.ts';
 import { parseTree } from './tree.ts';
+import { UNSUPPORTED_FIELDS } from './unsupported.ts';
 
 /** What a policy can have at its top. */
 export const SECTIONS = [
@@ -45,36 +47,7 @@ export const SECTIONS = [
 
 const FIELDS: FieldTable<(typeof SECTIONS)[number]> = {
   names: SECTIONS,
-  refused: new Map([
-    [
-      'derpmap',
-      {
-        why: 'relays are part of the configuration',
-        instead: 'set derp.urls and derp.paths there',
-      },
-    ],
-    [
-      'disableipv4',
-      {
-        why: 'it is an attribute of nodes',
-        instead: 'write "nodeAttrs": [{"target": ["*"], "attr": ["disable-ipv4"]}]',
-      },
-    ],
-    [
-      'onecgnatroute',
-      {
-        why: 'it is an attribute of nodes',
-        instead: 'write "nodeAttrs": [{"target": ["*"], "attr": ["one-cgnat?v=true"]}], or v=false',
-      },
-    ],
-    [
-      'extradnsrecords',
-      {
-        why: 'DNS records are not part of the policy',
-        instead: 'set dns.extra_records in the configuration, or run `malla dns records`',
-      },
-    ],
-  ]),
+  refused: UNSUPPORTED_FIELDS.policy,
 };
 
 /** Reads and checks a text. Time and memory are linear in its length, which is bounded. Never throws. */
@@ -99,12 +72,13 @@ function readPolicy(problems: ProblemList, root: Value): Policy {
     ipsets: names(ipsetEntries),
     postures: names(postureEntries),
   };
-  const scope: Scope = { problems, defined };
+  const warnings = new ProblemList();
+  const scope: Scope = { problems, warnings, defined };
   const defaults = readPostures(scope, fields.defaultSrcPosture);
   const rules = [...readGrants(scope, fields.grants), ...readAccessRules(scope, fields.acls)].map(
     (rule) => withDefault(rule, defaults),
   );
-  return {
+  const policy: Omit<Policy, 'warnings'> = {
     rules: fields.grants === undefined && fields.acls === undefined ? undefined : rules,
     groups: readGroups(problems, groupEntries),
     hosts: known(defined.hosts),
@@ -118,6 +92,7 @@ function readPolicy(problems: ProblemList, root: Value): Policy {
     sshTests: readSshTests(scope, fields.sshTests),
     randomizeClientPort: readBoolean(problems, fields.randomizeClientPort),
   };
+  return { ...policy, warnings: warnings.sorted() };
 }
 
 function names(entries: readonly { readonly name: string }[]): ReadonlySet<string> {

@@ -11,7 +11,8 @@ import { fail, ok, type Result } from '@malla/base/result';
 import type { Posture, PostureCondition } from '../policy.ts';
 import type { PostureAttributes } from '../tailnet.ts';
 import type { Fault } from './alias.ts';
-import { didYouMean } from './nearest.ts';
+import { prefixHint } from './meant.ts';
+import { askFor, didYouMean } from './nearest.ts';
 import { type ProblemList, quote } from './problem.ts';
 import { type Entry, placeOf, readEntries, readTexts, type Value } from './read.ts';
 
@@ -39,7 +40,8 @@ export function readPostureDefinitions(
   return new Map(
     entries.map(({ name, place, value }) => {
       if (!/^posture:[^\s:]+$/.test(name)) {
-        problems.add(place, `posture must start with 'posture:', got: ${quote(name)}`);
+        const hint = prefixHint(name, 'posture:');
+        problems.add(place, `posture must start with 'posture:', got: ${quote(name)}`, hint);
       }
       const conditions = readTexts(problems, value).flatMap(({ text, value: item }) => {
         const condition = parseCondition(text);
@@ -106,9 +108,13 @@ function attributeFault(attribute: string): Fault | undefined {
         didYouMean(attribute, NODE_ATTRIBUTES) ?? `there are ${NODE_ATTRIBUTES.join(', ')}`,
     };
   }
+  const known = NODE_ATTRIBUTES.find((name) => name === `node:${attribute}`);
   return {
     message: `posture attribute ${quote(attribute)} is not supported: nothing tells this server its value`,
-    hint: 'use attributes of nodes (node:…) and those that you set yourself (custom:…)',
+    hint:
+      known === undefined
+        ? 'use attributes of nodes (node:…) and those that you set yourself (custom:…)'
+        : askFor(known),
   };
 }
 

@@ -75,9 +75,11 @@ export function parseIpCapability(source: string): Result<Admission, Fault> {
     return meantProtocol ? fail({ ...ports.error, hint: `write "${text}:*"` }) : ports;
   }
   if (ports.value.length > 1) {
+    const protocol = text.slice(0, colon + 1);
+    const items = text.slice(colon + 1).split(',', 8);
     return fail({
       message: 'only one port range allowed',
-      hint: 'write several as items of the list',
+      hint: `write ${items.map((item) => quote(protocol + item.trim())).join(', ')} as items of the list`,
     });
   }
   const name = text.slice(0, colon);

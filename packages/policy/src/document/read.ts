@@ -38,7 +38,7 @@ export interface FieldTable<Name extends string> {
   readonly names: readonly Name[];
   /** Older names that the hosted service still takes, in lower case. */
   readonly legacy?: ReadonlyMap<string, Name>;
-  /** Fields that the hosted service has and we do not enforce, in lower case. */
+  /** Fields that the hosted service has and we do not enforce, in lower case. One that asks for nothing is taken. */
   readonly refused?: ReadonlyMap<string, Refusal>;
   /** Whether names that begin with `#` are comments. */
   readonly comments?: boolean;
@@ -181,18 +181,34 @@ function joinPath(path: string, name: string): string {
 
 function reportUnknown<Name extends string>(
   problems: ProblemList,
-  { name, place }: Entry,
+  { name, place, value }: Entry,
   lower: string,
   table: FieldTable<Name>,
 ): void {
   const refused = table.refused?.get(lower);
   if (refused !== undefined) {
+    if (asksForNothing(value.tree)) return;
     problems.add(place, `${quote(name)} is not supported: ${refused.why}`, refused.instead);
     return;
   }
   const fields = (): string =>
     didYouMean(name, table.names) ?? `it can be ${table.names.join(', ')}`;
   problems.add(place, `unknown field: ${quote(name)}`, fields);
+}
+
+/**
+ * Whether a value leaves a setting as it is: `false`, `""`, `null`, nothing, or an object of such members,
+ * as tools write that spell all settings out. Not deeper: in a map of things a `null` takes one away.
+ */
+function asksForNothing(tree: Tree): boolean {
+  if (isNothing(tree)) return true;
+  return tree.kind === 'object' && tree.members.every(({ value }) => isNothing(value));
+}
+
+function isNothing(tree: Tree): boolean {
+  if (tree.kind === 'object') return tree.members.length === 0;
+  if (tree.kind === 'list') return tree.items.length === 0;
+  return tree.value === null || tree.value === false || tree.value === '';
 }
 
 function typeName(tree: Tree): string {

@@ -9,8 +9,9 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import type { Prefix } from '@malla/ip/prefix';
 import type { Alias, Autogroup, Placed } from '../policy.ts';
-import { type Fault, parseAlias } from './alias.ts';
-import { didYouMean } from './nearest.ts';
+import { type Fault, hintOf, parseAlias } from './alias.ts';
+import { didYouMeanName } from './meant.ts';
+import { askFor, didYouMean } from './nearest.ts';
 import { type ProblemList, quote } from './problem.ts';
 import { placeOf, readTexts, type Value } from './read.ts';
 
@@ -27,6 +28,8 @@ export interface Defined {
 /** What the checks of all sections share. */
 export interface Scope {
   readonly problems: ProblemList;
+  /** What is taken and has no effect. */
+  readonly warnings: ProblemList;
   readonly defined: Defined;
 }
 
@@ -141,15 +144,18 @@ export const TEST_DESTINATION: Role = {
 /** Reads one name for a role. Never throws. */
 export function checkAlias(defined: Defined, role: Role, source: string): Result<Alias, Fault> {
   const text = source.trim();
+  const refuse = (fault: Fault): Result<never, Fault> => {
+    return fail({ ...fault, hint: () => didYouMeanName(text, defined, role) ?? hintOf(fault) });
+  };
   const alias = parseAlias(text);
-  if (!alias.ok) return alias;
+  if (!alias.ok) return refuse(alias.error);
   const { kind } = alias.value;
   const suits =
     role.kinds.has(kind) && (kind !== 'autogroup' || role.autogroups.has(alias.value.name));
-  if (!suits) return fail(role.refusal(text, alias.value));
+  if (!suits) return refuse(role.refusal(text, alias.value));
   const fault = undefinedName(defined, alias.value);
   if (fault === undefined) return ok(alias.value);
-  return fail({ ...fault, message: role.prefix(text) + fault.message });
+  return refuse({ ...fault, message: role.prefix(text) + fault.message });
 }
 
 /** Reads a list of names for a role; what is wrong is reported and left out. */
@@ -175,8 +181,11 @@ export function readPostures(
   return readTexts(problems, at).flatMap(({ text, value }) => {
     const place = placeOf(value);
     if (defined.postures.has(text)) return [{ value: text, place }];
-    const where = 'define it in "postures"';
-    const hint = (): string => didYouMean(text, defined.postures) ?? where;
+    const prefixed = `posture:${text}`;
+    const hint = (): string =>
+      defined.postures.has(prefixed)
+        ? askFor(prefixed)
+        : (didYouMean(text, defined.postures) ?? 'define it in "postures"');
     problems.add(place, `posture not found: ${quote(text)}`, hint);
     return [];
   });
@@ -196,9 +205,7 @@ function undefinedName(defined: Defined, alias: Alias): Fault | undefined {
         ? undefined
         : {
             message: `host not defined in policy: ${quote(alias.name)}: invalid address`,
-            hint: () =>
-              didYouMean(alias.name, defined.hosts.keys()) ??
-              'define it in "hosts"; a user has an @ in the name, a tag begins with tag:',
+            hint: 'define it in "hosts"; a user has an @ in the name, a tag begins with tag:',
           };
     case 'any':
     case 'user':

@@ -4,8 +4,9 @@
  *
  * Source: Tailscale's policy file syntax §SSH Tests. Observed: the hosted service, May 2026.
  */
-import type { Alias, Placed, SshTest } from '../policy.ts';
-import { parseAlias } from './alias.ts';
+import type { Alias, Placed, SshTest, TestFault } from '../policy.ts';
+import { hintOf, parseAlias } from './alias.ts';
+import { didYouMeanName } from './meant.ts';
 import { didYouMean } from './nearest.ts';
 import { quote } from './problem.ts';
 import { type FieldTable, placeOf, readFields, readList, readTexts, type Value } from './read.ts';
@@ -27,7 +28,7 @@ function readSshTest(scope: Scope, entry: Value): SshTest {
   const { problems } = scope;
   const fields = readFields(problems, entry, FIELDS);
   const place = placeOf(entry);
-  const faults: Placed<string>[] = [];
+  const faults: TestFault[] = [];
   refuseSource(scope, fields.src);
   const source = readTestSource(scope, entry, fields, faults);
   const items = readTexts(problems, fields.dst);
@@ -62,7 +63,7 @@ function readDestination(
   { problems, defined }: Scope,
   text: string,
   value: Value,
-  faults: Placed<string>[],
+  faults: TestFault[],
 ): readonly Placed<Alias>[] {
   const place = placeOf(value);
   const parsed = parseAlias(text);
@@ -81,11 +82,14 @@ function readDestination(
       !isRange(parsed.value, defined));
   if (!allowed) {
     const message = `SSH tests dst contains disallowed element ${quote(text)}`;
-    problems.add(place, message, 'name a user, a group, a tag, an autogroup, a host or an address');
+    const hint = (): string =>
+      didYouMeanName(text, defined, TEST_DESTINATION) ??
+      'name a user, a group, a tag, an autogroup, a host or an address';
+    problems.add(place, message, hint);
     return [];
   }
   const alias = checkAlias(defined, TEST_DESTINATION, text);
   if (alias.ok) return [{ value: alias.value, place }];
-  faults.push({ value: alias.error.message, place });
+  faults.push({ value: alias.error.message, place, hint: () => hintOf(alias.error) });
   return [];
 }

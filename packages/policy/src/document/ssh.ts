@@ -17,22 +17,16 @@ import {
   type Value,
 } from './read.ts';
 import { readAliases, readPostures, type Scope, SSH_DESTINATION, SSH_SOURCE } from './selectors.ts';
+import { UNSUPPORTED_FIELDS } from './unsupported.ts';
 
 /** A week. */
 export const MAX_CHECK_PERIOD_MS = 168 * 3_600_000;
 
 type FieldName = 'action' | 'src' | 'dst' | 'users' | 'checkPeriod' | 'acceptEnv' | 'srcPosture';
 
-const RECORDING = {
-  why: 'sessions are not recorded here',
-  instead: 'record them on the host that is logged in to',
-};
 const FIELDS: FieldTable<FieldName> = {
   names: ['action', 'src', 'dst', 'users', 'checkPeriod', 'acceptEnv', 'srcPosture'],
-  refused: new Map([
-    ['recorder', RECORDING],
-    ['enforcerecorder', RECORDING],
-  ]),
+  refused: UNSUPPORTED_FIELDS.ssh,
 };
 
 /** Reads `ssh`. */

@@ -5,10 +5,12 @@
  *
  * Source: Tailscale's policy file syntax §Tests. Observed: the hosted service, May 2026.
  */
+import { fail, ok, type Result } from '@malla/base/result';
 import { ADDRESS_BITS } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
-import type { Alias, Place, Placed, PolicyTest, TestDestination } from '../policy.ts';
+import type { Alias, Place, Placed, PolicyTest, TestDestination, TestFault } from '../policy.ts';
 import type { PostureAttributes } from '../tailnet.ts';
+import { type Fault, hintOf } from './alias.ts';
 import { parsePorts, splitHostPorts } from './ports.ts';
 import { readSourceAttributes } from './postures.ts';
 import { quote } from './problem.ts';
@@ -48,14 +50,16 @@ export function readTestSource(
   { problems, defined }: Scope,
   entry: Value,
   fields: { readonly src?: Value; readonly srcPostureAttrs?: Value },
-  faults: Placed<string>[],
+  faults: TestFault[],
 ): { readonly source: Placed<Alias>; readonly sourceAttributes: PostureAttributes } {
   const text = readText(problems, fields.src)?.trim() ?? '';
   const place = placeOf(fields.src ?? entry);
   const alias = text === '' ? undefined : checkAlias(defined, TEST_SOURCE, text);
   const fault = alias === undefined ? 'a test must have a non-empty src' : undefined;
   if (fault !== undefined) faults.push({ value: fault, place });
-  if (alias?.ok === false) faults.push({ value: alias.error.message, place });
+  if (alias?.ok === false) {
+    faults.push({ value: alias.error.message, place, hint: () => hintOf(alias.error) });
+  }
   const value: Alias = alias?.ok === true ? alias.value : { kind: 'host', name: text };
   const sourceAttributes = readSourceAttributes(problems, fields.srcPostureAttrs);
   return { source: { value, place }, sourceAttributes };
@@ -77,15 +81,17 @@ function readTest(scope: Scope, entry: Value): PolicyTest {
   const { problems } = scope;
   const fields = readFields(problems, entry, FIELDS);
   const place = placeOf(entry);
-  const faults: Placed<string>[] = [];
+  const faults: TestFault[] = [];
   const source = readTestSource(scope, entry, fields, faults);
   const protocols = readProtocols(scope, fields.proto, faults);
   const read = (name: 'accept' | 'deny'): readonly TestDestination[] =>
     readTexts(problems, fields[name]).flatMap(({ text, value }) => {
       const at = placeOf(value);
       const destination = parseDestination(scope.defined, text, at);
-      if (typeof destination !== 'string') return [destination];
-      faults.push({ value: `${name} ${quote(text)}: ${destination}`, place: at });
+      if (destination.ok) return [destination.value];
+      const { error } = destination;
+      const told = `${name} ${quote(text)}: ${error.message}`;
+      faults.push({ value: told, place: at, hint: () => hintOf(error) });
       return [];
     });
   const accept = read('accept');
@@ -99,7 +105,7 @@ function readTest(scope: Scope, entry: Value): PolicyTest {
 function readProtocols(
   { problems }: Scope,
   at: Value | undefined,
-  faults: Placed<string>[],
+  faults: TestFault[],
 ): readonly number[] {
   const text = readText(problems, at)?.trim() ?? '';
   if (at === undefined || text === '') return [];
@@ -110,20 +116,25 @@ function readProtocols(
   return [];
 }
 
-/** The destination, or what is wrong with it. */
-function parseDestination(defined: Defined, text: string, place: Place): TestDestination | string {
+function parseDestination(
+  defined: Defined,
+  text: string,
+  place: Place,
+): Result<TestDestination, Fault> {
   const split = splitHostPorts(text);
-  if (!split.ok) return split.error.message;
+  // One port, not all of them, is what a test is about.
+  if (!split.ok)
+    return fail({ message: split.error.message, hint: `such as ${quote(`${text}:22`)}` });
   const alias = checkAlias(defined, TEST_DESTINATION, split.value.host);
   const ports = parsePorts(split.value.ports);
-  if (!ports.ok) return ports.error.message;
+  if (!ports.ok) return ports;
   const [range, ...more] = ports.value;
   if (range === undefined || more.length > 0 || range.first !== range.last) {
-    return 'test destination port must be a single port';
+    return fail({ message: 'test destination port must be a single port' });
   }
-  if (!alias.ok) return alias.error.message;
+  if (!alias.ok) return alias;
   if (isRange(alias.value, defined) || split.value.host.includes('/')) {
-    return 'test destination must be a single host, not a CIDR range';
+    return fail({ message: 'test destination must be a single host, not a CIDR range' });
   }
-  return { alias: alias.value, port: range.first, place, text };
+  return ok({ alias: alias.value, port: range.first, place, text });
 }

@@ -24,6 +24,8 @@ import { formatAlias, formatService, Protocol } from './words.ts';
 export interface TestFailure {
   readonly place: Place;
   readonly message: string;
+  /** How to mend it, where the test itself is at fault. */
+  readonly hint?: string | undefined;
 }
 
 /** What a test without a protocol means: one of them is enough. */
@@ -230,7 +232,9 @@ function taking(end: End, attributes: PostureAttributes): End {
 }
 
 function faultsOf({ faults }: PolicyTest | SshTest): readonly TestFailure[] {
-  return faults.map(({ value, place }) => ({ place, message: value }));
+  return faults
+    .slice(0, MAX_FAILURES)
+    .map(({ value, place, hint }) => ({ place, message: value, hint: hint?.() }));
 }
 
 function nobody({ source }: PolicyTest | SshTest): TestFailure {
