@@ -35,14 +35,14 @@ const shown = globSync(TEXTS, { cwd: ROOT }).flatMap((path) => {
 describe('commands that our texts show', () => {
   test('are found in prose, in blocks of code and in comments', () => {
     assert.ok(linesOf('docs/guide/policy.md').includes('malla configtest'));
-    assert.ok(linesOf('docs/guide/policy.md').includes('malla policy set -f policy.hujson'));
+    assert.ok(linesOf('docs/guide/policy.md').includes('malla policy set policy.hujson'));
     assert.ok(linesOf('deploy/compose.yaml').includes('malla users create vpn1'));
   });
 
   test('would not be understood with a word or a flag that there is not, or without one that it needs', () => {
     assert.match(problemWith('malla users lisst') ?? '', /unknown command "lisst"/);
     assert.match(problemWith('malla nodes list --colour') ?? '', /unknown flag: --colour/);
-    assert.match(problemWith('malla policy check FILE') ?? '', /required flag/);
+    assert.match(problemWith('malla nodes rename NAME') ?? '', /required flag/);
     assert.equal(problemWith("malla policy check -f 'my policy' # or another"), undefined);
   });
 

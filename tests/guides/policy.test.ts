@@ -79,6 +79,21 @@ describe('the guide to policies', () => {
     assert.ok((await newcomer.says('malla policy get')).includes('10.0.0.0/24'));
   });
 
+  test('goes back to no policy, and from there', async () => {
+    const printed = await newcomer.types(guide.take('Go back to no policy', 'sh'));
+    assert.match(printed, /^No policy is set: devices of one user see each other/m);
+    assert.match(await newcomer.says('malla policy history'), /^\d+ .*\| none +\| yes$/m);
+    assert.match(await newcomer.says('malla policy explain ann-mac ann-phone'), /no policy is set/);
+    const routes = '--identifier 4 --routes 192.168.1.0/24,0.0.0.0/0';
+    await newcomer.says(`malla nodes approve-routes ${routes}`);
+    const { text } = guide.take('The default as a policy', 'jsonc');
+    write('default.hujson', text);
+    const changes = await newcomer.says('malla policy preview default.hujson');
+    // The router is a tagged device here, and the text is for one of ann's.
+    assert.doesNotMatch(changes, /^ {2}- (?:peers|open|routes)/m);
+    await newcomer.says('malla policy rollback 1');
+  });
+
   test('keeps one in a file', async () => {
     write('policy.hujson', DATABASE);
     const text = guide.take('Where it is kept', 'yaml').text;

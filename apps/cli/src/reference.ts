@@ -44,7 +44,7 @@ Durations are \`30m\`, \`24h\`, \`90d\`. Flags may stand anywhere and be written
 - Operands that a command has no use for, and unknown commands in a group, are errors.
 - \`policy set --bypass-server-and-access-database-directly\` runs the policy's tests too, and refuses where a server runs.
 - Ours: \`serve\` with flags, \`db\`, \`relay\`, \`dns\`, \`debug c2n\`, \`debug via\`;
-  \`policy test\`, \`preview\`, \`explain\`, \`history\`, \`diff\`, \`rollback\`. Not here yet: \`oauth-clients\`.
+  \`policy unset\`, \`test\`, \`preview\`, \`explain\`, \`history\`, \`diff\`, \`rollback\`. Not here yet: \`oauth-clients\`.
 `;
 
 /** The whole document. */

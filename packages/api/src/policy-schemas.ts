@@ -122,7 +122,9 @@ export type PolicyProblem = z.output<typeof PolicyProblem>;
 
 export const PolicyVersion = z.object({
   id: Id,
-  source: z.enum(['file', 'database']),
+  source: z.enum(['file', 'database', 'none']).meta({
+    description: '`none`: from then on no policy was set.',
+  }),
   author: z.string().meta({
     description: '`file`, `local` for the unix socket, or the prefix of an API key.',
   }),
@@ -136,7 +138,9 @@ export type Names = z.output<typeof Names>;
 
 const Access = z.object({
   from: Names,
-  to: z.string().meta({ description: 'An address or prefix; `*` for the node itself.' }),
+  to: Names.meta({
+    description: 'Addresses and prefixes, `autogroup:internet`; `*` alone for the node itself.',
+  }),
   what: z.string().meta({ description: 'Such as `tcp:22`, or the name of an application.' }),
 });
 export type Access = z.output<typeof Access>;
@@ -161,7 +165,18 @@ export const PolicyChange = z.object({
 });
 export type PolicyChange = z.output<typeof PolicyChange>;
 
+const DefaultRule = z.enum(['same-user', 'allow-all']);
+const Warnings = z.array(PolicyProblem).meta({ description: 'What in it has no effect.' });
+
 export const PolicyBody = z.strictObject({ policy: PolicyText });
+export const ComparedBody = z
+  .strictObject({
+    policy: PolicyText.optional(),
+    unset: z.literal(true).optional().meta({ description: 'No policy, in place of one.' }),
+  })
+  .refine(({ policy, unset }) => (policy === undefined) === (unset === true), {
+    error: 'needs either policy or unset',
+  });
 export const OptionalPolicyBody = z.strictObject({
   policy: PolicyText.optional().meta({ description: 'Absent: the policy in force.' }),
 });
@@ -192,12 +207,19 @@ function isUnique(values: readonly unknown[]): boolean {
 }
 
 export const PolicyAnswer = z.object({ policy: z.string(), updatedAt: Time });
+export const PolicySetAnswer = PolicyAnswer.extend({
+  warnings: Warnings.optional().meta({ description: 'Absent: none.' }),
+});
+export const PolicyCheckAnswer = PolicySetAnswer.pick({ warnings: true });
+export const PolicyUnsetAnswer = z.object({
+  default: DefaultRule.meta({ description: 'Who sees whom now.' }),
+});
 export const PolicyStatusAnswer = z.object({
   mode: z.enum(['file', 'database']),
-  default: z.enum(['same-user', 'allow-all']).meta({
-    description: 'Who sees whom while no policy is set.',
+  default: DefaultRule.meta({ description: 'Who sees whom while no policy is set.' }),
+  version: PolicyVersion.nullable().meta({
+    description: 'What is in force; null: none was ever set, or none of them is understood.',
   }),
-  version: PolicyVersion.nullable().meta({ description: 'What is in force; null: no version.' }),
   warnings: z.array(z.string()),
 });
 export const PolicyHistoryAnswer = z.object({ versions: z.array(PolicyVersion) });
@@ -214,4 +236,5 @@ export const PreviewAnswer = z.object({
 export const PolicyChangesAnswer = z.object({
   changes: z.array(PolicyChange).readonly(),
   omitted: z.int().meta({ description: 'Nodes of which there are too many to be compared.' }),
+  warnings: Warnings,
 });

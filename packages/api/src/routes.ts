@@ -327,18 +327,27 @@ export const routes = {
   setPolicy: route('PUT', '/policy', {
     tag: 'Policy',
     summary: 'Put another policy in force',
-    description: 'Only with policy.mode database. Its tests are run before anything is changed.',
+    description:
+      'Only with policy.mode database. Its tests are run before anything is changed. An empty text, as interfaces send it to clear the policy, is none: see `DELETE /policy`.',
     body: p.PolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
-    answer: p.PolicyAnswer,
+    answer: p.PolicySetAnswer,
     codes: ['policy.read-only', 'policy.invalid', 'policy.busy'],
+  }),
+  unsetPolicy: route('DELETE', '/policy', {
+    tag: 'Policy',
+    summary: 'Go back to no policy',
+    description:
+      'Only with policy.mode database. From then on policy.default holds; the history has it as a version.',
+    answer: p.PolicyUnsetAnswer,
+    codes: ['policy.read-only', 'policy.busy'],
   }),
   checkPolicy: route('POST', '/policy/check', {
     tag: 'Policy',
     summary: 'Check a policy and run its tests, and change nothing',
     body: p.PolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
-    answer: s.NoContent,
+    answer: p.PolicyCheckAnswer,
     codes: ['policy.invalid', 'policy.busy'],
   }),
   testPolicy: route('POST', '/policy/test', {
@@ -361,8 +370,8 @@ export const routes = {
   }),
   comparePolicy: route('POST', '/policy/changes', {
     tag: 'Policy',
-    summary: 'What would change for whom in the live tailnet under another policy',
-    body: p.PolicyBody,
+    summary: 'What would change for whom in the live tailnet under another policy, or without one',
+    body: p.ComparedBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: p.PolicyChangesAnswer,
     codes: ['policy.invalid', 'policy.busy'],
@@ -402,7 +411,7 @@ export const routes = {
     tag: 'Policy',
     summary: 'Put an earlier version of the policy in force again, as a new one',
     body: p.RollbackBody,
-    answer: p.PolicyAnswer,
+    answer: p.PolicySetAnswer,
     codes: ['policy.read-only', 'policy.not-found', 'policy.invalid', 'policy.busy'],
   }),
 

@@ -1,8 +1,9 @@
 /** `malla configtest`: whether a server could start with this configuration. */
+import type { PolicyProblem } from '@malla/api/policy-schemas';
 import { MallaCommand } from '../command.ts';
 import { readServerConfig } from '../configuration.ts';
 import { action, type Cli } from '../invocation.ts';
-import { withPlaces } from './policy-text.ts';
+import { formatPolicyProblem, withPlaces } from './policy-text.ts';
 
 /** The command. */
 export function configTestCommand(cli: Cli): MallaCommand {
@@ -22,17 +23,20 @@ export function configTestCommand(cli: Cli): MallaCommand {
       const { formatNote } = await import('@malla/control/config/report');
       for (const warning of warnings) cli.terminal.err.write(`${formatNote(warning)}\n`);
       const { source } = config.policy;
-      if (typeof source === 'object') await checkPolicy(source.file);
+      if (typeof source !== 'object') return;
+      for (const warning of await checkPolicy(source.file)) {
+        cli.terminal.err.write(`Warning: ${formatPolicyProblem(source.file, warning)}\n`);
+      }
     }),
   );
   return configTest;
 }
 
-/** Its tests need a tailnet, and are not run. */
-async function checkPolicy(file: string): Promise<void> {
+/** What in it has no effect. Its tests need a tailnet, and are not run. */
+async function checkPolicy(file: string): Promise<readonly PolicyProblem[]> {
   const { checkPolicyFile } = await import('@malla/control/policy/policy-file');
   try {
-    await checkPolicyFile(file);
+    return await checkPolicyFile(file);
   } catch (error) {
     throw withPlaces(error, file);
   }

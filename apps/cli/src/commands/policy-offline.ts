@@ -8,6 +8,7 @@ import { createLogger } from '../log.ts';
 export interface OfflinePolicy {
   get(): Promise<AnswerOf<'getPolicy'>>;
   set(text: string): Promise<AnswerOf<'setPolicy'>>;
+  unset(): Promise<AnswerOf<'unsetPolicy'>>;
   check(text: string): Promise<AnswerOf<'checkPolicy'>>;
   close(): Promise<void>;
 }

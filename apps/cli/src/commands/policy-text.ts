@@ -4,7 +4,7 @@ import { MallaError } from '@malla/base/error';
 import { ListedError } from '../failure.ts';
 
 /** `policy.hujson:3:14: acls[0].dst[1]: what is wrong (how to mend it)`. */
-function formatPolicyProblem(file: string, problem: PolicyProblem): string {
+export function formatPolicyProblem(file: string = 'policy', problem: PolicyProblem): string {
   const { line, column, path, message, hint } = problem;
   // Some messages begin with the path.
   const where = path === '' || message.startsWith(path) ? '' : `${path}: `;
@@ -31,7 +31,7 @@ const TESTS_FAILED = 'test(s) failed';
 function listed(
   message: string,
   problems: readonly PolicyProblem[],
-  file: string = 'policy',
+  file: string | undefined,
 ): ListedError {
   return new ListedError(
     message,
@@ -66,7 +66,7 @@ function formatChange(change: PolicyChange): string {
 }
 
 function formatAccess({ from, to, what }: Access): string {
-  const there = to === '*' ? '' : ` at ${to}`;
+  const there = to.names[0] === '*' ? '' : ` at ${formatNames(to)}`;
   return `${what === '*' ? 'everything' : what}${there} to ${formatNames(from)}`;
 }
 

@@ -90,6 +90,69 @@ describe('malla policy', () => {
     }
   });
 
+  test('a file may stand without its flag, wherever a policy is taken from one', async () => {
+    for (const [command, request] of [
+      ['set', 'PUT /policy'],
+      ['check', 'POST /policy/check'],
+      ['test', 'POST /policy/test'],
+      ['preview', 'POST /policy/changes'],
+    ] as const) {
+      for (const line of [[file], ['-f', file], [file, '--file', file]]) {
+        const answers = {
+          'POST /policy/test': { tests: 0, failures: [] },
+          'POST /policy/changes': { changes: [], omitted: 0, warnings: [] },
+          'PUT /policy': STORED,
+        };
+        const { code, stderr, requests } = await runMalla(['policy', command, ...line], {
+          answers,
+        });
+        assert.deepEqual([code, stderr], [0, ''], command);
+        assert.deepEqual(requests, [[request, { policy: POLICY }]]);
+      }
+      const two = await runMalla(['policy', command, 'a', '-f', 'b']);
+      assert.deepEqual([two.code, two.requests], [1, []]);
+      assert.match(two.stderr, /two files are given: "a" and --file "b"/);
+    }
+  });
+
+  test('what has no effect is a warning with its place, for programs in the answer', async () => {
+    const warning = { ...BAD.problems[0], message: '"funnel" has no effect', hint: 'why' };
+    const answers = {
+      'POST /policy/check': { warnings: [warning] },
+      'PUT /policy': { ...STORED, warnings: [warning] },
+      'POST /policy/changes': { changes: [], omitted: 0, warnings: [warning] },
+      'POST /policy/rollback': { ...STORED, warnings: [warning] },
+    };
+    for (const line of [
+      ['check', file],
+      ['set', file],
+      ['preview', file],
+      ['rollback', '2'],
+    ]) {
+      const { code, stderr } = await runMalla(['policy', ...line], { answers });
+      assert.deepEqual([code, stderr], [0, warningIn(line[1] === '2' ? 'version-2' : file)]);
+    }
+    const json = await runMalla(['policy', 'check', file, '-o', 'json'], { answers });
+    assert.deepEqual([JSON.parse(json.stdout), json.stderr], [{ warnings: [warning] }, '']);
+  });
+
+  test('unset says what holds from then on, and a preview shows it before', async () => {
+    for (const [rule, words] of [
+      ['same-user', 'devices of one user see each other, and nobody else does'],
+      ['allow-all', 'everybody sees everybody'],
+    ] as const) {
+      const answers = { 'DELETE /policy': { default: rule } };
+      const { code, stdout, requests } = await runMalla(['policy', 'unset'], { answers });
+      assert.deepEqual([code, requests], [0, ['DELETE /policy']]);
+      assert.equal(stdout, `No policy is set: ${words} (policy.default: ${rule}).\n`);
+    }
+    const answers = { 'POST /policy/changes': { changes: [], omitted: 0, warnings: [] } };
+    const preview = await runMalla(['policy', 'preview', '--unset'], { answers });
+    assert.deepEqual(preview.requests, [['POST /policy/changes', { unset: true }]]);
+    const both = await runMalla(['policy', 'preview', '--unset', file], { answers });
+    assert.deepEqual([both.code, both.requests], [1, []]);
+  });
+
   test('the database is opened directly only by whoever says yes', async () => {
     for (const flag of ['server', 'grpc']) {
       const line = ['policy', 'get', `--bypass-${flag}-and-access-database-directly`];
@@ -114,14 +177,17 @@ describe('malla policy', () => {
         nodes: names('db', 'web'),
         peers: { gained: names('ann-laptop'), lost: { count: 60, names: ['bob-1', 'bob-2'] } },
         access: {
-          gained: [{ from: names('ann-laptop'), to: '*', what: 'tcp:22' }],
-          lost: [{ from: names('anyone'), to: '10.0.0.0/24', what: '*' }],
+          gained: [
+            { from: names('ann-laptop'), to: names('*'), what: 'tcp:22' },
+            { from: names('ann-laptop'), to: names('autogroup:internet'), what: '*' },
+          ],
+          lost: [{ from: names('anyone'), to: { count: 60, names: ['10.0.0.0/24'] }, what: '*' }],
         },
         ssh: { gained: [{ from: names('ann-laptop'), user: '*', action: 'check' }], lost: [] },
         attributes: { gained: names('funnel'), lost: NO_NAMES },
       },
     ];
-    const answers = { 'POST /policy/changes': { changes, omitted: 0 } };
+    const answers = { 'POST /policy/changes': { changes, omitted: 0, warnings: [] } };
     const { stdout } = await runMalla(['policy', 'preview', '-f', file], { answers });
     assert.equal(
       stdout,
@@ -129,14 +195,15 @@ describe('malla policy', () => {
         'db, web:',
         '  + peers     ann-laptop',
         '  + open      tcp:22 to ann-laptop',
+        '  + open      everything at autogroup:internet to ann-laptop',
         '  + ssh       ann-laptop as any user but root (check)',
         '  + attribute funnel',
         '  - peers     bob-1, bob-2 and 58 more',
-        '  - open      everything at 10.0.0.0/24 to anyone',
+        '  - open      everything at 10.0.0.0/24 and 59 more to anyone',
         '',
       ].join('\n'),
     );
-    const none = { 'POST /policy/changes': { changes: [], omitted: 0 } };
+    const none = { 'POST /policy/changes': { changes: [], omitted: 0, warnings: [] } };
     const same = await runMalla(['policy', 'preview', '-f', file], { answers: none });
     assert.equal(same.stdout, 'Nothing would change.\n');
   });
@@ -241,4 +308,8 @@ describe('malla policy', () => {
 
 function runTests(answer: object): Promise<Outcome> {
   return runMalla(['policy', 'test'], { answers: { 'POST /policy/test': answer } });
+}
+
+function warningIn(file: string): string {
+  return `Warning: ${file}:1:10: acls[0].dst[0]: "funnel" has no effect (why)\n`;
 }

@@ -4,19 +4,19 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
-import type { PolicyVersion } from '@malla/api/policy-schemas';
+import type { PolicyProblem, PolicyVersion } from '@malla/api/policy-schemas';
 import { messageOf } from '@malla/base/error';
-import { count as inRange, id, MallaCommand, option, required } from '../command.ts';
+import { count as inRange, id, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
 import { printable } from '../output/table.ts';
 import { formatTime } from '../output/time.ts';
 import { unifiedDiff } from '../output/unified-diff.ts';
 import { type OfflinePolicy, openOffline } from './policy-offline.ts';
-import { formatChanges, testsFailed, withPlaces } from './policy-text.ts';
+import { formatChanges, formatPolicyProblem, testsFailed, withPlaces } from './policy-text.ts';
 
 interface FromFile {
-  readonly file: string;
+  readonly file?: string;
 }
 
 interface Bypass {
@@ -24,7 +24,12 @@ interface Bypass {
   readonly bypassGrpcAndAccessDatabaseDirectly?: true;
 }
 
-const file = () => new Option('-f, --file <FILE>', 'HuJSON file with the policy');
+/** The file may stand alone or behind its flag: people write it both ways. */
+function takesFile(command: MallaCommand): MallaCommand {
+  return command
+    .argument('[FILE]', 'HuJSON file with the policy')
+    .addOption(new Option('-f, --file <FILE>', 'the same as a flag'));
+}
 
 const PROTOCOLS = ['tcp', 'udp', 'icmp', 'ipv6-icmp', 'sctp'] as const;
 
@@ -53,68 +58,85 @@ export function policyCommand(cli: Cli): MallaCommand {
       }),
     );
 
-  bypassable(policy.command('set'))
+  takesFile(bypassable(policy.command('set')))
     .aliases(['put', 'update'])
     .description('Put another policy in force; its tests are run first')
-    .addOption(required(file()))
     .action(
-      action<FromFile & Bypass>(cli, async (it) => {
-        const text = await read(it);
-        const answer = await explained(it, () =>
+      action<FromFile & Bypass>(cli, async (it, operand: string | undefined) => {
+        const from = await mustRead(it, operand);
+        const answer = await explained(from.name, () =>
           withPolicy(it, {
-            server: (client) => client.setPolicy({ policy: text }),
-            offline: (offline) => offline.set(text),
+            server: (client) => client.setPolicy({ policy: from.text }),
+            offline: (offline) => offline.set(from.text),
           }),
         );
+        warn(it, answer.warnings, from.name);
         await it.print(answer, 'Policy updated.');
       }),
     );
 
-  bypassable(policy.command('check'))
-    .description('Check a policy and run its tests, and change nothing')
-    .addOption(required(file()))
+  bypassable(policy.command('unset'))
+    .summary('Go back to no policy')
+    .description(
+      'Go back to no policy: from then on policy.default holds. `malla policy preview --unset` shows what that would change, and `malla policy rollback` takes it back.',
+    )
     .action(
-      action<FromFile & Bypass>(cli, async (it) => {
-        const text = await read(it);
-        const answer = await explained(it, () =>
+      action<Bypass>(cli, async (it) => {
+        const answer = await withPolicy(it, {
+          server: (client) => client.unsetPolicy(),
+          offline: (offline) => offline.unset(),
+        });
+        await it.print(answer, `No policy is set: ${DEFAULT_WORDS[answer.default]}.`);
+      }),
+    );
+
+  takesFile(bypassable(policy.command('check')))
+    .description('Check a policy and run its tests, and change nothing')
+    .action(
+      action<FromFile & Bypass>(cli, async (it, operand: string | undefined) => {
+        const from = await mustRead(it, operand);
+        const answer = await explained(from.name, () =>
           withPolicy(it, {
-            server: (client) => client.checkPolicy({ policy: text }),
-            offline: (offline) => offline.check(text),
+            server: (client) => client.checkPolicy({ policy: from.text }),
+            offline: (offline) => offline.check(from.text),
           }),
         );
+        warn(it, answer.warnings, from.name);
         await it.print(answer, 'Policy is valid');
       }),
     );
 
-  policy
-    .command('test')
+  takesFile(policy.command('test'))
     .description('Run the tests of the policy in force, or of another')
-    .addOption(file())
     .action(
-      action<Partial<FromFile>>(cli, async (it) => {
-        const text = await readIfGiven(it);
+      action<FromFile>(cli, async (it, operand: string | undefined) => {
+        const from = await readIfGiven(it, operand);
         const client = await it.connect();
-        const answer = await explained(it, () => client.testPolicy({ policy: text }));
+        const answer = await explained(from?.name, () => client.testPolicy({ policy: from?.text }));
         const { tests, failures } = answer;
         if (failures.length === 0 || it.options.output !== undefined) {
           await it.print(answer, tests === 1 ? '1 test passes' : `${tests} tests pass`);
         }
-        if (failures.length > 0) throw testsFailed(failures, it.options.file);
+        if (failures.length > 0) throw testsFailed(failures, from?.name);
       }),
     );
 
-  policy
-    .command('preview')
+  takesFile(policy.command('preview'))
     .summary('Show what would change for whom')
     .description(
       'Show what would change for whom: which peers, ports, routes, SSH logins and attributes nodes gain and lose.',
     )
-    .addOption(required(file()))
+    .option('--unset', 'show what would change if no policy were set')
     .action(
-      action<FromFile>(cli, async (it) => {
-        const text = await read(it);
+      action<FromFile & { readonly unset?: true }>(cli, async (it, operand: string | undefined) => {
+        const isUnset = it.options.unset === true;
+        const from = isUnset ? await readIfGiven(it, operand) : await mustRead(it, operand);
+        if (isUnset && from !== undefined) throw new UsageError('--unset goes with no file');
         const client = await it.connect();
-        const answer = await explained(it, () => client.comparePolicy({ policy: text }));
+        const answer = await explained(from?.name, () =>
+          client.comparePolicy(from === undefined ? { unset: true } : { policy: from.text }),
+        );
+        warn(it, answer.warnings, from?.name);
         await it.print(answer, formatChanges(answer.changes, answer.omitted));
       }),
     );
@@ -142,19 +164,19 @@ Both are the name of a node, an address, or what a policy names; the port may be
     .option('--ssh <USER>', 'explain a Tailscale SSH session as this user')
     .addOption(new Option('-f, --file <FILE>', 'by the policy of this file'))
     .action(
-      action<Partial<FromFile> & Explain>(cli, async (it, source: string, target: string) => {
-        const text = await readIfGiven(it);
+      action<FromFile & Explain>(cli, async (it, source: string, target: string) => {
+        const from = await readIfGiven(it, undefined);
         const client = await it.connect();
         const { destination, port } = destinationOf(target);
         const { proto, ssh: sshUser } = it.options;
-        const answer = await explained(it, () =>
+        const answer = await explained(from?.name, () =>
           client.explainPolicy({
             source,
             destination,
             port,
             protocol: proto,
             sshUser,
-            policy: text,
+            policy: from?.text,
           }),
         );
         await it.print(answer, answer.text);
@@ -215,11 +237,9 @@ Both are the name of a node, an address, or what a policy names; the port may be
       action(cli, async (it, number: string) => {
         const client = await it.connect();
         const version = id(number, 'ID');
-        const answer = await explained(
-          it,
-          () => client.rollbackPolicy({ id: version }),
-          `version-${version}`,
-        );
+        const name = `version-${version}`;
+        const answer = await explained(name, () => client.rollbackPolicy({ id: version }));
+        warn(it, answer.warnings, name);
         await it.print(answer, `Version ${version} of the policy is in force again`);
       }),
     );
@@ -264,26 +284,58 @@ async function withPolicy<T>(
   }
 }
 
-async function read(it: Invocation<FromFile>): Promise<string> {
-  const path = it.options.file;
+/** A text and the name of its file. */
+interface PolicyFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+async function mustRead(
+  it: Invocation<FromFile>,
+  operand: string | undefined,
+): Promise<PolicyFile> {
+  const from = await readIfGiven(it, operand);
+  if (from === undefined) throw new UsageError('required flag(s) "file" not set');
+  return from;
+}
+
+async function readIfGiven(
+  it: Invocation<FromFile>,
+  operand: string | undefined,
+): Promise<PolicyFile | undefined> {
+  const { file: flag } = it.options;
+  if (flag !== undefined && operand !== undefined && flag !== operand) {
+    throw new UsageError(`two files are given: "${operand}" and --file "${flag}"`);
+  }
+  const name = flag ?? operand;
+  if (name === undefined) return undefined;
   try {
-    return await readFile(resolve(it.cli.cwd, path), 'utf8');
+    return { name, text: await readFile(resolve(it.cli.cwd, name), 'utf8') };
   } catch (error) {
     throw new CommandError(`reading policy file: ${messageOf(error)}`, { cause: error });
   }
 }
 
-async function readIfGiven(it: Invocation<Partial<FromFile>>): Promise<string | undefined> {
-  const { file: path } = it.options;
-  return path === undefined ? undefined : read(it as Invocation<FromFile>);
+/** Says what in a policy has no effect; programs find it in the answer. */
+function warn(
+  it: Invocation,
+  warnings: readonly PolicyProblem[] | undefined,
+  name: string | undefined,
+): void {
+  if (it.options.output !== undefined) return;
+  for (const warning of warnings ?? []) {
+    it.cli.terminal.err.write(`Warning: ${printable(formatPolicyProblem(name, warning))}\n`);
+  }
 }
 
+const DEFAULT_WORDS = {
+  'same-user':
+    'devices of one user see each other, and nobody else does (policy.default: same-user)',
+  'allow-all': 'everybody sees everybody (policy.default: allow-all)',
+} as const;
+
 /** Runs a call, and says where in the file the problems are that the server finds. */
-async function explained<T>(
-  it: Invocation<Partial<FromFile>>,
-  call: () => Promise<T>,
-  name: string | undefined = it.options.file,
-): Promise<T> {
+async function explained<T>(name: string | undefined, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {

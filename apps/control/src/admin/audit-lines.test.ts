@@ -202,6 +202,12 @@ const STEPS: readonly Step[] = [
     message: 'policy in force',
     fields: { version: 3 },
   },
+  {
+    route: 'unsetPolicy',
+    call: ({ client }) => client.unsetPolicy(),
+    message: 'policy unset',
+    fields: { version: 4 },
+  },
 ];
 
 describe('whoever changes something by the API', () => {

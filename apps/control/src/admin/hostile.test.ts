@@ -83,6 +83,7 @@ const PLAUSIBLE: Readonly<Record<string, readonly unknown[]>> = {
   port: [22, 0, 65_535, 65_536, -1, 1.5],
   protocol: ['tcp', 'udp', 'icmp', 6, 256, 'igmp'],
   sshUser: ['root', 'ann', ''],
+  unset: [true, false],
 };
 
 /** A value for a field: mostly plausible, sometimes anything. */

@@ -31,6 +31,11 @@ describe('the policy over the API', () => {
   });
   afterEach(() => admin.close());
 
+  async function refusalOf(policy: string): Promise<string> {
+    const { body } = await admin.request('POST', '/api/v1/policy/check', { body: { policy } });
+    return (body as { readonly message: string }).message;
+  }
+
   test('is not found until it is set', async () => {
     assert.deepEqual(await refused(admin.client.getPolicy()), [
       'policy.not-found',
@@ -93,10 +98,6 @@ describe('the policy over the API', () => {
   });
 
   test('is refused in the words by which editors know what kind of mistake it is', async () => {
-    const refusalOf = async (policy: string): Promise<string> => {
-      const { body } = await admin.request('POST', '/api/v1/policy/check', { body: { policy } });
-      return (body as { readonly message: string }).message;
-    };
     for (const syntax of ['{', '{"acls": [}', 'acls', '{"acls": [] "hosts": {}}', '{}}']) {
       assert.match(await refusalOf(syntax), /^parsing HuJSON: 1:\d+: /);
     }
@@ -186,6 +187,74 @@ describe('the policy over the API', () => {
     );
     await admin.client.setPolicy({ policy: NOTHING });
     assert.deepEqual((await admin.client.comparePolicy({ policy: NOTHING })).changes, []);
+  });
+
+  test('is unset, which is a version like others, and says what holds then', async () => {
+    await admin.client.setPolicy({ policy: NOTHING });
+    const { changes } = await admin.client.comparePolicy({ unset: true });
+    assert.deepEqual(
+      changes.map(({ nodes, peers }) => [nodes.names, peers.gained.names]),
+      [
+        [
+          ['n1', 'n2'],
+          ['n1', 'n2'],
+        ],
+      ],
+    );
+    assert.deepEqual(await admin.client.unsetPolicy(), { default: 'allow-all' });
+    assert.deepEqual((await admin.client.comparePolicy({ unset: true })).changes, []);
+    assert.equal((await refused(admin.client.getPolicy()))[0], 'policy.not-found');
+    const { version } = await admin.client.policyStatus();
+    assert.deepEqual([version?.id, version?.source], ['2', 'none']);
+    assert.equal((await admin.client.getPolicyVersion({ id: '2' })).policy, '');
+    const question = { source: 'n1', destination: 'n2', port: 22 };
+    const { outcome, text } = await admin.client.explainPolicy(question);
+    assert.equal(outcome, 'allowed');
+    assert.match(text, /no policy is set: everything is allowed/);
+    assert.equal((await admin.client.rollbackPolicy({ id: '1' })).policy, NOTHING);
+    assert.equal((await admin.client.rollbackPolicy({ id: '2' })).policy, '');
+  });
+
+  test('is cleared by an empty text, as user interfaces send it, and by no other', async () => {
+    await admin.client.setPolicy({ policy: NOTHING });
+    const cleared = await admin.request('PUT', '/api/v1/policy', { body: { policy: '' } });
+    assert.deepEqual([cleared.status, (cleared.body as { policy: unknown }).policy], [200, '']);
+    assert.equal((await refused(admin.client.getPolicy()))[0], 'policy.not-found');
+    assert.equal((await admin.client.policyStatus()).version?.source, 'none');
+    for (const policy of [' ', '\n', '// nothing']) {
+      assert.equal((await refused(admin.client.setPolicy({ policy })))[0], 'policy.invalid');
+    }
+    assert.equal((await refused(admin.client.checkPolicy({ policy: '' })))[0], 'policy.invalid');
+  });
+
+  test('is compared with a text or with none, and not with both or neither', async () => {
+    for (const body of [{}, { policy: NOTHING, unset: true }, { unset: false }]) {
+      const { status } = await admin.request('POST', '/api/v1/policy/changes', { body });
+      assert.equal(status, 400, JSON.stringify(body));
+    }
+  });
+
+  test('of which parts have no effect is taken, and says which', async () => {
+    const policy = '{"nodeAttrs": [{"target": ["*"], "attr": ["funnel"]}]}';
+    const told = await Promise.all([
+      admin.client.checkPolicy({ policy }),
+      admin.client.comparePolicy({ policy }),
+      admin.client.setPolicy({ policy }),
+    ]);
+    for (const { warnings } of told) {
+      assert.deepEqual(
+        warnings?.map(({ path, message }) => [path, message]),
+        [
+          [
+            'nodeAttrs[0].attr[0]',
+            '"funnel" has no effect: this server has no way in from the internet',
+          ],
+        ],
+      );
+    }
+    const { warnings } = await admin.client.rollbackPolicy({ id: '1' });
+    assert.equal(warnings?.length, 1);
+    assert.deepEqual(await admin.client.checkPolicy({ policy: NOTHING }), {});
   });
 
   test('is explained, and another one is too', async () => {

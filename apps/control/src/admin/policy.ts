@@ -3,7 +3,7 @@ import { protocolNumber } from '@malla/api/policy-explain-schemas';
 import type { AnswerOf, HandlerInput } from '@malla/api/routes';
 import { MallaError } from '@malla/base/error';
 import { PolicyQuestions } from '../policy/questions.ts';
-import { policyView, problemView, versionView } from '../policy/views.ts';
+import { checkView, policyView, problemView, setView, versionView } from '../policy/views.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handlers.ts';
 import { idOf } from './input.ts';
@@ -13,6 +13,7 @@ export function policyHandlers({
 }: AdminDeps): HandlersOf<
   | 'getPolicy'
   | 'setPolicy'
+  | 'unsetPolicy'
   | 'checkPolicy'
   | 'testPolicy'
   | 'previewPolicy'
@@ -31,12 +32,18 @@ export function policyHandlers({
     },
 
     async setPolicy({ policy }, caller) {
-      return policyView({ inForce: await holder.set(policy, caller) });
+      // What user interfaces send to clear it.
+      if (policy === '') return setView(await holder.unset(caller));
+      return setView(await holder.set(policy, caller));
+    },
+
+    async unsetPolicy(_input, caller) {
+      await holder.unset(caller);
+      return { default: configured.default };
     },
 
     async checkPolicy({ policy }) {
-      await holder.check(policy);
-      return {};
+      return checkView(await holder.check(policy));
     },
 
     async testPolicy({ policy }) {
@@ -48,8 +55,10 @@ export function policyHandlers({
       return previewPolicy(input);
     },
 
-    comparePolicy({ policy }) {
-      return questions.changes(policy);
+    async comparePolicy({ policy }) {
+      // Absent with `unset`, as the schema has seen to.
+      const { warnings, ...changes } = await questions.changes(policy);
+      return { ...changes, warnings: warnings.map(problemView) };
     },
 
     async explainPolicy({ source, destination, port, protocol: named, sshUser, policy }) {
@@ -67,7 +76,7 @@ export function policyHandlers({
       return {
         mode: configured.source === 'database' ? 'database' : 'file',
         default: configured.default,
-        version: holder.inForce === undefined ? null : versionView(holder.inForce.version),
+        version: holder.version === undefined ? null : versionView(holder.version),
         warnings: [...holder.warnings],
       };
     },
@@ -78,12 +87,12 @@ export function policyHandlers({
     },
 
     async getPolicyVersion({ id }) {
-      const version = await holder.version(idOf(id));
+      const version = await holder.versionOf(idOf(id));
       return { version: versionView(version), policy: version.text };
     },
 
     async rollbackPolicy({ id }, caller) {
-      return policyView({ inForce: await holder.rollback(idOf(id), caller) });
+      return setView(await holder.rollback(idOf(id), caller));
     },
   };
 

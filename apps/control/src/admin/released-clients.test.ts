@@ -48,6 +48,7 @@ const REQUESTS: { readonly [N in RouteName]: CallInput<N> } = {
   authReject: { authId: AUTH_ID },
   getPolicy: {},
   setPolicy: { policy: POLICY },
+  unsetPolicy: {},
   checkPolicy: { policy: POLICY },
   testPolicy: { policy: POLICY },
   previewPolicy: {

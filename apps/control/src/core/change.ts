@@ -18,7 +18,7 @@ export interface AuditEntry {
   readonly timestamp: number;
 }
 
-/** A text of the policy that was in force, from when it was applied until the next one was. */
+/** What was in force from when it was applied until the next one was: a text, or none. */
 export interface PolicyVersion {
   readonly id: number;
   readonly tailnet: number;
@@ -26,13 +26,14 @@ export interface PolicyVersion {
   readonly source: PolicySource;
   /** `file`, `local` for whoever used the unix socket, or the prefix of an API key. */
   readonly author: string;
-  /** HuJSON as it was written. */
+  /** HuJSON as it was written; empty where the source is `none`. */
   readonly text: string;
   /** When it was applied, Unix ms. */
   readonly createdAt: number;
 }
 
-export const POLICY_SOURCES = ['file', 'database'] as const;
+/** `none`: somebody went back to no policy. */
+export const POLICY_SOURCES = ['file', 'database', 'none'] as const;
 export type PolicySource = (typeof POLICY_SOURCES)[number];
 
 /** A DNS record that an administrator added. */

@@ -13,7 +13,7 @@ export type FilterTexts = Pick<ReadonlyMap<string, string>, 'keys' | 'get'>;
 
 export interface Rules {
   /** The class a node belongs to, as a viewer and as one that is seen. */
-  classOf(node: Node): ClassKey;
+  classOf(node: Pick<Node, 'id' | 'userId'>): ClassKey;
   /** The classes whose nodes those of a class see, and that see it: symmetric. Names of classes without nodes may be among them. */
   seenBy(viewer: ClassKey): Iterable<ClassKey>;
   /** Which of the prefixes that a router serves nodes of a class may use, in the order given. */

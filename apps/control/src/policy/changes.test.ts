@@ -24,8 +24,16 @@ const NODES = {
     routable_ips: ['10.0.0.0/24'],
     approved_routes: ['10.0.0.0/24'],
   },
+  exit: {
+    tags: ['tag:exit'],
+    ipv4: '100.64.0.6',
+    ipv6: 'fd7a:115c:a1e0::6',
+    routable_ips: ['0.0.0.0/0', '::/0'],
+    approved_routes: ['0.0.0.0/0', '::/0'],
+  },
 };
-const OWNERS = '"tagOwners": {"tag:db": ["ann@example.com"], "tag:router": ["ann@example.com"]}';
+const OWNERS =
+  '"tagOwners": {"tag:db": ["ann@example.com"], "tag:router": ["ann@example.com"], "tag:exit": ["ann@example.com"]}';
 const OPTIONS = { sshActionUrl: 'https://unused/' };
 
 /** Node by node, who sees whom before and after. */
@@ -75,7 +83,7 @@ function shorten(changes: readonly PolicyChange[]): readonly string[] {
       const add = (text: string): void => void lines.push(`${who} ${sign} ${text}`);
       if (change.peers[side].count > 0) add(`peers ${change.peers[side].names.join(' ')}`);
       for (const { from, to, what } of change.access[side]) {
-        add(`open ${what} at ${to} to ${from.names.join(' ')}`);
+        add(`open ${what} at ${to.names.join(' ')} to ${from.names.join(' ')}`);
       }
       for (const name of change.routes[side].names) add(`route ${name}`);
       for (const { from, user, action } of change.ssh[side]) {
@@ -153,6 +161,83 @@ describe('what a policy would change', () => {
     ]);
   });
 
+  test('is nothing for who is meant by name before and with everybody after', async () => {
+    const everybody = acls(['*', 'tag:db:22']);
+    assert.deepEqual(shorten(await changesOf(acls(['ann@example.com', 'tag:db:22']), everybody)), [
+      'bob-pc + peers db',
+      'db + peers bob-pc exit router',
+      'db + open 22 at * to 10.0.0.0/24 bob-pc exit router',
+      'db + route 10.0.0.0/24 via router',
+      'router + peers db',
+      'exit + peers db',
+    ]);
+  });
+
+  test('is not lost where it is still open in another way', async () => {
+    for (const [before, after, told] of [
+      ['tag:db:22', 'tag:db:*', ['+ open * at * to ann-mac ann-phone']],
+      ['tag:db:80-90', 'tag:db:1-100', ['+ open 1-100 at * to ann-mac ann-phone']],
+      [
+        'tag:db:*',
+        'tag:db:22',
+        ['+ open 22 at * to ann-mac ann-phone', '- open * at * to ann-mac ann-phone'],
+      ],
+      // At a router everything is what is behind it, too.
+      ['10.0.0.0/24:*', '*:*', ['+ open * at * to ann-mac ann-phone']],
+      ['10.0.0.7:53', '10.0.0.0/24:53', ['+ open 53 at 10.0.0.0/24 to ann-mac ann-phone']],
+    ] as const) {
+      const changes = shorten(
+        await changesOf(acls(['ann@example.com', before]), acls(['ann@example.com', after])),
+      );
+      const ofOne = changes.filter((line) => /^(db|router) . open/.test(line));
+      const wanted = before.startsWith('tag') ? 'db' : 'router';
+      assert.deepEqual(
+        ofOne
+          .filter((line) => line.startsWith(wanted))
+          .map((line) => line.slice(wanted.length + 1)),
+        told,
+        `${before} -> ${after}`,
+      );
+    }
+  });
+
+  test('is one line for the internet, and one for many prefixes', async () => {
+    const internet = acls(['ann@example.com', 'autogroup:internet:443']);
+    const through = [
+      'ann-mac+ann-phone + route 0.0.0.0/0 via exit',
+      'ann-mac+ann-phone + route ::/0 via exit',
+      'exit + open 443 at autogroup:internet to ann-mac ann-phone',
+    ];
+    const told = shorten(await changesOf(NOTHING, internet));
+    assert.deepEqual(
+      told.filter((line) => !line.includes('peers')),
+      through,
+    );
+    const prefixes = Array.from({ length: 60 }, (_, i) => `"add 10.0.0.${i * 2}"`);
+    const ipset = `"ipsets": {"ipset:many": [${prefixes.join()}]}`;
+    const many = `${ipset}, ${acls(['ann@example.com', 'ipset:many:53'])}`;
+    const lines = shorten(await changesOf(NOTHING, many)).filter((line) => line.includes('open'));
+    assert.equal(lines.length, 1);
+    assert.match(
+      lines[0] ?? '',
+      /^router \+ open 53 at 10\.0\.0\.0 10\.0\.0\.10 .* to ann-mac ann-phone$/,
+    );
+  });
+
+  test('is who is anyone, and who is left when it is not', async () => {
+    const anyone = acls(['autogroup:danger-all', 'tag:db:22']);
+    assert.deepEqual(
+      shorten(await changesOf(NOTHING, anyone)).filter((line) => line.includes('open')),
+      ['db + open 22 at * to anyone'],
+    );
+    assert.deepEqual(
+      shorten(await changesOf(anyone, acls(['*', 'tag:db:22']))).filter((line) =>
+        line.includes('open'),
+      ),
+      ['db - open 22 at * to anyone outside the tailnet'],
+    );
+  });
+
   test('has exactly the peers that two compiled policies differ in', async () => {
     const policies = [
       NOTHING,
@@ -184,7 +269,6 @@ describe('what a policy would change', () => {
     assert.deepEqual(shorten(changes).toSorted(), [
       'ann-mac+ann-phone + open * at * to ann-mac ann-phone',
       'ann-mac+ann-phone + peers ann-mac ann-phone',
-      'bob-pc + open * at * to bob-pc',
     ]);
   });
 });

@@ -1,17 +1,22 @@
 /**
- * What would change for whom if another policy came into force: two engines over the same tailnet,
- * compared class by class. Nodes whose class is the same before and the same after change alike, so
+ * What would change for whom if another policy came into force, or none: what holds before and after over
+ * the same tailnet, compared class by class. Nodes whose class is the same before and the same after change alike, so
  * they are compared once and told together.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Access, Login, Names, PolicyChange } from '@malla/api/policy-schemas';
-import { ADDRESS_BITS } from '@malla/ip/address';
-import { formatPrefix, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
+import type { Login, Names, PolicyChange } from '@malla/api/policy-schemas';
+import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/engine/contract';
 import type { PolicyNode } from '@malla/policy/tailnet';
-import type { FilterRule } from '@malla/policy/wire';
-import { ANYONE, SourceNames } from './source-names.ts';
+import { compareOpenings, type Openings, openingsOf } from './openings.ts';
+import { ANYONE, type Delta, deltaOf, SourceNames } from './source-names.ts';
+
+/** What a comparison asks of an engine, or of whatever holds in its place. */
+export type Comparable = Pick<
+  PolicyEngine,
+  'nodes' | 'classOf' | 'sees' | 'visibleRoutes' | 'filter' | 'ssh' | 'attributes'
+>;
 
 export interface PolicyChanges {
   readonly changes: readonly PolicyChange[];
@@ -28,10 +33,10 @@ const MAX_CHANGES = 200;
 /** Nodes looked at before others may use the thread. Classes are looked at one by one: one takes ten milliseconds. */
 const AT_ONCE = 250;
 
-/** Compares. `nameOf` is what people call a node. Both engines have the same nodes, and keep them meanwhile. */
+/** Compares. `nameOf` is what people call a node. Both have the same nodes, and keep them meanwhile. */
 export async function comparePolicies(
-  before: PolicyEngine,
-  after: PolicyEngine,
+  before: Comparable,
+  after: Comparable,
   nameOf: (id: number) => string,
 ): Promise<PolicyChanges> {
   const groups = await groupNodes(before, after);
@@ -63,20 +68,15 @@ interface Group {
   isRefiltered: boolean;
 }
 
-interface Delta {
-  readonly gained: readonly string[];
-  readonly lost: readonly string[];
-}
-
-async function groupNodes(before: PolicyEngine, after: PolicyEngine): Promise<readonly Group[]> {
+async function groupNodes(before: Comparable, after: Comparable): Promise<readonly Group[]> {
   const groups = new Map<string, Group>();
   let looked = 0;
   for (const node of before.nodes()) {
     if (++looked % AT_ONCE === 0) await turn();
     const classes = { before: before.classOf(node.id), after: after.classOf(node.id) };
     const attributes = deltaOf(
-      attributesOf(before.attributes(node.id)),
-      attributesOf(after.attributes(node.id)),
+      new Set(attributesOf(before.attributes(node.id))),
+      new Set(attributesOf(after.attributes(node.id))),
     );
     const key = JSON.stringify([classes, attributes]);
     const group = groups.get(key);
@@ -89,8 +89,8 @@ async function groupNodes(before: PolicyEngine, after: PolicyEngine): Promise<re
 class Comparison {
   /** How many pairs of classes were compared. */
   pairs = 0;
-  readonly #before: PolicyEngine;
-  readonly #after: PolicyEngine;
+  readonly #before: Comparable;
+  readonly #after: Comparable;
   readonly #groups: readonly Group[];
   readonly #refiltered: readonly Group[];
   readonly #nameOf: (id: number) => string;
@@ -98,8 +98,8 @@ class Comparison {
   readonly #sources: SourceNames;
 
   constructor(
-    before: PolicyEngine,
-    after: PolicyEngine,
+    before: Comparable,
+    after: Comparable,
     groups: readonly Group[],
     nameOf: (id: number) => string,
   ) {
@@ -116,8 +116,8 @@ class Comparison {
   changeFor(group: Group): PolicyChange | undefined {
     this.pairs += this.#routers.length;
     const routes = deltaOf(
-      this.#routesOf(this.#before, group.before, group),
-      this.#routesOf(this.#after, group.after, group),
+      new Set(this.#routesOf(this.#before, group.before, group)),
+      new Set(this.#routesOf(this.#after, group.after, group)),
     );
     const { attributes } = group;
     const change: PolicyChange = {
@@ -155,69 +155,64 @@ class Comparison {
   }
 
   #access(group: Group): PolicyChange['access'] {
-    if (!group.isRefiltered) return { gained: [], lost: [] };
-    return compareSources(
-      this.#admitted(this.#before.filter(group.before), group),
-      this.#admitted(this.#after.filter(group.after), group),
-      (key, from): Access => {
-        const [to = '', what = ''] = key.split('\0');
-        return { from, to, what };
-      },
+    const [node] = group.nodes;
+    if (!group.isRefiltered || node === undefined) return { gained: [], lost: [] };
+    const openings = (filter: NamedFilter): Openings => openingsOf(filter, node, this.#sources);
+    return compareOpenings(
+      openings(this.#before.filter(group.before)),
+      openings(this.#after.filter(group.after)),
+      { sources: this.#sources, own: this.#ownOf(group), names },
     );
+  }
+
+  /** A node by itself, and the subnets to which it alone has the way. */
+  #ownOf({ nodes }: Group): ReadonlySet<string> {
+    const [node, ...more] = nodes;
+    if (node === undefined || more.length > 0) return NOBODY;
+    const others = this.#routers.filter(({ id }) => id !== node.id);
+    const elsewhere = new Set(others.flatMap(({ routes }) => routes.map(formatPrefix)));
+    const alone = node.routes.map(formatPrefix).filter((route) => !elsewhere.has(route));
+    return new Set([this.#nameOf(node.id), ...alone]);
   }
 
   #ssh(group: Group): PolicyChange['ssh'] {
-    return compareSources(
-      this.#logins(this.#before, group.before),
-      this.#logins(this.#after, group.after),
-      (key, from): Login => {
-        const [user = '', action] = key.split('\0');
-        return { from, user, action: action === 'check' ? 'check' : 'accept' };
-      },
-    );
-  }
-
-  /** Sources by destination and what they may open there. */
-  #admitted(filter: NamedFilter, { nodes }: Group): Sources {
-    const own = new Set(
-      (nodes[0]?.addresses ?? []).map(({ value, family }) => `${family} ${value}`),
-    );
-    const to = (text: string): string => {
-      const parsed = parsePrefixOrAddress(text);
-      return parsed.ok && isSingle(parsed.value) && own.has(keyOf(parsed.value)) ? '*' : text;
-    };
-    const sources = new Sources();
-    for (const rule of [...filter.values()].flat()) {
-      const from = rule.SrcIPs.flatMap((text) => this.#sources.namesOf(text));
-      for (const { IP, Ports } of rule.DstPorts ?? []) {
-        sources.add(`${to(IP)}\0${admission(rule, Ports)}`, from);
-      }
-      for (const { CapMap } of rule.CapGrant ?? []) {
-        for (const capability of Object.keys(CapMap)) sources.add(`*\0${capability}`, from);
-      }
+    const before = this.#logins(this.#before, group.before);
+    const after = this.#logins(this.#after, group.after);
+    const gained: Login[] = [];
+    const lost: Login[] = [];
+    for (const key of new Set([...before.keys(), ...after.keys()])) {
+      const [user = '', kind] = key.split('\0');
+      const action = kind === 'check' ? 'check' : 'accept';
+      const delta = deltaOf(before.get(key) ?? NOBODY, after.get(key) ?? NOBODY);
+      if (delta.gained.length > 0) gained.push({ from: names(delta.gained), user, action });
+      if (delta.lost.length > 0) lost.push({ from: names(delta.lost), user, action });
     }
-    return sources;
+    return { gained, lost };
   }
 
   /** Sources by user and action. Clients take the first rule that fits. */
-  #logins(engine: PolicyEngine, of: ClassKey): Sources {
-    const sources = new Sources();
+  #logins(engine: Comparable, of: ClassKey): ReadonlyMap<string, ReadonlySet<string>> {
+    const sources = new Map<string, Set<string>>();
     const decided = new Set<string>();
     for (const { principals, sshUsers, action } of engine.ssh(of).rules) {
       const from = principals.flatMap((principal) =>
-        'any' in principal ? [ANYONE] : this.#sources.namesOf(principal.nodeIP),
+        'any' in principal ? [ANYONE] : [...this.#sources.of([principal.nodeIP])],
       );
       const kind = action.holdAndDelegate === undefined ? 'accept' : 'check';
       for (const [user, local] of Object.entries(sshUsers)) {
         const fresh = [...new Set(from)].filter((name) => !decided.has(`${name}\0${user}`));
         for (const name of fresh) decided.add(`${name}\0${user}`);
-        if (local !== '' && action.reject !== true) sources.add(`${user}\0${kind}`, fresh);
+        if (local === '' || action.reject === true) continue;
+        const key = `${user}\0${kind}`;
+        const known = sources.get(key) ?? new Set();
+        sources.set(key, known);
+        for (const name of fresh) known.add(name);
       }
     }
     return sources;
   }
 
-  #routesOf(engine: PolicyEngine, viewer: ClassKey, { nodes }: Group): readonly string[] {
+  #routesOf(engine: Comparable, viewer: ClassKey, { nodes }: Group): readonly string[] {
     return this.#routers.flatMap((router) => {
       if (nodes.length === 1 && nodes[0]?.id === router.id) return [];
       if (!engine.sees(viewer, engine.classOf(router.id))) return [];
@@ -235,44 +230,14 @@ class Comparison {
 function isSame(a: NamedFilter, b: NamedFilter): boolean {
   return (
     a.size === b.size &&
-    [...a].every(([name, rules]) => JSON.stringify(rules) === JSON.stringify(b.get(name)))
+    [...a].every(([name, rules]) => {
+      const other = b.get(name);
+      return other !== undefined && JSON.stringify(rules) === JSON.stringify(other);
+    })
   );
 }
 
-/** Sources by what they may do. */
-class Sources {
-  readonly byKey = new Map<string, Set<string>>();
-
-  add(key: string, from: readonly string[]): void {
-    const known = this.byKey.get(key) ?? new Set();
-    for (const name of from) known.add(name);
-    this.byKey.set(key, known);
-  }
-}
-
-function compareSources<T>(
-  before: Sources,
-  after: Sources,
-  make: (key: string, from: Names) => T,
-): { gained: T[]; lost: T[] } {
-  const gained: T[] = [];
-  const lost: T[] = [];
-  for (const key of new Set([...before.byKey.keys(), ...after.byKey.keys()])) {
-    const delta = deltaOf([...(before.byKey.get(key) ?? [])], [...(after.byKey.get(key) ?? [])]);
-    if (delta.gained.length > 0) gained.push(make(key, names(delta.gained)));
-    if (delta.lost.length > 0) lost.push(make(key, names(delta.lost)));
-  }
-  return { gained, lost };
-}
-
-function deltaOf(before: readonly string[], after: readonly string[]): Delta {
-  const had = new Set(before);
-  const has = new Set(after);
-  return {
-    gained: [...has].filter((item) => !had.has(item)),
-    lost: [...had].filter((item) => !has.has(item)),
-  };
-}
+const NOBODY: ReadonlySet<string> = new Set();
 
 function names(all: readonly string[]): Names {
   return { count: all.length, names: all.toSorted().slice(0, MAX_NAMES) };
@@ -285,34 +250,7 @@ function attributesOf(attributes: ReturnType<PolicyEngine['attributes']>): reado
   );
 }
 
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  1: 'icmp',
-  6: 'tcp',
-  17: 'udp',
-  58: 'ipv6-icmp',
-  132: 'sctp',
-};
-
-/** `*`, `22`, `tcp:80-90`. */
-function admission(
-  { IPProto = [] }: FilterRule,
-  { First, Last }: { readonly First: number; readonly Last: number },
-): string {
-  const isAll = First === 0 && Last === 65_535;
-  const ports = isAll ? '*' : First === Last ? `${First}` : `${First}-${Last}`;
-  if (IPProto.length === 0) return ports;
-  return `${IPProto.map((number) => PROTOCOLS[number] ?? `${number}`).join(',')}:${ports}`;
-}
-
 /** What a node serves; that another router may be the one in use now changes nothing about the policy. */
-function servedBy({ routes, exitNode }: PolicyNode): readonly Prefix[] {
+export function servedBy({ routes, exitNode }: PolicyNode): readonly Prefix[] {
   return exitNode ? [...routes, ...EXIT_ROUTES] : routes;
-}
-
-function isSingle({ network, bits }: Prefix): boolean {
-  return bits === ADDRESS_BITS[network.family];
-}
-
-function keyOf({ network }: Prefix): string {
-  return `${network.family} ${network.value}`;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
+import { silentLogger } from '@malla/base/logger';
 import { decide } from '../core/change.ts';
 import { appendPolicy } from '../core/policy.ts';
 import { createUser } from '../core/users.ts';
@@ -119,8 +120,96 @@ describe('a policy in the database', () => {
         [1, 'local', lab.now - 2_000],
       ],
     );
-    assert.equal((await holder.version(2)).text, EVERYTHING);
+    assert.equal((await holder.versionOf(2)).text, EVERYTHING);
     await assert.rejects(holder.rollback(9, 'local'), refusal('policy.not-found', /version 9/));
+  });
+
+  test('that is unset is none again, also after a restart, and comes back by a rollback', async () => {
+    const holder = await lab.start('database');
+    await holder.set(NOTHING, 'local');
+    lab.now += 1_000;
+    const { version } = await holder.unset('abcdef');
+    assert.deepEqual([version.source, version.text, version.author], ['none', '', 'abcdef']);
+    assert.deepEqual([holder.inForce, holder.current], [undefined, undefined]);
+    assert.equal(holder.version, version);
+    assert.deepEqual(lab.applied.at(-1), undefined);
+    assert.equal((await holder.unset('local')).version, version);
+    const again = await lab.start('database');
+    assert.deepEqual([again.current, again.version, again.warnings], [undefined, version, []]);
+    assert.deepEqual(
+      (await again.history(10)).map(({ id, source, author, createdAt }) => [
+        id,
+        source,
+        author,
+        createdAt,
+      ]),
+      [
+        [2, 'none', 'abcdef', lab.now],
+        [1, 'database', 'local', lab.now - 1_000],
+      ],
+    );
+    await again.rollback(1, 'local');
+    assert.equal(textOf(again), NOTHING);
+    assert.equal(lab.applied.at(-1)?.rules?.length, 0);
+  });
+
+  test('that is rolled back to a version without one is unset, once', async () => {
+    const holder = await lab.start('database');
+    await holder.set(NOTHING, 'local');
+    await holder.unset('local');
+    await holder.set(EVERYTHING, 'local');
+    const { version, policy } = await holder.rollback(2, 'local');
+    assert.deepEqual([version.id, version.source, policy], [4, 'none', undefined]);
+    assert.equal(holder.current, undefined);
+    assert.equal((await holder.rollback(2, 'local')).version.id, 4);
+    assert.equal((await holder.history(10)).length, 4);
+  });
+
+  test('that is set as before it was unset is a new version', async () => {
+    const holder = await lab.start('database');
+    await holder.set(NOTHING, 'local');
+    await holder.unset('local');
+    await holder.set(NOTHING, 'local');
+    assert.deepEqual([textOf(holder), holder.version?.id], [NOTHING, 3]);
+  });
+
+  test('that cannot be stored as unset stays in force', async () => {
+    const real = openMemoryStore();
+    let full = false;
+    lab = new PolicyLab({
+      ...methodsOf(real),
+      commit: async (changes) => {
+        if (full) throw new MallaError('store.unavailable', 'no space left');
+        await real.commit(changes);
+      },
+    });
+    const holder = await lab.start('database');
+    await holder.set(NOTHING, 'local');
+    full = true;
+    await assert.rejects(holder.unset('local'), refusal('store.unavailable', /no space/));
+    assert.deepEqual([textOf(holder), lab.applied.length], [NOTHING, 2]);
+  });
+
+  test('that is not understood since it was unset allows nothing: the default could open more', async () => {
+    const holder = await lab.start('database');
+    await holder.set(EVERYTHING, 'local');
+    await holder.unset('local');
+    await keep(lab, '{"futureSection": []}');
+    const again = await lab.start('database');
+    assert.deepEqual([again.inForce, again.current?.rules], [undefined, []]);
+    assert.match(again.warnings.join(), /nothing is allowed until it is mended/);
+    await again.unset('local');
+    assert.deepEqual([again.current, again.warnings], [undefined, []]);
+  });
+
+  test('of which parts have no effect is put in force with a warning in the log', async () => {
+    const lines: string[] = [];
+    const log = { ...silentLogger, warn: (...all: unknown[]) => void lines.push(String(all[1])) };
+    const holder = await lab.start('database', log);
+    await holder.set('{"nodeAttrs": [{"target": ["*"], "attr": ["funnel"]}]}', 'local');
+    await holder.set('{"nodeAttrs": [{"target": ["*"], "attr": ["drive:share"]}]}', 'local');
+    assert.deepEqual(lines, ['parts of the policy have no effect']);
+    assert.deepEqual(holder.warnings, []);
   });
 
   test('of many versions the newest stay, and the one in force is among them', async () => {
@@ -324,6 +413,17 @@ describe('a policy file', () => {
     );
     await assert.rejects(holder.set(EVERYTHING, 'local'), disabled);
     await assert.rejects(holder.rollback(1, 'local'), disabled);
+    await assert.rejects(holder.unset('local'), disabled);
+  });
+
+  test('takes the place of no policy in the database, and must be good for that', async () => {
+    const stored = await lab.start('database');
+    await stored.set(EVERYTHING, 'local');
+    await stored.unset('local');
+    await writeFile(path, BROKEN);
+    await assert.rejects(start(), refusal('config.invalid', /cannot use the policy of/));
+    await writeFile(path, NOTHING);
+    assert.equal(textOf(await start()), NOTHING);
   });
 
   test('goes on in the database when the configuration says so', async () => {

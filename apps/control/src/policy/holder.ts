@@ -10,6 +10,7 @@ import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { ok, type Result } from '@malla/base/result';
 import type { EngineOptions } from '@malla/policy/engine/contract';
+import { formatProblem } from '@malla/policy/document/problem';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
 import type { Config } from '../config/config.ts';
 import type { PolicyVersion } from '../core/change.ts';
@@ -49,6 +50,12 @@ export interface InForce {
   readonly policy: Policy;
 }
 
+/** The version with which somebody went back to no policy. */
+export interface Unset {
+  readonly version: PolicyVersion;
+  readonly policy: undefined;
+}
+
 /** The newest text of the policy where it was refused. */
 export interface Refused extends Refusal {
   /** Where it stands: the path of the file, or the number of a stored version. */
@@ -67,7 +74,7 @@ const DENY_ALL: Policy = { ...ALLOW_ALL, rules: [] };
 export class PolicyHolder {
   readonly #deps: PolicyDeps;
   readonly #file: WatchedFile | undefined;
-  #inForce: InForce | undefined;
+  #inForce: InForce | Unset | undefined;
   #refused: Refused | undefined;
   #isStarted = false;
   /** When the file is read again although it has not changed, Unix ms. */
@@ -106,7 +113,12 @@ export class PolicyHolder {
 
   /** What is in force; undefined: the configured default, or nothing is allowed, which {@link refused} says. */
   get inForce(): InForce | undefined {
-    return this.#inForce;
+    return this.#inForce?.policy === undefined ? undefined : this.#inForce;
+  }
+
+  /** The version that holds, also one that says that no policy is set. */
+  get version(): PolicyVersion | undefined {
+    return this.#inForce?.version;
   }
 
   /** The newest text, where it could not be put in force. */
@@ -149,11 +161,23 @@ export class PolicyHolder {
     });
   }
 
-  /** Puts an earlier version in force again, as a new one. Throws as {@link set}, and `policy.not-found`. */
-  rollback(id: number, author: string): Promise<InForce> {
+  /**
+   * Goes back to no policy: the configured default holds. To do so again is no new version. Throws
+   * MallaError `policy.read-only` where the policy is not kept in the database, `store.*`.
+   */
+  unset(author: string): Promise<Unset> {
     return this.#line.run(async () => {
       this.#mustBeInDatabase();
-      const { text } = await this.version(id);
+      return this.#unset(author);
+    });
+  }
+
+  /** Puts an earlier version in force again, as a new one. Throws as {@link set}, and `policy.not-found`. */
+  rollback(id: number, author: string): Promise<InForce | Unset> {
+    return this.#line.run(async () => {
+      this.#mustBeInDatabase();
+      const { source, text } = await this.versionOf(id);
+      if (source === 'none') return this.#unset(author);
       return this.#adopt(text, await this.#mustBeGood(text), author);
     });
   }
@@ -164,7 +188,7 @@ export class PolicyHolder {
   }
 
   /** Throws MallaError `policy.not-found`. */
-  async version(id: number): Promise<PolicyVersion> {
+  async versionOf(id: number): Promise<PolicyVersion> {
     const found = await this.#deps.store.policyVersion(id);
     if (found !== undefined) return found;
     throw new MallaError('policy.not-found', `there is no version ${id} of the policy`, {
@@ -186,7 +210,12 @@ export class PolicyHolder {
   /** Puts the newest stored version that is understood in force. Its tests passed when it was set. */
   async #restore(): Promise<void> {
     for (const { id } of await this.#deps.store.policyHeads(MAX_POLICY_VERSIONS)) {
-      const version = await this.version(id);
+      const version = await this.versionOf(id);
+      if (version.source === 'none') {
+        // What was refused since then is no reason to open what the default opens.
+        if (this.#refused === undefined) this.#inForce = { version, policy: undefined };
+        return;
+      }
       const read = readPolicy(version.text);
       if (read.ok) {
         this.#inForce = { version, policy: read.value };
@@ -198,7 +227,9 @@ export class PolicyHolder {
 
   async #readFirst(file: WatchedFile): Promise<void> {
     await this.#take(await file.read(), file.path);
-    if (this.#inForce !== undefined || this.#refused === undefined) return;
+    if (this.#inForce?.policy !== undefined || this.#refused === undefined) return;
+    // Without a file there was no policy, with a broken one nothing is allowed.
+    this.#inForce = undefined;
     const { reason, text } = this.#refused;
     // Tests may fail only because the users they speak of are still to be made, which needs a server.
     if (reason === 'tests') return;
@@ -242,7 +273,7 @@ export class PolicyHolder {
 
   /** A text that is in force already passed its tests; that the tailnet has changed since takes it from nobody. */
   async #judgeFile(text: string): Promise<Result<Policy, Refusal>> {
-    return this.#inForce?.version.text === text ? ok(this.#inForce.policy) : this.#judge(text);
+    return this.inForce?.version.text === text ? ok(this.inForce.policy) : this.#judge(text);
   }
 
   async #mustBeGood(text: string): Promise<Policy> {
@@ -258,19 +289,41 @@ export class PolicyHolder {
 
   async #adopt(text: string, policy: Policy, author: string): Promise<InForce> {
     const newest = this.#deps.ledger.state.nextId('policy') - 1;
-    if (this.#inForce?.version.text === text && this.#inForce.version.id === newest) {
+    const { inForce } = this;
+    if (inForce?.version.text === text && inForce.version.id === newest) {
       this.#refused = undefined;
-      return this.#inForce;
+      return inForce;
     }
     const source = this.#file === undefined ? 'database' : 'file';
     const version = await this.#deps.ledger.execute((state, context) =>
       appendPolicy(state, { source, author, text }, context),
     );
-    this.#inForce = { version, policy };
-    this.#refused = undefined;
+    const adopted: InForce = { version, policy };
     this.#deps.log.info({ version: version.id, author }, 'policy in force');
+    if (policy.warnings.length > 0) {
+      const detail = policy.warnings.map(formatProblem).join('; ');
+      this.#deps.log.warn({ version: version.id, detail }, 'parts of the policy have no effect');
+    }
+    this.#holds(adopted);
+    return adopted;
+  }
+
+  async #unset(author: string): Promise<Unset> {
+    const held = this.#inForce;
+    if (held !== undefined && held.policy === undefined) return held;
+    const version = await this.#deps.ledger.execute((state, context) =>
+      appendPolicy(state, { source: 'none', author, text: '' }, context),
+    );
+    const unset: Unset = { version, policy: undefined };
+    this.#deps.log.info({ version: version.id, author }, 'policy unset');
+    this.#holds(unset);
+    return unset;
+  }
+
+  #holds(what: InForce | Unset): void {
+    this.#inForce = what;
+    this.#refused = undefined;
     this.#tell();
-    return this.#inForce;
   }
 
   #refuse(where: string, refusal: Refusal): void {

@@ -66,7 +66,8 @@ export function unreadable(text: string): Refusal {
   return { reason: 'unreadable', text, problems: [] };
 }
 
-const ALLOW_ALL_HINT = 'to allow everything write {}, to allow nothing {"acls": []}';
+const ALLOW_ALL_HINT =
+  'to allow everything write {}, to allow nothing {"acls": []}; to have no policy run `malla policy unset`';
 
 /** Runs the tests of a policy, one a turn, so that others use the thread; undefined: all pass. */
 export async function testPolicy(

@@ -14,11 +14,12 @@ import { openMemoryStore, openStore } from '../store/open.ts';
 import { engineOptionsOf } from './engine-options.ts';
 import { PolicyHolder, readOnly } from './holder.ts';
 import { membersOf } from './members.ts';
-import { policyView } from './views.ts';
+import { checkView, policyView, setView } from './views.ts';
 
 export interface OfflinePolicy {
   get(): Promise<AnswerOf<'getPolicy'>>;
   set(text: string): Promise<AnswerOf<'setPolicy'>>;
+  unset(): Promise<AnswerOf<'unsetPolicy'>>;
   check(text: string): Promise<AnswerOf<'checkPolicy'>>;
   close(): Promise<void>;
 }
@@ -47,20 +48,24 @@ export async function openOfflinePolicy(
       log,
     });
     await holder.start();
+    const mustBeKept = (): void => {
+      if (config.policy.source !== 'database') throw readOnly();
+      if (!exists) {
+        throw new MallaError('store.unavailable', `there is no database ${config.database.path}`);
+      }
+    };
     return {
       get: async () => policyView(holder),
       async set(text) {
-        if (config.policy.source !== 'database') throw readOnly();
-        if (!exists) {
-          throw new MallaError('store.unavailable', `there is no database ${config.database.path}`);
-        }
-        await holder.set(text, 'local');
-        return policyView(holder);
+        mustBeKept();
+        return setView(await holder.set(text, 'local'));
       },
-      check: async (text) => {
-        await holder.check(text);
-        return {};
+      async unset() {
+        mustBeKept();
+        await holder.unset('local');
+        return { default: config.policy.default };
       },
+      check: async (text) => checkView(await holder.check(text)),
       close: () => store.close(),
     };
   } catch (error) {

@@ -14,13 +14,13 @@ import type { PolicyNode } from '@malla/policy/tailnet';
 import type { Config } from '../config/config.ts';
 import type { State } from '../core/state.ts';
 import { comparePolicies, type PolicyChanges } from './changes.ts';
-import { defaultPolicy } from './default-policy.ts';
 import type { PolicyHolder } from './holder.ts';
 import { nameIn } from './members.ts';
 import { type NamedTailnet, readTopology, type Topology } from './topology.ts';
 import { engineFor, type Members } from './engine-for.ts';
 import { judge, readPolicy, refusalError, testPolicy } from './judge.ts';
 import { OneAtATime } from './one-at-a-time.ts';
+import { withoutPolicy, type WithoutPolicy } from './without-policy.ts';
 
 export interface QuestionDeps {
   readonly holder: PolicyHolder;
@@ -62,8 +62,8 @@ export class PolicyQuestions {
     return this.#line.run(() => this.#preview(text, topology));
   }
 
-  /** What would change for whom in the live tailnet. Throws MallaError `policy.invalid`. */
-  changes(text: string): Promise<PolicyChanges> {
+  /** What would change for whom in the live tailnet; without a text, if no policy were set. Throws MallaError `policy.invalid`. */
+  changes(text: string | undefined): Promise<PolicyChanges & Pick<Policy, 'warnings'>> {
     return this.#line.run(() => this.#changes(text));
   }
 
@@ -130,12 +130,22 @@ export class PolicyQuestions {
     return preview(judged.value, users, nodes, options);
   }
 
-  async #changes(text: string): Promise<PolicyChanges> {
-    const { members, engineOptions, holder } = this.#deps;
-    const after = await engineFor(await holder.check(text), members(), engineOptions);
+  async #changes(text: string | undefined): ReturnType<PolicyQuestions['changes']> {
+    const { members, holder } = this.#deps;
+    const policy = text === undefined ? undefined : await holder.check(text);
+    const after = await this.#over(policy, members());
     // One of its own, as the live one may change while it is looked at.
-    const before = await engineFor(this.#policyInForce(), after, engineOptions);
-    return comparePolicies(before, after, (id) => this.#nameOf(id));
+    const before = await this.#over(holder.current, after);
+    const changes = await comparePolicies(before, after, (id) => this.#nameOf(id));
+    return { ...changes, warnings: policy?.warnings ?? [] };
+  }
+
+  /** What holds under a policy, or where none is set. */
+  #over(policy: Policy | undefined, members: Members): Promise<PolicyEngine | WithoutPolicy> {
+    const { configured, engineOptions } = this.#deps;
+    return policy === undefined
+      ? withoutPolicy(configured.default, members, engineOptions)
+      : engineFor(policy, members, engineOptions);
   }
 
   #live(): NamedTailnet {
@@ -151,16 +161,11 @@ export class PolicyQuestions {
     return { users: [...members.users()], nodes: named };
   }
 
-  async #engineOf(text: string | undefined): Promise<PolicyEngine> {
-    const { engine, members, engineOptions, holder } = this.#deps;
-    const running = text === undefined && holder.current !== undefined ? engine() : undefined;
-    if (running !== undefined) return running;
-    const policy = text === undefined ? this.#policyInForce() : understood(text);
-    return engineFor(policy, members(), engineOptions);
-  }
-
-  #policyInForce(): Policy {
-    return this.#deps.holder.current ?? defaultPolicy(this.#deps.configured.default);
+  async #engineOf(text: string | undefined): Promise<PolicyEngine | WithoutPolicy> {
+    const { engine, members, holder } = this.#deps;
+    if (text !== undefined) return this.#over(understood(text), members());
+    const running = holder.current === undefined ? undefined : engine();
+    return running ?? this.#over(holder.current, members());
   }
 
   #set(): Policy {

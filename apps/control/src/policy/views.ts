@@ -3,16 +3,27 @@ import type { PolicyProblem, PolicyVersion } from '@malla/api/policy-schemas';
 import type { AnswerOf } from '@malla/api/routes';
 import { MallaError } from '@malla/base/error';
 import type { Problem } from '@malla/policy/document/problem';
+import type { Policy } from '@malla/policy/policy';
+import type { PolicyVersion as Version } from '../core/change.ts';
 import type { PolicyHead } from '../store/store.ts';
-import type { PolicyHolder } from './holder.ts';
+import type { InForce, PolicyHolder, Unset } from './holder.ts';
 
 /** What is in force. Throws MallaError `policy.not-found`. */
 export function policyView({ inForce }: Pick<PolicyHolder, 'inForce'>): AnswerOf<'getPolicy'> {
   if (inForce === undefined) {
     throw new MallaError('policy.not-found', 'acl policy not found: none is set');
   }
-  const { text, createdAt } = inForce.version;
-  return { policy: text, updatedAt: timeOf(createdAt) };
+  return textView(inForce.version);
+}
+
+/** What was put in force: a policy with its warnings, or none. */
+export function setView({ version, policy }: InForce | Unset): AnswerOf<'setPolicy'> {
+  return { ...textView(version), ...(policy === undefined ? {} : checkView(policy)) };
+}
+
+/** What is to be said of a policy that is good. */
+export function checkView({ warnings }: Policy): AnswerOf<'checkPolicy'> {
+  return warnings.length === 0 ? {} : { warnings: warnings.map(problemView) };
 }
 
 export function versionView({ id, source, author, createdAt }: PolicyHead): PolicyVersion {
@@ -21,6 +32,10 @@ export function versionView({ id, source, author, createdAt }: PolicyHead): Poli
 
 export function problemView({ place, message, hint }: Problem): PolicyProblem {
   return { ...place, message, hint: hint ?? '' };
+}
+
+function textView({ text, createdAt }: Version): AnswerOf<'getPolicy'> {
+  return { policy: text, updatedAt: timeOf(createdAt) };
 }
 
 function timeOf(ms: number): string {

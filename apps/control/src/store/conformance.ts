@@ -155,7 +155,8 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
 
     test('versions of the policy are told newest first, with and without their texts', () =>
       withStore(async (store, reopen) => {
-        const versions = [1, 2, 3].map((id) => policy(id, `// nº ${id}\n{}`));
+        const unset: PolicyVersion = { ...policy(3, ''), source: 'none' };
+        const versions = [...[1, 2].map((id) => policy(id, `// nº ${id}\n{}`)), unset];
         for (const version of versions) await store.commit([created('policy', version)]);
         const again = await reopen();
         assert.deepEqual(
@@ -163,12 +164,13 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
           [3, 2].map((id) => ({
             id,
             tailnet: 1,
-            source: 'database',
+            source: id === 3 ? 'none' : 'database',
             author: 'local',
             createdAt: id,
           })),
         );
         assert.deepEqual(await again.policyVersion(2), versions[1]);
+        assert.deepEqual(await again.policyVersion(3), unset);
         assert.equal(await again.policyVersion(4), undefined);
         assert.equal((await again.load()).lastId.policy, 3);
       }));

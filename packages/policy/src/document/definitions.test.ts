@@ -147,7 +147,9 @@ describe('autoApprovers', () => {
   test('with a route that is none or an approver that is not defined are refused', () => {
     const routes = { '10.0.0.1': [], '10.0.0.0/8': ['tag:no', 'nas'] };
     assert.deepEqual(
-      problemsOf({ autoApprovers: { routes, exitNode: 'tag:web', services: { 'svc:a': ['tag:web'] } } }),
+      problemsOf({
+        autoApprovers: { routes, exitNode: 'tag:web', services: { 'svc:a': ['tag:web'] } },
+      }),
       [
         'autoApprovers.routes["10.0.0.1"]: invalid prefix: "10.0.0.1"',
         'autoApprovers.routes["10.0.0.0/8"][0]: tag not found: "tag:no"',

@@ -95,6 +95,21 @@ export interface PolicyEngine {
   nodeAt(address: Address): PolicyNode | undefined;
 }
 
+/** What an explanation asks of an engine, or of whatever holds in its place. */
+export interface Explainable extends Pick<
+  PolicyEngine,
+  'policy' | 'resolver' | 'node' | 'nodes' | 'users' | 'nodeAt' | 'classOf' | 'visibleRoutes'
+> {
+  /** Who may talk to whom where the policy has no rules; absent: everybody to everybody. */
+  readonly withoutRules?: (a: PolicyNode, b: PolicyNode) => Unruled;
+}
+
+/** Whether two nodes may talk, and with what the other forwards for, without any rule; and why, for people. */
+export interface Unruled {
+  readonly allowed: boolean;
+  readonly why: string;
+}
+
 /** Who an alias names, for whatever is compiled from a policy. */
 export interface Resolver {
   /** Whether a node is meant by an alias; `self` and `internet` mean no node. A prefix means the nodes with an address in it. */

@@ -9,7 +9,7 @@ import { CGNAT, CHROMEOS_RANGE, TAILNET_ULA } from '@malla/ip/special';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import { parseAlias } from '../document/alias.ts';
 import { quote } from '../document/problem.ts';
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
 import { INTERNET } from '../engine/internet.ts';
 import type { Alias, Policy } from '../policy.ts';
 import { sharesOwner } from '../ssh/compile.ts';
@@ -67,11 +67,11 @@ export function readSubject(policy: Policy, text: string): Result<Alias, string>
 
 /** Finds the ends that a policy's words mean; made for one question or one run of tests. */
 export class Ends {
-  readonly #engine: PolicyEngine;
+  readonly #engine: Explainable;
   readonly #name: NodeName;
   #withoutDevice: readonly PolicyUser[] | undefined;
 
-  constructor(engine: PolicyEngine, name: NodeName) {
+  constructor(engine: Explainable, name: NodeName) {
     this.#engine = engine;
     this.#name = name;
   }
@@ -241,7 +241,7 @@ function outside(prefix: Prefix): End {
   };
 }
 
-function usersWithoutDevice(engine: PolicyEngine): readonly PolicyUser[] {
+function usersWithoutDevice(engine: Explainable): readonly PolicyUser[] {
   const owners = new Set<number | undefined>();
   for (const node of engine.nodes()) if (node.tags.length === 0) owners.add(node.userId);
   return [...engine.users()].filter((user) => !owners.has(user.id));

@@ -1,14 +1,14 @@
 /**
  * Why a flow is allowed or not, in both directions.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
 import { byAddress, type NodeName } from './ends.ts';
 import type { Explanation, Question } from './explanation.ts';
 import { Inquiry } from './inquiry.ts';
 
 /** Answers a question; `name` says how devices are called in texts. Never throws. */
 export function explain(
-  engine: PolicyEngine,
+  engine: Explainable,
   question: Question,
   name: NodeName = byAddress,
 ): Explanation {

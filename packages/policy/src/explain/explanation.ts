@@ -68,7 +68,9 @@ export type ReasonKind =
   /** A router has the way, and the policy hides it from the source. */
   | 'hidden'
   /** No rule comes near. */
-  | 'nothing';
+  | 'nothing'
+  /** There are no rules, and what holds in their place keeps the two apart. */
+  | 'no-policy';
 
 /** For want of what a flow is not admitted. */
 export interface Reason {

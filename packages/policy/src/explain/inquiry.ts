@@ -3,12 +3,14 @@
  * and through which router. It asks the policy itself, and the engine only for who is who and which
  * routes a device is sent; tests hold it against the compiled filters.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
+import type { PolicyNode } from '../tailnet.ts';
 import { type End, Ends, isTailnetAddress, type NodeName, referEnd } from './ends.ts';
 import type { Direction, Finding, Match, Question, Reason, Subject } from './explanation.ts';
 import { merged, type Pair, pairs, representatives } from './pairs.ts';
 import { because, nearestRules } from './reasons.ts';
 import {
+  admitsUnruled,
   type Candidate,
   type DestinationSide,
   RuleTable,
@@ -32,7 +34,7 @@ export const OWN = 'autogroup:self';
 
 /** What the answer to one question needs again and again. */
 export class Inquiry {
-  readonly #engine: PolicyEngine;
+  readonly #engine: Explainable;
   readonly #service: Service;
   readonly #serviceName: string;
   readonly #name: NodeName;
@@ -42,7 +44,7 @@ export class Inquiry {
   readonly #to: PerEnd<DestinationSide>;
   readonly #ways: PerEnd<Ways>;
 
-  constructor(engine: PolicyEngine, service: Pick<Question, 'port' | 'protocol'>, name: NodeName) {
+  constructor(engine: Explainable, service: Pick<Question, 'port' | 'protocol'>, name: NodeName) {
     this.#engine = engine;
     this.#service = { protocols: [service.protocol], port: service.port };
     this.#serviceName = formatService(service.protocol, service.port);
@@ -113,7 +115,7 @@ export class Inquiry {
       way === undefined ? '' : ` through ${this.#name(way.router)} (${formatRange(way.route)})`;
     const why =
       by === undefined
-        ? 'the policy has no rules, so everything is allowed'
+        ? verdict.why
         : `${formatPlace(by.rule.place)} admits ${formatAlias(by.source.value)} to ${formatDestination(by.destination)}`;
     return {
       allowed: true,
@@ -139,6 +141,7 @@ export class Inquiry {
       carrier = this.#ends.device(back.router);
     }
     if (destination.node === undefined) return this.#outward(source, carrier, destination);
+    if (this.#table.rules === undefined) return this.#unruled(carrier, destination, undefined);
     return this.#byRules(source, destination, undefined, undefined);
   }
 
@@ -153,20 +156,40 @@ export class Inquiry {
       );
     }
     const sent = taken(this.#engine, carrier, ways.approved);
+    const through = (way: Way | undefined): Verdict => {
+      if (this.#table.rules !== undefined) {
+        return this.#byRules(source, destination, way?.router ?? 'any-router', way);
+      }
+      const router = way === undefined ? undefined : this.#ends.device(way.router);
+      return this.#unruled(carrier, router, way);
+    };
     for (const way of sent) {
-      const verdict = this.#byRules(source, destination, way.router, way);
+      const verdict = through(way);
       if ('by' in verdict) return verdict;
     }
     const [nearest] = sent.length > 0 ? sent : ways.approved;
-    const verdict = this.#byRules(source, destination, nearest?.router ?? 'any-router', nearest);
+    const verdict = through(nearest);
     const reasons = 'by' in verdict ? [] : verdict.reasons;
     if (nearest !== undefined && reasons.length > 0) return { reasons };
     return { reasons: [this.#wayless(destination, carrier, ways), ...reasons] };
   }
 
+  /** The verdict where there are no rules: that of the devices which carry a flow, if both are known. */
+  #unruled(from: End, to: End | undefined, way: Way | undefined): Verdict {
+    if (!admitsUnruled(this.#service)) {
+      return denied('port', 'without rules only TCP, UDP and ICMP get through');
+    }
+    const { withoutRules } = this.#engine;
+    const [a, b] = withOwners(from, to);
+    if (withoutRules === undefined || a === undefined || b === undefined) {
+      return { by: undefined, way, why: 'the policy has no rules, so everything is allowed' };
+    }
+    const { allowed, why } = withoutRules(a, b);
+    return allowed ? { by: undefined, way, why } : denied('no-policy', why);
+  }
+
   /** The verdict of the rules on a flow that takes a way, or needs none. */
   #byRules(source: End, destination: End, through: Through, way: Way | undefined): Verdict {
-    if (this.#table.rules === undefined) return { by: undefined, way };
     const from = this.#from.of(source);
     const to = this.#to.of(destination);
     for (const candidate of this.#table.candidates(from, to, this.#service, through)) {
@@ -211,9 +234,24 @@ export class Inquiry {
 }
 
 type Verdict =
-  /** By a rule, or because there are none. */
-  | { readonly by: Candidate | undefined; readonly way: Way | undefined }
+  | { readonly by: Candidate; readonly way: Way | undefined }
+  /** There are no rules. */
+  | { readonly by: undefined; readonly way: Way | undefined; readonly why: string }
   | { readonly reasons: readonly Reason[] };
+
+/** The devices at two ends, each with an owner: people who have not come yet are told apart by their names. */
+function withOwners(
+  a: End,
+  b: End | undefined,
+): readonly [PolicyNode | undefined, PolicyNode | undefined] {
+  return [owned(a, -1), owned(b, a.newcomer === b?.newcomer ? -1 : -2)];
+}
+
+/** The device at an end; that of a newcomer belongs to a user of this id. */
+function owned(end: End | undefined, newcomerId: number): PolicyNode | undefined {
+  if (end?.node === undefined || end.newcomer === undefined) return end?.node;
+  return { ...end.node, userId: newcomerId };
+}
 
 /** Computes what is asked of an end once. */
 class PerEnd<T> {

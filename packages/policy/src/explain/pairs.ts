@@ -2,7 +2,7 @@
  * The pairs of ends that a question is about. Devices that the policy treats alike are looked at once,
  * and what fares alike is told once.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
 import { type End, isPresent } from './ends.ts';
 
 /** How many pairs one question may look at. */
@@ -14,7 +14,7 @@ export interface Pair {
 }
 
 /** One end for each class of devices; what is no device, or only some of a device's addresses, stays. */
-export function representatives(engine: PolicyEngine, ends: readonly End[]): readonly End[] {
+export function representatives(engine: Explainable, ends: readonly End[]): readonly End[] {
   const seen = new Set<string>();
   return ends.filter((end) => {
     if (!isPresent(end) || end.addresses.length < end.node.addresses.length) return true;

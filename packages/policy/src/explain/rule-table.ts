@@ -7,7 +7,15 @@
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Resolver } from '../engine/contract.ts';
 import { isAddresses, isAutogroup, prefixesOf } from '../engine/selector.ts';
-import type { Admission, Alias, Destination, Placed, Policy, Rule } from '../policy.ts';
+import {
+  type Admission,
+  type Alias,
+  ALL_PORTS,
+  type Destination,
+  type Placed,
+  type Policy,
+  type Rule,
+} from '../policy.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import { belongTogether, type End, isTailnetAddress, meansNewcomer } from './ends.ts';
 import { Protocol } from './words.ts';
@@ -57,7 +65,7 @@ const WITH_PORTS: readonly number[] = [Protocol.tcp, Protocol.udp, Protocol.sctp
 const ECHO: readonly number[] = [Protocol.icmp, Protocol.icmp6];
 
 export class RuleTable {
-  /** Absent: everything is admitted. */
+  /** Absent: TCP, UDP and ICMP are admitted everywhere. */
   readonly rules: readonly Rule[] | undefined;
   readonly #policy: Policy;
   readonly #resolver: Resolver;
@@ -102,7 +110,7 @@ export class RuleTable {
     service: Service,
     through: Through,
   ): boolean {
-    if (this.rules === undefined) return true;
+    if (this.rules === undefined) return admitsUnruled(service);
     for (const { fit } of this.candidates(source, destination, service, through)) {
       if (fit === 'admits') return true;
     }
@@ -215,6 +223,11 @@ export class RuleTable {
   #isOfTailnet(prefix: Prefix): boolean {
     return isTailnetAddress(prefix) || this.#isRouted(prefix);
   }
+}
+
+/** Whether packets get through where there are no rules: of what clients take such a filter for. */
+export function admitsUnruled(service: Service): boolean {
+  return admitsService({ protocols: [], ports: [ALL_PORTS] }, service);
 }
 
 /** Whether an end meets what is asked of devices: what is behind a router is none. */

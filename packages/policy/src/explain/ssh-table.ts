@@ -4,7 +4,7 @@
  *
  * Source: Tailscale's policy file syntax §Tailscale SSH.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
 import { isAddresses, isAutogroup } from '../engine/selector.ts';
 import type { Alias, Placed, SshRule } from '../policy.ts';
 import { inOrder, localpartOf, NONROOT, ROOT } from '../ssh/compile.ts';
@@ -35,10 +35,13 @@ export interface SshSource {
 
 export class SshTable {
   readonly rules: readonly SshRule[];
-  readonly #engine: PolicyEngine;
+  /** Whether a policy is set at all. */
+  readonly isPolicy: boolean;
+  readonly #engine: Explainable;
 
-  constructor(engine: PolicyEngine) {
+  constructor(engine: Explainable) {
     this.rules = inOrder(engine.policy);
+    this.isPolicy = engine.withoutRules === undefined;
     this.#engine = engine;
   }
 

@@ -2,7 +2,7 @@
  * Why a session over SSH is accepted, held for approval, or denied: by which rule, or for want of which.
  * A session needs both a rule of `ssh` and an open TCP port 22.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
 import type { SshRule } from '../policy.ts';
 import { byAddress, type End, Ends, isPresent, type NodeName, referEnd } from './ends.ts';
 import type {
@@ -24,7 +24,7 @@ const MAX_REASONS = 5;
 
 /** Answers a question; `name` says how devices are called in texts. Never throws. */
 export function explainSsh(
-  engine: PolicyEngine,
+  engine: Explainable,
   question: SshQuestion,
   name: NodeName = byAddress,
 ): SshExplanation {
@@ -111,8 +111,13 @@ function whyNot(
   if (destination.node === undefined) {
     return [because('destination', undefined, `${destination.name} is no device of the tailnet`)];
   }
-  if (table.rules.length === 0)
-    return [because('nothing', undefined, 'the policy has no SSH rules')];
+  if (table.rules.length === 0) {
+    return [
+      table.isPolicy
+        ? because('nothing', undefined, 'the policy has no SSH rules')
+        : because('no-policy', undefined, 'no policy is set, and only an SSH rule lets anybody in'),
+    ];
+  }
   const reasons = near.map((candidate) => missing(candidate, source.end, user));
   for (const [i, rule] of table.rules.entries()) {
     if (reasons.length >= MAX_REASONS) break;

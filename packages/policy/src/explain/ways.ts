@@ -4,7 +4,7 @@
  */
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { Explainable } from '../engine/contract.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import { type End, isPresent } from './ends.ts';
 
@@ -22,7 +22,7 @@ export interface Ways {
 }
 
 /** All ways to an end that is no device. */
-export function waysTo(engine: PolicyEngine, end: End): Ways {
+export function waysTo(engine: Explainable, end: End): Ways {
   const approved: Way[] = [];
   const waiting: Way[] = [];
   for (const router of engine.nodes()) {
@@ -42,7 +42,7 @@ export function waysTo(engine: PolicyEngine, end: End): Ways {
 }
 
 /** Whether a prefix is behind a router, by an approved route. */
-export function isRouted(engine: PolicyEngine, prefix: Prefix): boolean {
+export function isRouted(engine: Explainable, prefix: Prefix): boolean {
   for (const { routes } of engine.nodes()) {
     if (routes.some((route) => containsPrefix(route, prefix))) return true;
   }
@@ -50,7 +50,7 @@ export function isRouted(engine: PolicyEngine, prefix: Prefix): boolean {
 }
 
 /** Those that a device's client takes: of the routes that it is sent, the longest. */
-export function taken(engine: PolicyEngine, device: End, ways: readonly Way[]): readonly Way[] {
+export function taken(engine: Explainable, device: End, ways: readonly Way[]): readonly Way[] {
   if (!isPresent(device)) return ways;
   const viewer = engine.classOf(device.node.id);
   const sent = ways.filter(({ router, route }) =>

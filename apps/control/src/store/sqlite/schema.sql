@@ -88,11 +88,11 @@ CREATE TABLE audit_entries (
 
 CREATE INDEX audit_entries_node ON audit_entries (node_id);
 
--- Every text that was in force, the newest last; only the newest 1,000 are kept.
+-- Everything that was in force, the newest last; only the newest 1,000 are kept.
 CREATE TABLE policies (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   tailnet INTEGER NOT NULL,
-  source TEXT NOT NULL,             -- file or database: where it came from
+  source TEXT NOT NULL,             -- file or database: where it came from; none: no policy was set from then on
   author TEXT NOT NULL,             -- 'file', 'local' (the unix socket), or the prefix of an API key
   created_at INTEGER NOT NULL,
   text TEXT NOT NULL                -- HuJSON as it was written; last, so that lists need not read past it
