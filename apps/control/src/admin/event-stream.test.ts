@@ -12,7 +12,7 @@ interface Watched {
   readonly streams: EventStreams;
   readonly time: VirtualTime;
   /** What the next piece of the stream says. */
-  next(): Promise<string | undefined>;
+  readonly next: () => Promise<string | undefined>;
   readonly response: Response;
 }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { utf8 } from '@malla/base/bytes';
 import { MallaError } from '@malla/base/error';
 import { Budget } from '../budget/budget.ts';
 import { type FetchHandler, fetchListener } from './fetch-adapter.ts';
@@ -227,12 +228,12 @@ describe('an application behind node:http', () => {
 
   test('sends a stream of events piece by piece, and is told when nobody reads it any more', async () => {
     const cancelled = Promise.withResolvers<void>();
-    let say: (text: string) => void = () => {};
+    let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
     app = () => {
       const body = new ReadableStream<Uint8Array>({
         start: (controller) => {
-          say = (text) => controller.enqueue(new TextEncoder().encode(text));
-          say('first\n');
+          stream = controller;
+          controller.enqueue(utf8('first\n'));
         },
         cancel: () => cancelled.resolve(),
       });
@@ -242,7 +243,7 @@ describe('an application behind node:http', () => {
     assert.equal(headers.has('content-length'), false);
     const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
     assert.equal((await reader?.read())?.value, 'first\n');
-    say('second\n');
+    stream?.enqueue(utf8('second\n'));
     assert.equal((await reader?.read())?.value, 'second\n');
     await reader?.cancel();
     await cancelled.promise;
