@@ -180,7 +180,7 @@ describe('a policy in the database', () => {
       ...methodsOf(real),
       commit: async (changes) => {
         if (full) throw new MallaError('store.unavailable', 'no space left');
-        await real.commit(changes);
+        return await real.commit(changes);
       },
     });
     const holder = await lab.start('database');
