@@ -149,6 +149,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     ...policyDeps,
     source: config.policy.source,
     ledger: tailnet.ledger,
+    onRows: (listener) => tailnet.events.on('rows', ({ changes }) => listener(changes)),
     store,
     onChange: (next) => tailnet.setPolicy(next),
     now: world.now,

@@ -97,11 +97,6 @@ describe('the policy over the API', () => {
     );
   });
 
-  async function refusalOf(policy: string): Promise<string> {
-    const { body } = await admin.request('POST', '/api/v1/policy/check', { body: { policy } });
-    return (body as { readonly message: string }).message;
-  }
-
   test('is refused in the words by which editors know what kind of mistake it is', async () => {
     for (const syntax of ['{', '{"acls": [}', 'acls', '{"acls": [] "hosts": {}}', '{}}']) {
       assert.match(await refusalOf(syntax), /^parsing HuJSON: 1:\d+: /);

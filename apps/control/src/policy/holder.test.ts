@@ -96,6 +96,16 @@ describe('a policy in the database', () => {
     assert.equal(textOf(holder), TESTED);
   });
 
+  test('is in force when its row is there, whoever wrote that', async () => {
+    const holder = await lab.start('database');
+    await keep(lab, EVERYTHING);
+    assert.equal(textOf(holder), EVERYTHING);
+    assert.equal(lab.applied.at(-1)?.rules?.length, 1);
+    await keep(lab, BROKEN);
+    assert.equal(textOf(holder), EVERYTHING, 'what is not understood changes nothing');
+    assert.match(holder.warnings.join(), /version 2 is refused/);
+  });
+
   test('the same text again is no new version', async () => {
     const holder = await lab.start('database');
     const first = await holder.set(NOTHING, 'local');

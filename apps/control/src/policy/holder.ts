@@ -1,6 +1,6 @@
 /**
  * The policy that is in force, and how another one takes its place: a text is judged before anything is
- * changed, then kept in the database, then applied. One that is refused changes nothing: what was in
+ * changed, then kept in the database, and applied when its row is there, whoever wrote it. One that is refused changes nothing: what was in
  * force stays so, also after a restart, and the server's health says it.
  *
  * Every text that was in force is a version in the database, wherever it came from: for a file they are
@@ -13,9 +13,9 @@ import type { EngineOptions } from '@malla/policy/engine/contract';
 import { formatProblem } from '@malla/policy/document/problem';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
 import type { Config } from '../config/config.ts';
-import type { PolicyVersion } from '../core/change.ts';
+import type { Change, PolicyVersion } from '../core/change.ts';
 import { appendPolicy } from '../core/policy.ts';
-import type { Ledger } from '../ledger.ts';
+import type { ChangeListener, Ledger } from '../ledger.ts';
 import { MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store/store.ts';
 import { WatchedFile } from '@malla/platform/watched-file';
 import type { Members } from './engine-for.ts';
@@ -33,6 +33,8 @@ import { OneAtATime } from './one-at-a-time.ts';
 export interface PolicyDeps {
   readonly source: Config['policy']['source'];
   readonly ledger: Ledger;
+  /** Has a listener told of changed rows: the versions of the policy are among them. */
+  readonly onRows: (listener: ChangeListener) => void;
   readonly store: Pick<Store, 'policyHeads' | 'policyVersion'>;
   /** The live tailnet's, whom the tests of a policy are run for. */
   readonly members: () => Members;
@@ -79,6 +81,8 @@ export class PolicyHolder {
   #isStarted = false;
   /** When the file is read again although it has not changed, Unix ms. */
   #retryAt = Infinity;
+  /** The text that is being kept, which was understood already. */
+  #judged: { readonly text: string; readonly policy: Policy } | undefined;
   /** One text at a time is judged, kept and applied. */
   readonly #line = new OneAtATime();
 
@@ -87,6 +91,7 @@ export class PolicyHolder {
     this.#deps = deps;
     const { source } = deps;
     if (typeof source === 'object') this.#file = new WatchedFile(source.file, MAX_POLICY_LENGTH);
+    if (source !== undefined) deps.onRows((changes) => this.#takeRows(changes));
   }
 
   /**
@@ -295,17 +300,13 @@ export class PolicyHolder {
       return inForce;
     }
     const source = this.#file === undefined ? 'database' : 'file';
-    const version = await this.#deps.ledger.execute((state, context) =>
-      appendPolicy(state, { source, author, text }, context),
-    );
-    const adopted: InForce = { version, policy };
-    this.#deps.log.info({ version: version.id, author }, 'policy in force');
-    if (policy.warnings.length > 0) {
-      const detail = policy.warnings.map(formatProblem).join('; ');
-      this.#deps.log.warn({ version: version.id, detail }, 'parts of the policy have no effect');
-    }
-    this.#holds(adopted);
-    return adopted;
+    this.#judged = { text, policy };
+    const version = await this.#deps.ledger
+      .execute((state, context) => appendPolicy(state, { source, author, text }, context))
+      .finally(() => {
+        this.#judged = undefined;
+      });
+    return this.inForce?.version === version ? this.inForce : { version, policy };
   }
 
   async #unset(author: string): Promise<Unset> {
@@ -314,14 +315,33 @@ export class PolicyHolder {
     const version = await this.#deps.ledger.execute((state, context) =>
       appendPolicy(state, { source: 'none', author, text: '' }, context),
     );
-    const unset: Unset = { version, policy: undefined };
-    this.#deps.log.info({ version: version.id, author }, 'policy unset');
-    this.#holds(unset);
-    return unset;
+    return { version, policy: undefined };
   }
 
-  #holds(what: InForce | Unset): void {
-    this.#inForce = what;
+  /** Another version is there: it is in force from now on. */
+  #takeRows(changes: readonly Change[]): void {
+    for (const { table, before, after } of changes) {
+      if (table === 'policy' && before === undefined && after !== undefined) this.#hold(after);
+    }
+  }
+
+  #hold(version: PolicyVersion): void {
+    const { id, source, author, text } = version;
+    const { log } = this.#deps;
+    if (source === 'none') {
+      log.info({ version: id, author }, 'policy unset');
+      this.#inForce = { version, policy: undefined };
+    } else {
+      const read = this.#judged?.text === text ? ok(this.#judged.policy) : readPolicy(text);
+      if (!read.ok) return this.#refuse(`version ${id}`, read.error);
+      const { warnings } = read.value;
+      log.info({ version: id, author }, 'policy in force');
+      if (warnings.length > 0) {
+        const detail = warnings.map(formatProblem).join('; ');
+        log.warn({ version: id, detail }, 'parts of the policy have no effect');
+      }
+      this.#inForce = { version, policy: read.value };
+    }
     this.#refused = undefined;
     this.#tell();
   }

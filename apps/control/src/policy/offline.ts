@@ -40,6 +40,7 @@ export async function openOfflinePolicy(
     const holder = new PolicyHolder({
       source: 'database',
       ledger,
+      onRows: (listener) => ledger.onChanges(listener),
       store,
       members: () => membersOf(state),
       engineOptions: engineOptionsOf(config),

@@ -100,6 +100,7 @@ export function createAdmin(
   const holder = new PolicyHolder({
     source: configured.source,
     ledger,
+    onRows: (listener) => ledger.onChanges(listener),
     store,
     members: () => members,
     engineOptions,

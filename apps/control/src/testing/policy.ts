@@ -37,6 +37,7 @@ export class PolicyLab {
     const holder = new PolicyHolder({
       source,
       ledger,
+      onRows: (listener) => ledger.onChanges(listener),
       store,
       members: () => membersOf(state),
       engineOptions: { sshActionUrl: 'https://unused/' },
