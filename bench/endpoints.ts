@@ -16,6 +16,7 @@ import { reportNode } from '../apps/control/src/core/map-update.ts';
 import { openMemoryStore } from '../apps/control/src/store/open.ts';
 import { Tailnet } from '../apps/control/src/tailnet.ts';
 import { testNode, testUser } from '../apps/control/src/testing/tailnet.ts';
+import { operatorCommands } from '@malla/control/operator-commands';
 
 const ROUNDS = 2_000;
 
@@ -86,6 +87,7 @@ async function tailnetOf(users: number): Promise<Tailnet> {
         return () => clearTimeout(timer);
       },
       compress: (text) => new TextEncoder().encode(text),
+      commands: operatorCommands('malla'),
       budgets: createBudgets(silentLogger, () => performance.now(), 1_024),
       log: silentLogger,
     },

@@ -70,6 +70,7 @@ ${options.yaml ?? ''}`;
       log: silentLogger,
       random: randomBytes,
       build: TEST_BUILD,
+      call: 'malla',
       serveInner: options.serveInner ?? serveByOwn,
     });
     return new TestServer(control, loaded.value.config, folder);

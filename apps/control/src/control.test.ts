@@ -72,7 +72,7 @@ async function storeWithRouter(): Promise<Store> {
 }
 
 function depsWith(store: Store): ControlDeps {
-  return { store, log: silentLogger, random: randomBytes, build: TEST_BUILD };
+  return { store, log: silentLogger, random: randomBytes, build: TEST_BUILD, call: 'malla' };
 }
 
 function timers(): number {

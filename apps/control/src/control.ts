@@ -31,6 +31,7 @@ import { NoiseAcceptor } from './machine/noise-accept.ts';
 import { listenMetrics } from './metrics.ts';
 import { loadNative } from './native/load.ts';
 import { noteUse, openNoiseKey } from './noise-key.ts';
+import { operatorCommands } from './operator-commands.ts';
 import { PolicyHolder } from './policy/holder.ts';
 import { membersOf } from './policy/members.ts';
 import type { Store } from './store/store.ts';
@@ -43,6 +44,8 @@ export interface ControlDeps {
   readonly log: Logger;
   readonly random: RandomBytes;
   readonly build: BuildInfo;
+  /** How the operator calls malla, such as `./bin/malla`: for the commands that people are told. */
+  readonly call: string;
   /** What carries HTTP inside Noise; default as the configuration says. */
   readonly serveInner?: ServeInnerHttp;
   /** Whether functions of the node binary may be called directly; default yes, where that works. */
@@ -183,6 +186,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     noiseKey: formatKey('mkey', noiseKey.publicBytes),
     serverUrl: config.serverUrl,
     build: deps.build,
+    commands: world.commands,
     healthy: shared(() => store.healthy()),
     authRequests: tailnet.authRequests,
     sshChecks: tailnet.sshChecks,
@@ -294,6 +298,7 @@ function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets, log: L
     },
     compress,
     budgets,
+    commands: operatorCommands(deps.call),
     log,
   };
 }

@@ -37,6 +37,7 @@ import { ExpiryWatch } from './machine/expiry.ts';
 import { KeepAlives } from './machine/keep-alives.ts';
 import { createLogins } from './machine/logins.ts';
 import { Presences } from './machine/presences.ts';
+import type { OperatorCommands } from './operator-commands.ts';
 import { engineOptionsOf } from './policy/engine-options.ts';
 import { Routes } from './routing/routes.ts';
 import { SshChecks } from './ssh/checks.ts';
@@ -55,6 +56,7 @@ export interface World {
   readonly after: (delayMs: number, task: () => void) => () => void;
   readonly compress: Compress;
   readonly budgets: Budgets;
+  readonly commands: OperatorCommands;
   readonly log: Logger;
 }
 
@@ -201,7 +203,14 @@ export class Tailnet {
       clock,
       fraction: () => (world.random(1)[0] ?? 0) / 256,
     });
-    this.logins = createLogins(this.authRequests, this.sshChecks, this.ledger, rules, world.random);
+    this.logins = createLogins(
+      this.authRequests,
+      this.sshChecks,
+      this.ledger,
+      rules,
+      world.commands,
+      world.random,
+    );
     this.machine = {
       ledger: this.ledger,
       fanout: this.fanout,
@@ -212,6 +221,7 @@ export class Tailnet {
       c2n: this.c2n,
       sshChecks: this.sshChecks,
       rules,
+      commands: world.commands,
       serverUrl: config.serverUrl,
       now: world.now,
       after: world.after,

@@ -77,21 +77,21 @@ describe('the first run', () => {
 
   test('on loopback, says how other machines reach it', async () => {
     const answers = { ...NONE, 'POST /user': { user: user() }, 'POST /preauthkey': CREATED };
-    const { text } = await firstRun(answers, { serverUrl: 'http://127.0.0.1:8080' });
-    assert.match(text, /^ {2}npm start -- --url http:\/\/\d+\.\d+\.\d+\.\d+:8080$/m);
+    const hintFor = async (...addresses: readonly string[]): Promise<string> => {
+      const { text } = await firstRun(answers, { serverUrl: 'http://127.0.0.1:8080', addresses });
+      return /^ {2}npm start -- (.*)$/m.exec(text)?.[1] ?? '';
+    };
+    assert.equal(await hintFor('192.168.7.8'), '--url http://192.168.7.8:8080');
+    assert.equal(await hintFor('198.18.0.1', '10.0.0.7'), '--url http://10.0.0.7:8080');
+    assert.equal(await hintFor(), '--url http://192.168.1.10:8080');
+    // Over http:// clients would not come back to an address of the internet.
+    assert.equal(await hintFor('8.8.4.4'), '--url https://vpn.example.org');
   });
 
   test('prints commands that find this server', async () => {
     const answers = { 'GET /user': { users: [user()] }, 'GET /node': { nodes: [node()] } };
-    const near = { cwd: new URL('../../../..', import.meta.url).pathname };
-    assert.match((await firstRun(answers, near)).text, /^ {2}bin\/malla nodes list$/m);
-    const named = { configPath: 'a.yaml', dataDir: 'd' };
-    assert.match((await firstRun(answers, named)).text, /^ {2}malla -c a\.yaml nodes list$/m);
-    const placed = { dataDir: 'd' };
-    assert.match(
-      (await firstRun(answers, placed)).text,
-      /^ {2}MALLA_DATA_DIR=d malla nodes list$/m,
-    );
+    const { text } = await firstRun(answers, { call: './bin/malla -c a.yaml' });
+    assert.match(text, /^ {2}\.\/bin\/malla -c a\.yaml nodes list$/m);
   });
 });
 
@@ -107,9 +107,8 @@ async function firstRun(
   const { request, requests } = answerFrom(answers);
   const text = await prepareFirstRun(createClient({ request }), {
     config: { serverUrl, dataDir },
-    configPath: undefined,
-    dataDir: undefined,
-    cwd: '/nowhere',
+    call: 'malla',
+    addresses: [],
     now: NOW,
     ...rest,
   });

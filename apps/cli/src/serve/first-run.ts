@@ -5,11 +5,11 @@
  */
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Client } from '@malla/api/client';
 import type { User } from '@malla/api/schemas';
 import { MallaError } from '@malla/base/error';
+import { isPrivateToClients } from '@malla/control/config/address';
 import type { Config } from '@malla/control/config/config';
 import { writePrivate } from '@malla/platform/private-file';
 
@@ -17,14 +17,13 @@ import { writePrivate } from '@malla/platform/private-file';
 export const FIRST_USER = 'default';
 const KEY_HOURS = 24;
 const HOUR_MS = 3_600_000;
-const MALLA = fileURLToPath(new URL('../../../../bin/malla', import.meta.url));
 
 export interface FirstRun {
   readonly config: Pick<Config, 'serverUrl' | 'dataDir'>;
-  /** As given, so that the commands printed find the same server. */
-  readonly configPath: string | undefined;
-  readonly dataDir: string | undefined;
-  readonly cwd: string;
+  /** How malla is called from here, meaning this server. */
+  readonly call: string;
+  /** Of this machine. */
+  readonly addresses: readonly string[];
   /** Unix ms. */
   readonly now: number;
 }
@@ -32,7 +31,6 @@ export interface FirstRun {
 /** Makes what is missing and returns the text to print. */
 export async function prepareFirstRun(client: Client, context: FirstRun): Promise<string> {
   const { serverUrl, dataDir } = context.config;
-  const malla = commandFor(context);
   const [{ users }, { nodes }] = await Promise.all([client.listUsers(), client.listNodes()]);
   const known = users.find(({ name }) => name === FIRST_USER) ?? users[0];
   const head = `malla runs at ${serverUrl}, with its data in ${dataDir}.\n`;
@@ -40,8 +38,8 @@ export async function prepareFirstRun(client: Client, context: FirstRun): Promis
     return `${head}
 ${nodes.length === 1 ? '1 device has' : `${nodes.length} devices have`} joined. To see them, or to make a key for another one:
 
-  ${malla} nodes list
-  ${malla} preauthkeys create --user ${known?.name ?? FIRST_USER}
+  ${context.call} nodes list
+  ${context.call} preauthkeys create --user ${known?.name ?? FIRST_USER}
   ${joinCommand(serverUrl, 'KEY')}
 `;
   }
@@ -54,9 +52,9 @@ To join the first device, install Tailscale on it (https://tailscale.com/downloa
 
 The key is good for one device and ${KEY_HOURS} hours. To see the device, and to make a key for the next:
 
-  ${malla} nodes list
-  ${malla} preauthkeys create --user ${owner.name}
-${reachabilityHint(serverUrl)}
+  ${context.call} nodes list
+  ${context.call} preauthkeys create --user ${owner.name}
+${reachabilityHint(serverUrl, context.addresses)}
 Ctrl-C stops the server; devices stay joined and come back when it does.
 `;
 }
@@ -95,25 +93,34 @@ async function expireIfPresent(client: Client, id: string): Promise<void> {
   }
 }
 
-/** How to run malla from here, meaning this server. */
-function commandFor({ cwd, configPath, dataDir }: FirstRun): string {
-  const near = relative(cwd, MALLA);
-  const program = near.startsWith('..') ? 'malla' : near;
-  if (configPath !== undefined) return `${program} -c ${configPath}`;
-  return dataDir === undefined ? program : `MALLA_DATA_DIR=${dataDir} ${program}`;
-}
-
-/** A server on loopback is of no use to other machines: says how to start one that is. */
-function reachabilityHint(serverUrl: string): string {
+/**
+ * A server on loopback is of no use to other machines: says how to start one that is. Over http:// clients
+ * come back only to an address of a private network, so no other is suggested with it.
+ */
+function reachabilityHint(serverUrl: string, addresses: readonly string[]): string {
   const { hostname, port } = new URL(serverUrl);
   if (!/^(?:localhost|127\..*|\[::1\])$/.test(hostname)) return '';
-  const own = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal);
-  const example = `http://${own?.address ?? '192.168.1.10'}:${port === '' ? 80 : port}`;
+  const own = addresses.find((address) => isPrivateToClients(address));
+  const wherePort = port === '' ? '' : `:${port}`;
+  if (own === undefined && addresses.length > 0) {
+    return `
+Only this machine can reach that address. This machine is on the internet, where clients need https://: give it a name and
+a certificate, or a reverse proxy that has them (docs/guide/install.md), and start it with
+
+  npm start -- --url https://vpn.example.org
+`;
+  }
   return `
 Only this machine can reach that address. For other machines, start it with one that they reach:
 
-  npm start -- --url ${example}
+  npm start -- --url http://${own ?? '192.168.1.10'}${wherePort}
 `;
+}
+
+/** The IPv4 addresses of this machine by which others may reach it. */
+export function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address }) => address);
 }

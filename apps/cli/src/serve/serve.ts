@@ -6,7 +6,8 @@ import { readServerConfig } from '../configuration.ts';
 import { connectTo } from '../connect.ts';
 import type { Cli } from '../invocation.ts';
 import { createLogger } from '../log.ts';
-import { prepareFirstRun } from './first-run.ts';
+import { operatorCall, thisMachine } from '../operator-call.ts';
+import { ownAddresses, prepareFirstRun } from './first-run.ts';
 import { runUntilStopped } from './run-until-stopped.ts';
 
 const OLDER_NODE = 'on Node 24, as 26 needs libatomic.so.1: with it malla takes less CPU';
@@ -24,34 +25,38 @@ export async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   const write = (line: string): void => cli.terminal.err.write(line);
   const log = createLogger({ ...config.log, write, now: cli.now });
   for (const warning of warnings) logNote(log, warning);
+  const call = operatorCall(
+    {
+      configured: config.call,
+      configPath: options.config,
+      dataDir: options.overrides.dataDir,
+      cwd: cli.cwd,
+      env: cli.env,
+    },
+    thisMachine,
+  );
   const { startServer } = await import('./start-control.ts');
   await runUntilStopped(
     cli,
     log,
-    () => startServer(config, log),
+    () => startServer(config, log, call),
     async () => {
       log.info({ url: config.serverUrl, config: source ?? 'defaults' }, 'server started');
       // From bin/find-node.sh.
       const command = cli.env['LIBATOMIC_COMMAND'];
       if (command !== undefined) log.info({ command }, OLDER_NODE);
-      if (options.firstRun) await printFirstRun(cli, options, config, log);
+      if (options.firstRun) await printFirstRun(cli, call, config, log);
     },
   );
 }
 
 /** A server that cannot make a key is still a server. */
-async function printFirstRun(
-  cli: Cli,
-  options: ServeOptions,
-  config: Config,
-  log: Logger,
-): Promise<void> {
+async function printFirstRun(cli: Cli, call: string, config: Config, log: Logger): Promise<void> {
   try {
     const text = await prepareFirstRun(await connectTo(ownSocket(config)), {
       config,
-      configPath: options.config,
-      dataDir: options.overrides.dataDir,
-      cwd: cli.cwd,
+      call,
+      addresses: ownAddresses(),
       now: cli.now(),
     });
     cli.terminal.out.write(text);

@@ -7,8 +7,11 @@ import { openStore } from '@malla/control/store/open';
 import { readVersion } from '../version.ts';
 import type { Running } from './run-until-stopped.ts';
 
-/** Starts it. Throws MallaError with one sentence when something is in the way. */
-export async function startServer(config: Config, log: Logger): Promise<Running> {
+/**
+ * Starts it. `call` is how the operator calls malla. Throws MallaError with one sentence when something is in
+ * the way.
+ */
+export async function startServer(config: Config, log: Logger, call: string): Promise<Running> {
   const build = await readVersion();
   const store = await openStore(config.database, log);
   try {
@@ -16,6 +19,7 @@ export async function startServer(config: Config, log: Logger): Promise<Running>
       store,
       log,
       build,
+      call,
       random: randomBytes,
     });
     return {

@@ -60,6 +60,7 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
     randomizeClientPort: assembleRandomPort(settings),
     taildrop: { enabled: settings.get('taildrop.enabled') },
     autoUpdate: { enabled: settings.get('auto_update.enabled') },
+    call: settings.get('cli.command'),
     cli: assembleCli(settings, readFile),
   };
 }

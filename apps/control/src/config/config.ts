@@ -155,6 +155,8 @@ export interface Config {
   readonly randomizeClientPort: boolean;
   /** Whether new clients update themselves by default. */
   readonly autoUpdate: { readonly enabled: boolean };
+  /** How the operator calls malla on this machine; absent: that is found out. */
+  readonly call: string | undefined;
   /** How the command line reaches a server. */
   readonly cli: {
     /** Base URL of a remote server; absent: the local socket. */

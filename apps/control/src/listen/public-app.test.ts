@@ -6,6 +6,7 @@ import { formatKey } from '@malla/keys/key';
 import { createBudgets } from '../budgets.ts';
 import { AuthRequestCache } from '../machine/auth-requests.ts';
 import { State } from '../core/state.ts';
+import { operatorCommands } from '../operator-commands.ts';
 import { TEST_BUILD } from '../testing/build.ts';
 import { TestSsh } from '../testing/ssh.ts';
 import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
@@ -38,6 +39,7 @@ class Subject {
       noiseKey: NOISE_KEY,
       serverUrl: 'https://a.test',
       build: TEST_BUILD,
+      commands: operatorCommands('./bin/malla'),
       healthy: () => Promise.resolve(true),
       authRequests: this.authRequests,
       sshChecks: this.ssh.checks,
@@ -187,7 +189,7 @@ describe('the page of a login', () => {
       assert.equal(answer.headers.get('cache-control'), 'no-store');
       const page = await answer.text();
       assert.match(page, /“laptop” \(linux\)/);
-      assert.ok(page.includes(`malla nodes register --key ${id} --user USERNAME`));
+      assert.ok(page.includes(`./bin/malla nodes register --key ${id} --user USERNAME`));
       assert.match(page, /2026-07-01 12:45 UTC/);
     }
   });

@@ -13,6 +13,7 @@ import { Hono } from 'hono';
 import type { State } from '../core/state.ts';
 import { type BuildInfo, versionAnswer } from '../build-info.ts';
 import type { AuthRequestCache } from '../machine/auth-requests.ts';
+import type { OperatorCommands } from '../operator-commands.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import { APPLE_VARIANTS, type AppleVariant, appleProfile, CLIENT_PAGES } from './pages/clients.ts';
 import { CONTENT_SECURITY_POLICY } from './pages/page.ts';
@@ -24,6 +25,7 @@ export interface PublicDeps {
   /** Without a slash at its end. */
   readonly serverUrl: string;
   readonly build: BuildInfo;
+  readonly commands: OperatorCommands;
   readonly healthy: () => Promise<boolean>;
   readonly authRequests: AuthRequestCache;
   readonly sshChecks: SshChecks;
@@ -88,11 +90,11 @@ export function publicApp(deps: PublicDeps): Hono {
       context.header('Cache-Control', 'no-store');
       const asked = context.req.param('id') ?? '';
       const check = deps.sshChecks.find(asked);
-      if (check !== undefined) return context.html(sshCheckPage(check, deps.state));
+      if (check !== undefined) return context.html(sshCheckPage(check, deps.state, deps.commands));
       try {
         const { id, device, expiresAt } = deps.authRequests.get(asked);
         const { Hostname: hostname = '', OS: os = '' } = device.hostinfo;
-        return context.html(registerPage({ hostname, os }, id, expiresAt));
+        return context.html(registerPage({ hostname, os }, deps.commands.register(id), expiresAt));
       } catch (error) {
         if (!(error instanceof MallaError)) throw error;
         return context.html(noSuchLoginPage(), error.code === 'auth.id-invalid' ? 400 : 404);

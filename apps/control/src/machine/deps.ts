@@ -3,6 +3,7 @@ import type { Logger } from '@malla/base/logger';
 import type { RegistrationRules } from '../core/register.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { Ledger } from '../ledger.ts';
+import type { OperatorCommands } from '../operator-commands.ts';
 import type { Routes } from '../routing/routes.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
@@ -21,6 +22,7 @@ export interface MachineDeps {
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;
   readonly rules: RegistrationRules;
+  readonly commands: OperatorCommands;
   /** Without a slash at its end. */
   readonly serverUrl: string;
   /** Unix ms. */

@@ -9,6 +9,7 @@ import type { AuthRequests } from '../admin/deps.ts';
 import { type RegistrationRules, registerForUser } from '../core/register.ts';
 import { meantUser } from '../core/users.ts';
 import type { Ledger } from '../ledger.ts';
+import type { OperatorCommands } from '../operator-commands.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import type { AuthRequestCache } from './auth-requests.ts';
 import { MIN_CAP_VERSION } from './map.ts';
@@ -19,6 +20,7 @@ export function createLogins(
   sshChecks: SshChecks,
   ledger: Ledger,
   rules: RegistrationRules,
+  commands: OperatorCommands,
   random: RandomBytes,
 ): AuthRequests {
   return {
@@ -26,7 +28,7 @@ export function createLogins(
       if (sshChecks.find(authId) !== undefined) {
         throw new MallaError(
           'request.invalid',
-          `an SSH connection waits with ${authId}: let it through with malla auth approve --auth-id ${authId}`,
+          `an SSH connection waits with ${authId}: let it through with ${commands.approve(authId)}`,
         );
       }
       return cache.decide(authId, 'registered', (device) =>
@@ -44,7 +46,7 @@ export function createLogins(
       const { id } = cache.get(authId);
       throw new MallaError(
         'request.invalid',
-        `a device waits to register with ${id}: let it in with malla nodes register --key ${id} --user USERNAME`,
+        `a device waits to register with ${id}: let it in with ${commands.register(id)}`,
       );
     },
     async reject(authId) {

@@ -16,7 +16,6 @@ import {
 } from '@malla/wire/tailcfg/register';
 import { decideSoon } from '../core/change.ts';
 import { asksForTags, type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
-import { registerCommand } from '../listen/pages/register.ts';
 import type { MachineDeps, Origin } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
 
@@ -146,7 +145,7 @@ function visit(deps: MachineDeps, origin: Origin, device: Device): RegisterAnswe
   const { id: authId, isNew } = deps.authRequests.open(device, claimant);
   if (isNew) {
     const { Hostname: name = '' } = device.hostinfo;
-    const command = registerCommand(authId);
+    const command = deps.commands.register(authId);
     deps.log.info({ authId, name, remoteAddress, command }, 'a device waits to be let in');
   }
   return { kind: 'visit', authUrl: `${deps.serverUrl}/register/${authId}` };

@@ -26,6 +26,7 @@ import { membersOf } from '../policy/members.ts';
 import { openMemoryStore } from '../store/open.ts';
 import { SshChecks, type SshVerdict } from '../ssh/checks.ts';
 import { countingRandom, testNode } from './tailnet.ts';
+import { operatorCommands } from '../operator-commands.ts';
 
 export interface TestAdmin {
   readonly deps: AdminDeps;
@@ -116,6 +117,7 @@ export function createAdmin(
       sshChecks,
       ledger,
       { addresses, nodeExpiryMs: 0, tags: NO_TAG_POLICY },
+      operatorCommands('malla'),
       random,
     ),
     dns,

@@ -22,6 +22,7 @@ import type { Store } from '../store/store.ts';
 import { Tailnet } from '../tailnet.ts';
 import { countingRandom } from './tailnet.ts';
 import { settle, VirtualTime } from './virtual-time.ts';
+import { operatorCommands } from '../operator-commands.ts';
 
 export interface TestMachinesOptions {
   /** Lines of YAML, over what a test needs. */
@@ -63,6 +64,7 @@ export class TestMachines {
       random,
       after: time.after,
       compress: (json: string) => zlib.zstdCompressSync(json),
+      commands: operatorCommands('malla'),
       budgets: createBudgets(log, () => time.now, config.registerCache.maxEntries),
       log,
     };

@@ -69,6 +69,12 @@ export const STORE_KEYS = {
     'Seconds after which an idle connection is closed.',
     POSTGRES,
   ),
+  'cli.command': optional(
+    kind.text,
+    'found out: malla, ./bin/malla, docker exec ID malla …',
+    'How malla is called where the server runs, for the commands that pages, messages and the log tell people to run. For example docker compose exec vpn malla.',
+    { own: true },
+  ),
   'cli.address': optional(
     kind.text,
     'the socket of this machine',

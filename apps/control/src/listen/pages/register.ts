@@ -1,15 +1,10 @@
 /** The page behind an AuthURL: what an administrator must type to let the device in. */
 import { escapeHtml, page } from './page.ts';
 
-/** The command that registers a waiting device. */
-export function registerCommand(authId: string): string {
-  return `malla nodes register --key ${authId} --user USERNAME`;
-}
-
-/** For a login that waits. `expiresAt` is Unix ms. */
+/** For a login that waits; the command lets it in. `expiresAt` is Unix ms. */
 export function registerPage(
   device: { readonly hostname: string; readonly os: string },
-  authId: string,
+  command: string,
   expiresAt: number,
 ): string {
   const what = device.hostname === '' ? 'A device' : `“${device.hostname}”`;
@@ -19,7 +14,7 @@ export function registerPage(
     `<p>${escapeHtml(what)}${device.os === '' ? '' : ` (${escapeHtml(device.os)})`} wants to join this network.
 To let it in, run this where the server runs, with the name of the user it shall belong to in the place of
 <code>USERNAME</code>:</p>
-<pre><code>${escapeHtml(registerCommand(authId))}</code></pre>
+<pre><code>${escapeHtml(command)}</code></pre>
 <p><small>Selecting any part of the command selects all of it. It is valid until
 <time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time>, and once.
 Did you not start this? Then close this page: nothing has happened.</small></p>`,
