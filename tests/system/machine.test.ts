@@ -110,6 +110,23 @@ for (const [name, serveInner] of INNER_HTTP) {
       assert.equal((await late.register({ authKey: key }))['Error'], 'invalid pre auth key');
     });
 
+    test('a client that logs in as another user with the key that it has is that user’s, and its former peer knows', async () => {
+      const { a, b } = await pair();
+      const other = await pair();
+      const id = idOf(b);
+      const answer = await b.register({ authKey: other.key });
+      assert.equal(answer['MachineAuthorized'], true, String(answer['Error']));
+      await a.until(() => peerOf(a)?.['Expired'] === true && peerOf(a)?.['Online'] === false);
+      assert.notEqual(peerOf(a)?.['Key'], b.nodeKey);
+      await b.openMap();
+      assert.notEqual(idOf(b), id);
+      await other.a.until(({ peers }) => [...peers.values()].some((it) => it['Key'] === b.nodeKey));
+      assert.deepEqual(
+        [...b.netmap.peers.keys()].toSorted((x, y) => x - y),
+        [idOf(other.a), idOf(other.b)],
+      );
+    });
+
     test('a client that logs out is expired, and comes back with a new key as the same node', async () => {
       const { a, b, key } = await pair();
       const id = idOf(b);

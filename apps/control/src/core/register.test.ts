@@ -159,13 +159,13 @@ describe('registration', () => {
     assert.equal(tailnet.state.nodeCount(), 5);
   });
 
-  test('an expired, a revoked and an unknown key are refused, each in its own words', () => {
+  test('a key that has expired or was made to, and an unknown one, are refused in headscale’s words', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     const expired = authKey(tailnet, { expiration: tailnet.now });
     assert.equal(refusal(() => join(tailnet, device(1), expired)).message, 'authkey expired');
     const revoked = authKey(tailnet);
     tailnet.run((state, context) => expirePreAuthKey(state, 2, context));
-    assert.equal(refusal(() => join(tailnet, device(1), revoked)).message, 'authkey revoked');
+    assert.equal(refusal(() => join(tailnet, device(1), revoked)).message, 'authkey expired');
     assert.equal(
       refusal(() => join(tailnet, device(1), 'nonsense')).message,
       'invalid pre auth key',
@@ -314,6 +314,32 @@ describe('registration', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     login(tailnet, device(1));
     assert.equal(refusal(() => login(tailnet, device(2, { key: 1 }))).code, 'node.key-in-use');
+  });
+
+  test('a machine that logs in as another user with the node key of the first one is let in, and logged out there', () => {
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const first = login(tailnet, device(1), 1);
+    tailnet.run((_state, context) => shortenExpiry(first, context.now, context));
+    tailnet.now += HOUR_MS;
+    const second = join(tailnet, device(1), authKey(tailnet, { userId: 2 }));
+    assert.notEqual(second.id, first.id);
+    assert.equal(second.nodeKey, first.nodeKey);
+    const left = tailnet.state.node(first.id);
+    assert.equal(left?.expiry, tailnet.now - HOUR_MS, 'since it logged out');
+    assert.notEqual(left?.nodeKey, first.nodeKey);
+    assert.equal(tailnet.state.nodeByKey(first.nodeKey)?.id, second.id);
+    // And back, which ends the second one's login.
+    const back = login(tailnet, device(1), 1);
+    assert.equal(back.id, first.id);
+    assert.equal(tailnet.state.node(second.id)?.expiry, tailnet.now);
+    assert.equal(tailnet.state.nodeByKey(first.nodeKey)?.id, first.id);
+  });
+
+  test('its former node is removed if it was ephemeral', () => {
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const first = join(tailnet, device(1), authKey(tailnet, { ephemeral: true }));
+    login(tailnet, device(1), 2);
+    assert.equal(tailnet.state.node(first.id), undefined);
   });
 
   test('duplicate hostnames get names of their own', () => {

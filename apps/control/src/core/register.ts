@@ -8,7 +8,7 @@
  * Source: docs/protocol/control.md §Registration; headscale 0.29 for what users know.
  */
 import { MallaError } from '@malla/base/error';
-import type { MachinePublic, NodePublic } from '@malla/keys/key';
+import { formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import type { PreAuthKey } from '@malla/netmap/credential';
 import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
 import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
@@ -20,6 +20,8 @@ import { parseCredential } from './credentials.ts';
 import { findPreAuthKey } from './preauth-keys.ts';
 import type { Context, State } from './state.ts';
 import { refuseTags, type TagPolicy } from './tags.ts';
+
+const NODE_KEY_BYTES = 32;
 
 /** What a client sent, from a machine that Noise authenticated. */
 export interface Device {
@@ -207,7 +209,8 @@ const REFUSALS = {
   unknown: 'invalid pre auth key',
   expired: 'authkey expired',
   used: 'authkey already used',
-  revoked: 'authkey revoked',
+  // What `preauthkeys expire` does, and says that it did.
+  revoked: 'authkey expired',
 } as const;
 
 interface Admission {
@@ -228,11 +231,8 @@ function registerNode(
 ): Decision<Node> {
   const holder = state.nodeByKey(device.nodeKey);
   const existing = findExisting(state, device, admission);
-  if (holder !== undefined && holder.id !== existing?.id) {
-    throw new MallaError('node.key-in-use', 'this node key is already in use by another node', {
-      details: { node: holder.id },
-    });
-  }
+  const others =
+    holder === undefined || holder.id === existing?.id ? [] : [giveUpKey(holder, device, context)];
   const hostname = device.hostinfo.Hostname ?? '';
   const tagged = admission.tags.length > 0;
   const login = {
@@ -257,7 +257,7 @@ function registerNode(
       // A new node key means a new client process: its old disco key and endpoints are dead.
       ...(device.nodeKey === existing.nodeKey ? {} : { discoKey: undefined, endpoints: [] }),
     };
-    return decide([{ table: 'node', id: after.id, before: existing, after }], after);
+    return decide([...others, { table: 'node', id: after.id, before: existing, after }], after);
   }
   const id = state.nextId('node');
   const addresses = allocateAddresses(state, rules.addresses, login, context.random);
@@ -277,7 +277,25 @@ function registerNode(
     approvedRoutes: [],
     ...login,
   };
-  return decide([{ table: 'node', id, before: undefined, after }], after);
+  return decide([...others, { table: 'node', id, before: undefined, after }], after);
+}
+
+/**
+ * A node of the same machine, but another owner, whose key a device now logs in with: it logged out, and
+ * keeps its key as it never heard the answer (observed: client 1.80), or did not say so. Either way it is
+ * logged out, with a key that nobody has.
+ */
+function giveUpKey(holder: Node, device: Device, context: Context): Change {
+  if (holder.machineKey !== device.machineKey) {
+    throw new MallaError('node.key-in-use', 'this node key is already in use by another node', {
+      details: { node: holder.id },
+    });
+  }
+  const row = { table: 'node', id: holder.id, before: holder } as const;
+  if (holder.ephemeral) return { ...row, after: undefined };
+  const nodeKey = formatKey('nodekey', context.random(NODE_KEY_BYTES));
+  const expiry = Math.min(holder.expiry ?? context.now, context.now);
+  return { ...row, after: { ...holder, nodeKey, expiry, discoKey: undefined, endpoints: [] } };
 }
 
 /** The node that this device already is, under the owner it is admitted for. */
