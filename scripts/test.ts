@@ -1,6 +1,7 @@
 /**
  * `npm test`: types, lint, format, then unit, system, interop and container tests, in that order, stopping at
- * the first step that fails. The last line is always `N passed, N failed, N skipped`, over all runs of the test runner.
+ * the first step that fails. After each suite it says how long that took, with the files that took longest. The last
+ * line is always `N passed, N failed, N skipped`, over all runs of the test runner.
  *
  *     bin/node scripts/test.ts [--only unit|system|interop|containers] [--no-interop]
  *
@@ -10,12 +11,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
 import { OFFICIAL_VERSIONS, officialBinaries } from '../tests/interop/official-binaries.ts';
-import type { TestCounts } from './test-counts.ts';
+import type { FileTime, TestCounts } from './test-counts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -28,6 +29,8 @@ const CHECKS = [
   ['oxfmt', '--check'],
 ] as const;
 
+/** How many files of a suite are named with the time that they took. */
+const SLOWEST = 20;
 /** Ends a file that hangs, ms. The longest takes some two minutes. */
 const FILE_TIMEOUT_MS = 600_000;
 
@@ -91,10 +94,14 @@ function run(suite: Suite): boolean {
     for (const version of OFFICIAL_VERSIONS) officialBinaries(version);
   }
   console.log(`> ${suite} tests, ${files.length} files`);
-  const started = performance.now();
+  const startedAt = performance.now();
   const { status, counts } = runFiles(flags, files);
-  const minutes = (performance.now() - started) / 60_000;
-  console.log(`> ${suite} tests took ${minutes.toFixed(1)} minutes`);
+  const tookMs = performance.now() - startedAt;
+  const sumMs = counts.files.reduce((sum, { durationMs }) => sum + durationMs, 0);
+  console.log(`> ${suite} tests took ${minutes(tookMs)}, their files ${minutes(sumMs)}:`);
+  for (const { file, durationMs } of slowest(counts.files)) {
+    console.log(`${minutes(durationMs).padStart(10)} ${relative(ROOT, file)}`);
+  }
   const reasons = counts.skipReasons.toSorted((a, b) => a.localeCompare(b));
   for (const reason of new Set(reasons)) {
     const times = reasons.filter((other) => other === reason).length;
@@ -109,6 +116,14 @@ function run(suite: Suite): boolean {
   total.failed += failed;
   total.skipped += counts.skipReasons.length - unwanted;
   return failed === 0;
+}
+
+function slowest(files: readonly FileTime[]): readonly FileTime[] {
+  return files.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, SLOWEST);
+}
+
+function minutes(ms: number): string {
+  return `${(ms / 60_000).toFixed(1)} min`;
 }
 
 function runFiles(
@@ -129,7 +144,7 @@ function runFiles(
     const args = ['--test', limit, ...flags, ...reporters, ...files];
     const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
     const counts = existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '';
-    const none: TestCounts = { passed: 0, failed: 0, skipReasons: [] };
+    const none: TestCounts = { passed: 0, failed: 0, skipReasons: [], files: [] };
     return { status, counts: counts === '' ? none : (JSON.parse(counts) as TestCounts) };
   } finally {
     rmSync(dir, { recursive: true, force: true });
