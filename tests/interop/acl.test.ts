@@ -3,7 +3,6 @@
  * and how fast a change is at work. Tests build on each other, in order.
  */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +12,7 @@ import { makeCertificate } from './certificate.ts';
 import { ControlServer } from './control-server.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
-import { OfficialClient, peerNamed } from './official-client.ts';
+import { OfficialClient, peerNamed, peersIn } from './official-client.ts';
 import { showLogs } from './show-logs.ts';
 import { until } from './until.ts';
 
@@ -59,7 +58,6 @@ for (const version of ['1.102', '1.80'] as const) {
     let pc: OfficialClient;
     let web: OfficialClient;
     const clients: OfficialClient[] = [];
-    const listeners: ChildProcess[] = [];
 
     before(async () => {
       lab = new Lab();
@@ -98,16 +96,11 @@ for (const version of ['1.102', '1.80'] as const) {
         pc.join(LOGIN, await server.createKey(bob)),
         web.join(LOGIN, await server.createKey(ann, '--tags', 'tag:web')),
       ]);
-      for (const { host } of [web, phone]) listeners.push(await listen(host));
+      for (const { host } of [web, phone]) await listen(host);
       await laptop.untilPeer('web', (peer) => peer?.Online === true);
       await laptop.untilPeer('phone', (peer) => peer?.Online === true);
     });
-    after(async () => {
-      for (const listener of listeners) listener.kill();
-      for (const client of clients) await client.stopDaemon();
-      await server.stopProcess();
-      lab.close();
-    });
+    after(() => lab.close());
     afterEach((t) => showLogs(t, server, clients));
 
     test('connect to the port that a rule opens, and to no other', async () => {
@@ -123,7 +116,7 @@ for (const version of ['1.102', '1.80'] as const) {
 
     test('reach all of their own user’s devices (autogroup:self)', async () => {
       await untilOpen(laptop, phone, '80 81');
-      assert.ok(await phone.reaches(await laptop.address()));
+      await phone.untilReaches(await laptop.address());
     });
 
     test('tell programs what a peer was granted', async () => {
@@ -278,16 +271,13 @@ async function open(from: OfficialClient, to: OfficialClient): Promise<string> {
   return from.host.output([process.execPath, KNOCK, await to.address(), ...PORTS]);
 }
 
-async function listen(host: Host): Promise<ChildProcess> {
-  const listener = host.fork(KNOCK, ['listen', ...PORTS]);
-  await once(listener, 'message');
-  return listener;
+async function listen(host: Host): Promise<void> {
+  await once(host.fork(KNOCK, ['listen', ...PORTS]), 'message');
 }
 
 /** Names of the peers that a client shows, sorted. */
 async function peersOf(client: OfficialClient): Promise<readonly string[]> {
-  const { Peer } = await client.status();
-  return Object.values(Peer ?? {})
+  return peersIn(await client.status())
     .map(({ DNSName }) => DNSName.split('.', 1)[0] ?? '')
     .toSorted();
 }

@@ -13,7 +13,7 @@ import { until } from './until.ts';
 
 /** The program under test. */
 export const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
-const START_MS = 15_000;
+const START_MS = 60_000;
 
 /** A node as `malla nodes list --output json` prints it, as far as we read it. */
 export interface ListedNode {

@@ -5,7 +5,6 @@
  * each other, in order.
  */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +32,6 @@ const SPLIT = { nameservers: { split: { 'corp.example': [OUTSIDE] } } };
 describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'getent') }, () => {
   let lab: Lab;
   let server: ControlServer;
-  const nameServers: ChildProcess[] = [];
   let recordFile: string;
   let policyFile: string;
   let nodo1: OfficialClient;
@@ -49,9 +47,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
       ['ns1', OUTSIDE, ['intranet.corp.example=192.0.2.7', 'www.example.net=192.0.2.80']],
       ['ns2', OTHER, ['www.example.net=192.0.2.81']],
     ] as const) {
-      const started = lab.publicHost(name, address).fork(NAME_SERVER, records);
-      nameServers.push(started);
-      await once(started, 'message');
+      await once(lab.publicHost(name, address).fork(NAME_SERVER, records), 'message');
     }
     recordFile = join(ctl.dir, 'records.json');
     policyFile = join(ctl.dir, 'policy.json');
@@ -69,12 +65,7 @@ describe('names on official clients', { skip: skipWithout(...LAB_TOOLS, 'go', 'g
     for (const client of [nodo1, nodo2, old]) await client.join(LOGIN, key);
     addresses = { nodo1: await nodo1.address(), nodo2: await nodo2.address() };
   });
-  after(async () => {
-    for (const client of [nodo1, nodo2, old]) await client.stopDaemon();
-    await server.stopProcess();
-    for (const one of nameServers) one.kill();
-    lab.close();
-  });
+  after(() => lab.close());
   afterEach((t) => showLogs(t, server, [nodo1, nodo2, old]));
 
   test('a peer has its short name and its full name', async () => {

@@ -3,9 +3,10 @@
  * before the same clients, which must find their way back each time.
  */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { type Certificate, makeCertificate } from './certificate.ts';
 import { ControlServer } from './control-server.ts';
+import { describeEachVersion } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient } from './official-client.ts';
@@ -19,7 +20,7 @@ const BACK_MS = 40_000;
 
 const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
 
-describe('TLS before official clients', { skip }, () => {
+describeEachVersion('TLS before official clients', skip, (version) => {
   let lab: Lab;
   let ctl: Host;
   let certificate: Certificate;
@@ -49,17 +50,13 @@ describe('TLS before official clients', { skip }, () => {
     });
     const trust = certificate.certFile;
     clients = [
-      await OfficialClient.start(hosts[0], { trust }),
-      await OfficialClient.start(hosts[1], { trust }),
+      await OfficialClient.start(hosts[0], { version, trust }),
+      await OfficialClient.start(hosts[1], { version, trust }),
     ];
     // So that everything between them goes over the relay, and thus through what stands in front.
     hosts[1].blockUdp();
   });
-  after(async () => {
-    for (const client of clients) await client.stopDaemon();
-    await server.stopProcess();
-    lab.close();
-  });
+  after(() => lab.close());
   afterEach((t) => showLogs(t, server, clients));
 
   test("clients join over malla's own TLS, and its relay shares the port", async () => {
@@ -106,7 +103,7 @@ describe('TLS before official clients', { skip }, () => {
     await second.until('the relay', (status) => status.Self.Relay === 'malla');
     const { stdout, stderr } = await first.cli('ping', '--until-direct=false', '--c=3', 'nodo2');
     assert.match(stdout, /pong from nodo2 .* via DERP\(malla\)/, stderr);
-    assert.ok(await second.reaches('nodo1'));
+    await second.untilReaches('nodo1');
   }
 
   function health(): Promise<string> {

@@ -5,7 +5,7 @@
  * `host-etc.ts`, so that MagicDNS may rewrite `resolv.conf`), its own empty `/run` (so that no daemon finds the
  * machine's D-Bus) and its own host name.
  *
- * Names carry the process id. A lab is torn down by `close`, at the end of the process at the latest; what
+ * Names carry the process id and a number, as a process may have several at once. A lab is torn down by `close`, at the end of the process at the latest; what
  * a killed run left behind goes when the next lab is made. Needs root, `iproute2` and `iptables`.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
@@ -23,6 +23,8 @@ import { join } from 'node:path';
 import { makeEtc } from './host-etc.ts';
 
 const PREFIX = 'malla-lab-';
+/** How many labs this process has made. */
+let count = 0;
 /** Longest that one command in a host may take before it is ended, ms. */
 const RUN_TIMEOUT_MS = 60_000;
 
@@ -65,7 +67,7 @@ export class Host {
         file,
         args,
         {
-          env: { ...process.env, HOME: this.dir, ...options.env },
+          env: { ...this.#env(), ...options.env },
           timeout: options.timeoutMs ?? RUN_TIMEOUT_MS,
           maxBuffer: 16 << 20,
         },
@@ -91,7 +93,7 @@ export class Host {
     const [file, ...args] = this.#inside(argv);
     const log = openSync(logFile, 'a');
     const child = spawn(file, args, {
-      env: { ...process.env, HOME: this.dir, ...env },
+      env: { ...this.#env(), ...env },
       stdio: ['ignore', log, log],
     });
     closeSync(log);
@@ -101,7 +103,10 @@ export class Host {
   /** Starts a program of ours here that talks over Node's IPC channel. */
   fork(script: string, args: readonly string[] = []): ChildProcess {
     const [file, ...rest] = this.#inside([process.execPath, script, ...args]);
-    return spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    return spawn(file, rest, {
+      env: this.#env(),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
   }
 
   /** Makes a name known here, as a line in `/etc/hosts`. */
@@ -117,6 +122,11 @@ export class Host {
   /** Undoes {@link blockUdp}. */
   allowUdp(): void {
     for (const chain of ['OUTPUT', 'INPUT']) this.#udpRule('-D', chain);
+  }
+
+  /** None of the machine's own variables, which may say anything of proxies, certificates and servers. */
+  #env(): Record<string, string> {
+    return { PATH: process.env['PATH'] ?? '', HOME: this.dir, LANG: 'C.UTF-8' };
   }
 
   #udpRule(action: string, chain: string): void {
@@ -135,7 +145,7 @@ export class Host {
 
 /** The segment and all hosts on it. */
 export class Lab {
-  readonly #prefix = `${PREFIX}${process.pid}-`;
+  readonly #prefix = `${PREFIX}${process.pid}-${++count}-`;
   readonly #dir = mkdtempSync(join(tmpdir(), this.#prefix));
   readonly #namespaces: string[] = [];
   readonly #closeAtExit = (): void => this.close();
@@ -189,7 +199,10 @@ export class Lab {
     return this.#host(name, address);
   }
 
-  /** Ends everything that still runs in the lab and removes it. Safe to call twice. */
+  /**
+   * Ends everything that still runs in the lab, however far its making came, and removes it. Safe to call
+   * twice.
+   */
   close(): void {
     process.removeListener('exit', this.#closeAtExit);
     process.removeListener('SIGTERM', exitOnSignal);

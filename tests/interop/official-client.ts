@@ -17,9 +17,12 @@ import {
 import { until } from './until.ts';
 
 /** How long a daemon may take to answer on its socket. */
-const START_MS = 15_000;
+const START_MS = 60_000;
 /** How long it may take from connecting to `Running`: the key, a relay measured, the first map. */
 const RUNNING_MS = 30_000;
+
+/** How long it may take until a peer that is online answers: some handshakes that fail, and one that does not. */
+const REACHED_MS = 20_000;
 
 /** What we read of a node in the client's status. */
 export interface PeerStatus {
@@ -44,6 +47,7 @@ export interface PeerStatus {
   readonly AllowedIPs?: readonly string[] | null;
   readonly PrimaryRoutes?: readonly string[] | null;
   readonly TxBytes: number;
+  readonly InNetworkMap: boolean;
 }
 
 /** What we read of the client's status. */
@@ -166,6 +170,8 @@ export class OfficialClient {
       `--auth-key=${authKey}`,
       `--hostname=${this.host.name}`,
       '--timeout=20s',
+      // What a former login left is not kept: older clients refuse to go on with settings that are not named.
+      '--reset',
       ...flags,
     );
   }
@@ -176,9 +182,13 @@ export class OfficialClient {
       'up',
       `--login-server=${loginServer}`,
       `--hostname=${this.host.name}`,
+      '--reset',
       ...flags,
     );
+    let ended: Output | undefined;
+    void finished.then((output) => (ended = output));
     const authUrl = await until(`a login page for ${this.host.name}`, RUNNING_MS, async () => {
+      assert.equal(ended, undefined, `tailscale up asked for no login: ${ended?.stderr}`);
       const { AuthURL } = await this.status();
       return AuthURL === '' ? undefined : AuthURL;
     });
@@ -247,6 +257,16 @@ export class OfficialClient {
     return ping.code === 0;
   }
 
+  /**
+   * Waits until an echo is answered: after a change at either end the first ones may go unanswered, as
+   * WireGuard begins a handshake with a peer at most every five seconds.
+   */
+  async untilReaches(nameOrAddress: string): Promise<void> {
+    await until(`an answer of ${nameOrAddress} to ${this.host.name}`, REACHED_MS, () =>
+      this.reaches(nameOrAddress, 1),
+    );
+  }
+
   /** The end of the daemon's log, for a failure's message. */
   logTail(lines: number = 40): string {
     const log = existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
@@ -272,6 +292,11 @@ export class OfficialClient {
       call.end();
     });
   }
+}
+
+/** The peers in a client's map; of others it may still know what passed between them. */
+export function peersIn(status: Status): readonly PeerStatus[] {
+  return Object.values(status.Peer ?? {}).filter((peer) => peer.InNetworkMap);
 }
 
 /** The peer whose MagicDNS name begins with this label. */

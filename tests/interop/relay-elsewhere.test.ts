@@ -7,8 +7,10 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
+import { type Certificate, makeCertificate } from './certificate.ts';
 import { ControlServer, MALLA } from './control-server.ts';
+import { describeEachVersion } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient } from './official-client.ts';
@@ -22,7 +24,9 @@ const BACK_MS = 30_000;
 /** A client looks for a better relay every half minute or so. */
 const MOVE_MS = 60_000;
 
-describe('relays elsewhere', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
+const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
+
+describeEachVersion('relays elsewhere', skip, (version) => {
   let lab: Lab;
   let ctl: Host;
   let madrid: Relay;
@@ -33,8 +37,17 @@ describe('relays elsewhere', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
   before(async () => {
     lab = new Lab();
     ctl = lab.publicHost('ctl', SERVER);
-    madrid = new Relay(lab.publicHost('madrid', '198.51.100.11'), '900', 'mad');
-    lisbon = new Relay(lab.publicHost('lisbon', '198.51.100.12'), '901', 'lis');
+    const sites = [
+      lab.publicHost('madrid', '198.51.100.11'),
+      lab.publicHost('lisbon', '198.51.100.12'),
+    ] as const;
+    // Newer clients understand the pin of a certificate of the relay's own making.
+    const certificates =
+      version === '1.80'
+        ? sites.map((host) => makeCertificate(host.dir, `IP:${host.address}`))
+        : [];
+    madrid = new Relay(sites[0], '900', 'mad', certificates[0]);
+    lisbon = new Relay(sites[1], '901', 'lis', certificates[1]);
     const hosts = [
       lab.publicHost('nodo1', '198.51.100.31'),
       lab.publicHost('nodo2', '198.51.100.32'),
@@ -48,15 +61,15 @@ describe('relays elsewhere', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
       tls_extra_listen_addr: '0.0.0.0:443',
       derp: { paths: [mapFile] },
     });
-    clients = [await OfficialClient.start(hosts[0]), await OfficialClient.start(hosts[1])];
+    const trust = join(ctl.dir, 'relays.pem');
+    writeFileSync(trust, certificates.map(({ certFile }) => readFileSync(certFile)).join(''));
+    const options = version === '1.80' ? { version, trust } : { version };
+    clients = [
+      await OfficialClient.start(hosts[0], options),
+      await OfficialClient.start(hosts[1], options),
+    ];
   });
-  after(async () => {
-    for (const client of clients) await client.stopDaemon();
-    await server.stopProcess();
-    await madrid.stop();
-    await lisbon.stop();
-    lab.close();
-  });
+  after(() => lab.close());
   afterEach((t) => showLogs(t, server, clients));
 
   test('devices meet over a relay that asks the control server who may use it', async () => {
@@ -65,7 +78,7 @@ describe('relays elsewhere', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
     clients[1].host.blockUdp();
     await clients[0].untilPeer('nodo2', (peer) => peer?.Relay === 'mad');
     assert.match((await clients[0].pingOnce('nodo2')).stdout, /via DERP\(mad\)/);
-    assert.ok(await clients[0].reaches('nodo2'));
+    await clients[0].untilReaches('nodo2');
   });
 
   test('the control server vouches for its own devices only', async () => {
@@ -116,13 +129,15 @@ class Relay {
   readonly #mapFile: string;
   readonly #regionId: string;
   readonly #code: string;
+  readonly #certificate: Certificate | undefined;
   #process: ChildProcess | undefined;
 
-  constructor(host: Host, regionId: string, code: string) {
+  constructor(host: Host, regionId: string, code: string, certificate?: Certificate) {
     this.host = host;
     this.#mapFile = join(host.dir, 'map.yaml');
     this.#regionId = regionId;
     this.#code = code;
+    this.#certificate = certificate;
   }
 
   /** Starts it, again with the key and certificate that it left behind. */
@@ -131,8 +146,11 @@ class Relay {
     const reach = ['--hostname', this.host.address, '--listen', ':443'];
     const region = ['--region-id', this.#regionId, '--region-code', this.#code];
     const keep = ['--data-dir', join(this.host.dir, 'relay')];
+    const { certFile, keyFile } = this.#certificate ?? {};
+    const show =
+      certFile === undefined || keyFile === undefined ? [] : ['--cert', certFile, '--key', keyFile];
     const ask = ['--verify-client-url', `${LOGIN}/verify`];
-    const relay = [MALLA, 'relay', ...reach, ...region, ...keep, ...ask];
+    const relay = [MALLA, 'relay', ...reach, ...region, ...keep, ...show, ...ask];
     // Its map alone goes to standard output.
     const argv = ['sh', '-c', 'exec "$@" > "$0"', this.#mapFile, ...relay];
     this.#process = this.host.start(argv, join(this.host.dir, 'relay.log'));

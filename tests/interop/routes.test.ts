@@ -4,12 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ControlServer } from './control-server.ts';
+import { describeEachVersion, trustedRelay } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
-import { OfficialClient, peerNamed } from './official-client.ts';
+import { type ClientOptions, OfficialClient, peerNamed } from './official-client.ts';
 import { showLogs } from './show-logs.ts';
 import type { Told } from './transfer.ts';
 import { until } from './until.ts';
@@ -30,9 +31,9 @@ const FAILOVER_MS = 5_000;
 const GOODBYE_MS = 2_000;
 const TRANSFER_SECONDS = 12;
 
-const skip = skipWithout(...LAB_TOOLS, 'go');
+const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
 
-describe('exit nodes and subnet routers', { skip }, () => {
+describeEachVersion('exit nodes and subnet routers', skip, (version) => {
   let lab: Lab;
   let printer: Host;
   let server: ControlServer;
@@ -40,9 +41,10 @@ describe('exit nodes and subnet routers', { skip }, () => {
   let first: OfficialClient;
   let second: OfficialClient;
   let traveller: OfficialClient;
+  let options: ClientOptions;
   const clients: OfficialClient[] = [];
   const start = async (host: Host): Promise<OfficialClient> => {
-    const client = await OfficialClient.start(host);
+    const client = await OfficialClient.start(host, options);
     clients.push(client);
     return client;
   };
@@ -60,12 +62,14 @@ describe('exit nodes and subnet routers', { skip }, () => {
     for (const host of [web, printer]) {
       host.start([process.execPath, WHO_AM_I], `${host.dir}/web.log`);
     }
+    const { relay, client: trusting } = trustedRelay(ctl, version);
+    options = trusting;
     server = await ControlServer.start(ctl, {
       server_url: LOGIN,
       listen_addr: '0.0.0.0:8080',
       tls_extra_listen_addr: '0.0.0.0:443',
       dns: { base_domain: 'tailnet.example.org' },
-      derp: { server: { ipv4: SERVER } },
+      derp: { server: relay },
     });
     [exit, first, second, traveller] = await Promise.all([
       start(exitHost),
@@ -82,11 +86,7 @@ describe('exit nodes and subnet routers', { skip }, () => {
     await second.join(LOGIN, key, `--advertise-routes=${LAN}`, ...asIs);
     await traveller.join(LOGIN, key);
   });
-  after(async () => {
-    for (const client of clients) await client.stopDaemon();
-    await server?.stopProcess();
-    lab.close();
-  });
+  after(() => lab.close());
   afterEach((t) => showLogs(t, server, clients));
 
   test('offered routes wait for an approval', async () => {

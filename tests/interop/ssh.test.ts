@@ -85,11 +85,7 @@ for (const version of ['1.102', '1.80'] as const) {
         }
       }
     });
-    after(async () => {
-      for (const one of clients) await one.stopDaemon();
-      await server.stopProcess();
-      lab.close();
-    });
+    after(() => lab.close());
     afterEach((t) => showLogs(t, server, clients));
 
     /** Puts SSH rules in force. */

@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ControlServer } from './control-server.ts';
+import { describeEachVersion, trustedRelay } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient, peerNamed } from './official-client.ts';
@@ -25,9 +26,9 @@ const TAKES_EFFECT_MS = 10_000;
 const NAMES = ['router-a', 'router-b', 'group-a', 'group-b'] as const;
 const TAGS = NAMES.map((name) => `tag:${name}`);
 
-const skip = skipWithout(...LAB_TOOLS, 'go');
+const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
 
-describe('routers under a policy', { skip }, () => {
+describeEachVersion('routers under a policy', skip, (version) => {
   let lab: Lab;
   let server: ControlServer;
   const clients = new Map<string, OfficialClient>();
@@ -41,12 +42,13 @@ describe('routers under a policy', { skip }, () => {
     for (const host of [web, printer]) {
       host.start([process.execPath, WHO_AM_I], `${host.dir}/web.log`);
     }
+    const { relay, client: options } = trustedRelay(ctl, version);
     server = await ControlServer.start(ctl, {
       server_url: LOGIN,
       listen_addr: '0.0.0.0:8080',
       tls_extra_listen_addr: '0.0.0.0:443',
       dns: { base_domain: 'tailnet.example.org' },
-      derp: { server: { ipv4: SERVER } },
+      derp: { server: relay },
       policy: { mode: 'database' },
     });
     const hosts: Readonly<Record<(typeof NAMES)[number], Host>> = {
@@ -56,7 +58,9 @@ describe('routers under a policy', { skip }, () => {
       'group-b': lab.publicHost('group-b', '198.51.100.42'),
     };
     await Promise.all(
-      NAMES.map(async (name) => clients.set(name, await OfficialClient.start(hosts[name]))),
+      NAMES.map(async (name) =>
+        clients.set(name, await OfficialClient.start(hosts[name], options)),
+      ),
     );
     await steer({ 'group-a': 'router-a', 'group-b': 'router-b' });
     const lan = `--advertise-routes=${SITE.lan}`;
@@ -67,11 +71,7 @@ describe('routers under a policy', { skip }, () => {
       joinAs('group-b', '--accept-routes'),
     ]);
   });
-  after(async () => {
-    for (const each of clients.values()) await each.stopDaemon();
-    await server?.stopProcess();
-    lab.close();
-  });
+  after(() => lab.close());
   afterEach((t) => showLogs(t, server, [...clients.values()]));
 
   test('are approved for what the policy names, and for nothing else', async () => {
