@@ -15,6 +15,8 @@ export interface Budgets {
   readonly connections: Budget;
   /** Bytes of requests that are gathered and not yet used: heads and bodies, plain and inside Noise. */
   readonly bodies: Budget;
+  /** Bytes that machine keys without a node send inside Noise. */
+  readonly strangerBytes: RateBudget;
   /** Noise handshakes of machine keys that own no node. */
   readonly handshakes: RateBudget;
   /** Noise handshakes of machine keys that own one. */
@@ -46,6 +48,13 @@ export function createBudgets(log: Logger, now: () => number, waitingLogins: num
     name: 'bodies',
     strangers: { total: 24 * MIB, each: 12 * MIB },
     known: { total: 64 * MIB, each: 8 * MIB },
+    onShortage,
+  });
+  const strangerBytes = new RateBudget({
+    name: 'stranger_bytes',
+    purse: 'strangers',
+    total: { burst: 16 * MIB, perSecond: 4 * MIB },
+    each: { burst: 8 * MIB, perSecond: MIB },
     onShortage,
   });
   const handshakes = new RateBudget({
@@ -90,6 +99,7 @@ export function createBudgets(log: Logger, now: () => number, waitingLogins: num
   const budgets = {
     connections,
     bodies,
+    strangerBytes,
     handshakes,
     nodeHandshakes,
     identifications,

@@ -56,6 +56,19 @@ export class Http2Connection {
   }
 
   /**
+   * What the peer makes us hold for a while: of requests, header blocks and frames that are not complete,
+   * and answers of the protocol that it does not take. Not the responses.
+   */
+  get heldBytes(): number {
+    return this.#inbound.heldBytes + this.#reader.heldBytes + this.#session.outbox.control.length;
+  }
+
+  /** What it makes us remember for as long as the connection lives: header fields, 4 KiB at most. */
+  get tableBytes(): number {
+    return this.#inbound.tableBytes;
+  }
+
+  /**
    * Since when the oldest incomplete thing (request, header block, frame, preface) is waited for, in the
    * driver's time; undefined while nothing is. A driver should close connections that let it wait long.
    */

@@ -24,6 +24,11 @@ export class FrameReader {
     return this.#partial.length > 0 || this.#prefaceBytes < CLIENT_PREFACE.length;
   }
 
+  /** Bytes that are held of an incomplete frame. */
+  get heldBytes(): number {
+    return this.#partial.length;
+  }
+
   /** Gives the next bytes; the previous ones must have been read by `next` until undefined. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;

@@ -26,6 +26,8 @@ export interface ConnectionEnd {
  * give it more input.
  */
 export interface Http2Handler {
+  /** The largest body that a request may have, when it is less than the limits allow. Absent: as they do. */
+  bodyLimit?(head: RequestHead): number;
   /** A request is complete. Answer with `respond`, now or at any later time. */
   onRequest(stream: number, request: Http2Request): void;
   /** There is room again after a `write` that was false. */

@@ -57,6 +57,16 @@ export class Inbound {
     return Math.min(gathering?.incoming?.since ?? Infinity, this.#block?.since ?? Infinity);
   }
 
+  /** Bytes that are held of what is not complete. */
+  get heldBytes(): number {
+    return this.#session.gathered + (this.#block?.bytes.length ?? 0);
+  }
+
+  /** Size of the header fields that the peer wants remembered. */
+  get tableBytes(): number {
+    return this.#decoder.tableBytes;
+  }
+
   /** Takes the next frame. */
   onFrame(frame: Frame): void {
     const session = this.#session;
@@ -128,7 +138,7 @@ export class Inbound {
     if (length > (incoming.head.contentLength ?? Infinity)) {
       return session.streamError(id, ErrorCode.protocolError);
     }
-    if (length > session.limits.bodyBytes) return session.refuse(id, 413, last);
+    if (length > incoming.bodyLimit) return session.refuse(id, 413, last);
     if (!this.#reserve(id, data.length)) return;
     incoming.body.append(data);
     if (last) this.#complete(stream, incoming);
@@ -207,9 +217,11 @@ export class Inbound {
     if (!read.ok) return session.streamError(id, ErrorCode.protocolError);
     const head = read.value;
     if (head.method === 'CONNECT') return session.refuse(id, 501, last);
-    if ((head.contentLength ?? 0) > session.limits.bodyBytes) return session.refuse(id, 413, last);
+    const { limits, handler } = session;
+    const bodyLimit = Math.min(limits.bodyBytes, handler.bodyLimit?.(head) ?? limits.bodyBytes);
+    if ((head.contentLength ?? 0) > bodyLimit) return session.refuse(id, 413, last);
     if (!this.#reserve(id, listBytes)) return;
-    const incoming = new IncomingRequest(head, listBytes, session.now);
+    const incoming = new IncomingRequest(head, bodyLimit, listBytes, session.now);
     const stream = new Stream(id, session.initialSendWindow, incoming);
     session.streams.push(stream);
     if (last) return this.#complete(stream, incoming);

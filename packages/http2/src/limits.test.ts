@@ -4,6 +4,7 @@ import { Flag, FrameType, SettingId } from './frame.ts';
 import { encodeHeaders } from './hpack/encoder.ts';
 import type { Field } from './hpack/field.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
+import type { RequestHead } from './request.ts';
 import {
   cancel,
   data,
@@ -57,6 +58,26 @@ describe('bounds on requests', () => {
     assert.deepEqual(
       client.requests.map(({ stream }) => stream),
       [7],
+    );
+  });
+
+  test('answer 413 to a body longer than its request may have, as the handler says', () => {
+    const handler = { bodyLimit: ({ path }: RequestHead) => (path === '/a' ? 10 : 1e9) };
+    const client = new RawClient({ bodyBytes: 20 }, handler).greet();
+    client.send(headers(1, post('/a', ['content-length', '11']), false));
+    client.send(headers(3, post('/a'), false), data(3, new Uint8Array(11), true));
+    client.send(headers(5, post('/b'), false), data(5, new Uint8Array(21), true));
+    client.send(headers(7, post('/a'), false), data(7, new Uint8Array(10), true));
+    client.send(headers(9, post('/b'), false), data(9, new Uint8Array(20), true));
+    assert.deepEqual(client.readLines(), [
+      'HEADERS 1 :status=413 END',
+      'RST_STREAM 1 0',
+      'HEADERS 3 :status=413 END',
+      'HEADERS 5 :status=413 END',
+    ]);
+    assert.deepEqual(
+      client.requests.map(({ stream }) => stream),
+      [7, 9],
     );
   });
 
@@ -266,3 +287,35 @@ function streaming(limits: ConstructorParameters<typeof RawClient>[0]): {
   client.events.length = 0;
   return { client, id: 1 };
 }
+
+describe('what a peer makes us hold', () => {
+  test('is counted: bodies, header blocks, frames and answers that it does not take', () => {
+    const client = new RawClient().greet();
+    const held = (): number => client.connection.heldBytes;
+    assert.equal(held(), 0);
+    client.send(headers(1, post(), false), data(1, new Uint8Array(5_000), false));
+    const withBody = held();
+    assert.ok(withBody >= 5_000 && withBody < 5_500, `${withBody}`);
+    const half = data(1, new Uint8Array(3_000), true);
+    client.send(half.subarray(0, 1_000));
+    assert.equal(held(), withBody + 1_000);
+    client.send(half.subarray(1_000));
+    client.read();
+    assert.equal(held(), 0);
+    client.send(frame(FrameType.headers, 0, 3, new Uint8Array(700)));
+    assert.equal(held(), 700);
+  });
+
+  test('is counted also of fields that it wants remembered, and of pings', () => {
+    const client = new RawClient().greet();
+    const indexed = Uint8Array.of(0x40, 1, 0x78, 100, ...new Uint8Array(100).fill(0x61));
+    const block = Uint8Array.from([...encodeHeaders(get(), false), ...indexed]);
+    client.send(frame(FrameType.headers, Flag.endHeaders | Flag.endStream, 1, block));
+    const { connection } = client;
+    assert.deepEqual([connection.tableBytes, connection.heldBytes], [32 + 1 + 100, 0]);
+    for (let ping = 0; ping < 10; ping++) client.send(frame(FrameType.ping, 0, 0, OCTETS));
+    assert.deepEqual([connection.tableBytes, connection.heldBytes], [133, 10 * (9 + 8)]);
+    client.read();
+    assert.equal(connection.heldBytes, 0);
+  });
+});

@@ -18,6 +18,8 @@ export type StreamPhase = 'request' | 'handler' | 'response' | 'ending' | 'ended
 /** A request that is not complete yet; given up once it is, since a response may take days. */
 export class IncomingRequest {
   readonly head: RequestHead;
+  /** The largest body it may have. */
+  readonly bodyLimit: number;
   /** Size of the header list, which counts as gathered like the body. */
   readonly headBytes: number;
   /** When its headers came, in the driver's time. */
@@ -25,8 +27,9 @@ export class IncomingRequest {
   readonly body = new ByteBuffer();
   readonly window = new ReceiveWindow();
 
-  constructor(head: RequestHead, headBytes: number, since: number) {
+  constructor(head: RequestHead, bodyLimit: number, headBytes: number, since: number) {
     this.head = head;
+    this.bodyLimit = bodyLimit;
     this.headBytes = headBytes;
     this.since = since;
   }

@@ -18,6 +18,11 @@ export class FrameReader {
   #held: Uint8Array | undefined;
   #heldBytes = 0;
 
+  /** Memory that an incomplete frame takes, bytes. */
+  get heldBytes(): number {
+    return this.#held?.length ?? 0;
+  }
+
   /** Takes the next chunk, which is borrowed until `next` has said that it holds no more frames. */
   push(chunk: Uint8Array): void {
     if (this.#unread.length > 0)

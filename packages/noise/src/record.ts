@@ -92,6 +92,11 @@ export class RecordOpener {
     this.#aead = aead;
   }
 
+  /** Memory that an incomplete record takes, bytes. */
+  get heldBytes(): number {
+    return this.#frames.heldBytes;
+  }
+
   /**
    * Takes the next chunk of the stream and returns the pieces of plaintext that it completes, in memory
    * of their own; no piece is empty. After a fault every call returns that fault. What the same chunk

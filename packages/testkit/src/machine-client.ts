@@ -235,15 +235,31 @@ export class MachineClient {
     this.#session?.destroy();
   }
 
+  /** Begins a request and sends a part of its body; how its stream ends, `closed 0` when it was answered. */
+  beginRequest(method: string, path: string, part: Uint8Array): Promise<string> {
+    const stream = this.#begin(method, path);
+    stream.on('error', () => {});
+    stream.write(part);
+    return new Promise((resolve) => {
+      let status = '';
+      stream.on('response', (headers) => (status = `${headers[':status']} `));
+      stream.on('close', () => resolve(`${status}closed ${stream.rstCode}`));
+    });
+  }
+
   #open(method: string, path: string, body: unknown): http2.ClientHttp2Stream {
+    const stream = this.#begin(method, path);
+    stream.end(body === undefined ? undefined : JSON.stringify(body));
+    return stream;
+  }
+
+  #begin(method: string, path: string): http2.ClientHttp2Stream {
     if (this.#session === undefined) throw new Error('not connected');
-    const stream = this.#session.request({
+    return this.#session.request({
       ':method': method,
       ':path': path,
       'content-type': 'application/json',
     });
-    stream.end(body === undefined ? undefined : JSON.stringify(body));
-    return stream;
   }
 
   #mapRequest(endpoints: readonly string[]): Record<string, unknown> {

@@ -103,6 +103,10 @@ export class State {
     const id = this.#nodesByName.get(name);
     return id === undefined ? undefined : this.#nodes.get(id);
   }
+  /** Whether a machine has a node. */
+  ownsNode(key: MachinePublic): boolean {
+    return this.#nodesByMachine.has(key);
+  }
   nodesOfMachine(key: MachinePublic): readonly Node[] {
     return this.#resolve(this.#nodesByMachine.get(key));
   }

@@ -87,6 +87,12 @@ export class C2nExchanges {
     });
   }
 
+  /** Whether an answer of one of these nodes is waited for. */
+  isAwaited(id: string, from: ReadonlySet<NodeId>): boolean {
+    const pending = this.#pending.get(id);
+    return pending !== undefined && from.has(pending.node);
+  }
+
   /** A client posts an answer. False: nobody waits for it, or it is not that node's to give. */
   answer(id: string, from: ReadonlySet<NodeId>, response: Uint8Array): boolean {
     const pending = this.#pending.get(id);

@@ -7,8 +7,9 @@ import type { Duplex } from 'node:stream';
 import type { MachinePublic } from '@malla/keys/key';
 import type { Aead } from '@malla/noise/aead';
 import type { RecordKeys } from '@malla/noise/handshake';
+import type { ConnectionBudget } from './connection-budget.ts';
 
-/** Largest request body, bytes. Real ones have a few KiB. */
+/** Largest request body, bytes: an answer that we have asked for. Others have a few KiB. */
 export const MAX_BODY_BYTES = 1 << 20;
 
 /** A streamed answer. No method throws; after the end they do nothing. */
@@ -57,6 +58,7 @@ export interface InnerHttpOptions {
   readonly head: Uint8Array;
   /** Sent before the first HTTP/2 frame; empty: nothing. */
   readonly earlyPayload: Uint8Array;
+  readonly budget: ConnectionBudget;
   readonly onExchange: (exchange: Exchange) => void;
   readonly onClosed: () => void;
 }
@@ -64,10 +66,12 @@ export interface InnerHttpOptions {
 /** A connection that carries HTTP, for the one who owns it. */
 export interface InnerHttp {
   /**
-   * Since when nothing goes on here, in monotonic ms: no request is being answered, or the rest of one is
-   * waited for. Undefined: something does.
+   * Since when nothing goes on here, in monotonic ms: no request is being answered, or arrives. Undefined:
+   * something does.
    */
   idleSince(): number | undefined;
+  /** Since when the rest of a request is waited for, in monotonic ms; undefined: none is. */
+  unfinishedSince(): number | undefined;
   /** Resolves to whether the other side answered a ping; false when the connection ends first. */
   ping(): Promise<boolean>;
   /** Ends all streams and the connection. */

@@ -11,7 +11,6 @@ import {
   type Exchange,
   type InnerHttp,
   type InnerHttpOptions,
-  MAX_BODY_BYTES,
 } from './inner-http.ts';
 import { NoiseDuplex } from './noise-duplex.ts';
 
@@ -22,24 +21,44 @@ const OPTIONS: http2.SessionOptions = {
 
 /** Serves a connection by node:http2. */
 export function serveByNode(options: InnerHttpOptions): InnerHttp {
-  const duplex = new NoiseDuplex(options.socket, options.keys, options.head, options.aead);
+  const { budget } = options;
+  const duplex = new NoiseDuplex(options);
   if (options.earlyPayload.length > 0) duplex.write(options.earlyPayload);
   const session = http2.performServerHandshake(duplex, OPTIONS);
   session.on('error', () => session.destroy());
   let open = 0;
   let emptySince = performance.now();
-  session.on('stream', (stream, headers) =>
-    receive(stream, headers, (exchange) => {
+  const arriving = new Map<object, { readonly since: number; bytes: number }>();
+  const hold = (): void => {
+    let bytes = duplex.heldBytes;
+    for (const request of arriving.values()) bytes += request.bytes;
+    if (!budget.hold(bytes)) duplex.destroy();
+  };
+  session.on('stream', (stream, headers) => {
+    const request = { since: performance.now(), bytes: 0 };
+    arriving.set(stream, request);
+    stream.on('close', () => arriving.delete(stream));
+    const onBytes = (bytes: number): void => {
+      request.bytes = bytes;
+      hold();
+    };
+    receive(stream, headers, budget.bodyLimit(pathOf(headers)), onBytes, (exchange) => {
+      arriving.delete(stream);
+      hold();
       open++;
       stream.on('close', () => {
         if (--open === 0) emptySince = performance.now();
       });
       options.onExchange(exchange);
-    }),
-  );
-  session.on('close', options.onClosed);
+    });
+  });
+  session.on('close', () => {
+    budget.end();
+    options.onClosed();
+  });
   return {
     idleSince: () => (open === 0 ? emptySince : undefined),
+    unfinishedSince: () => arriving.values().next().value?.since,
     ping: () =>
       new Promise((resolve) => {
         if (session.destroyed) return resolve(false);
@@ -52,9 +71,15 @@ export function serveByNode(options: InnerHttpOptions): InnerHttp {
   };
 }
 
+function pathOf(headers: http2.IncomingHttpHeaders): string {
+  return (headers[':path'] ?? '/').split('?', 1)[0] ?? '';
+}
+
 function receive(
   stream: http2.ServerHttp2Stream,
   headers: http2.IncomingHttpHeaders,
+  maxBytes: number,
+  onBytes: (gathered: number) => void,
   onExchange: (exchange: Exchange) => void,
 ): void {
   const chunks: Uint8Array[] = [];
@@ -62,12 +87,20 @@ function receive(
   stream.on('error', () => {});
   stream.on('data', (chunk: Uint8Array) => {
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    else chunks.push(chunk);
+    if (bytes > maxBytes) return refuse(stream);
+    chunks.push(chunk);
+    onBytes(bytes);
   });
   stream.on('end', () => {
-    if (bytes <= MAX_BODY_BYTES) onExchange(exchangeOf(stream, headers, concat(chunks)));
+    if (bytes <= maxBytes) onExchange(exchangeOf(stream, headers, concat(chunks)));
   });
+}
+
+/** Says that the body is too long, and asks to send no more of it. */
+function refuse(stream: http2.ServerHttp2Stream): void {
+  if (stream.headersSent || stream.destroyed) return;
+  stream.respond({ ':status': 413 }, { endStream: true });
+  stream.close(http2.constants.NGHTTP2_NO_ERROR);
 }
 
 function exchangeOf(

@@ -7,6 +7,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { cryptoAead } from '@malla/noise/aead';
 import { loadNative } from '../native/load.ts';
 import { silentLogger } from '@malla/base/logger';
+import { testConnectionBudget } from '../testing/connection-budget.ts';
 import { serveByOwn } from './inner-own.ts';
 import { NoiseDuplex } from './noise-duplex.ts';
 
@@ -28,6 +29,7 @@ for (const native of [true, false]) {
       server.on('connection', (socket) => {
         const client = served++;
         serveByOwn({
+          budget: testConnectionBudget(),
           socket,
           keys: keysOf(client),
           aead,
@@ -67,7 +69,8 @@ async function connect(t: TestContext, to: net.AddressInfo, client: number): Pro
   await once(socket, 'connect');
   const { serverToClient, clientToServer } = keysOf(client);
   const keys = { serverToClient: clientToServer, clientToServer: serverToClient };
-  const channel = new NoiseDuplex(socket, keys, NOTHING, cryptoAead);
+  const budget = testConnectionBudget();
+  const channel = new NoiseDuplex({ socket, keys, head: NOTHING, aead: cryptoAead, budget });
   const session = http2.connect('http://control', {
     createConnection: () => channel,
     settings: { initialWindowSize: 2 ** 31 - 1 },

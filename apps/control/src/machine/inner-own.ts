@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { utf8 } from '@malla/base/bytes';
 import { Http2Connection } from '@malla/http2/connection';
+import type { RequestHead } from '@malla/http2/request';
 import type { Http2Handler, Http2Request } from '@malla/http2/handler';
 import { DEFAULT_LIMITS, type Http2Limits } from '@malla/http2/limits';
 import { RecordOpener, RecordSealer, sealedBytes } from '@malla/noise/record';
@@ -16,6 +17,7 @@ import {
   type InnerHttpOptions,
   MAX_BODY_BYTES,
 } from './inner-http.ts';
+import { PacedInput } from './paced-input.ts';
 
 const LIMITS: Http2Limits = {
   ...DEFAULT_LIMITS,
@@ -48,6 +50,7 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
   readonly #connection: Http2Connection;
+  readonly #input: PacedInput;
   /** Few: a map stream, and what is asked meanwhile. */
   readonly #exchanges = new Map<number, OwnExchange>();
   #emptySince = performance.now();
@@ -63,21 +66,28 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
     if (options.earlyPayload.length > 0)
       this.#socket.write(this.#sealer.seal(options.earlyPayload));
     this.onOutput();
-    this.#socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
+    this.#input = new PacedInput(this.#socket, options.budget, (chunk) => this.#received(chunk));
+    this.#socket.on('data', (chunk: Uint8Array) => {
+      this.#input.receive(chunk);
+      if (this.#input.lateBytes > 0) this.#hold();
+    });
     this.#socket.on('drain', () => {
       this.#blocked = false;
       this.onOutput();
+      this.#hold();
     });
     this.#socket.on('close', () => this.#gone());
     this.#socket.on('end', () => this.#socket.end());
-    if (options.head.length > 0) this.#received(options.head);
     this.#socket.resume();
+    if (options.head.length > 0) this.#input.receive(options.head);
   }
 
   idleSince(): number | undefined {
-    const emptySince = this.#exchanges.size === 0 ? this.#emptySince : Infinity;
-    const since = Math.min(emptySince, this.#connection.waitingSince ?? Infinity);
-    return since === Infinity ? undefined : since;
+    return this.#exchanges.size === 0 ? this.#emptySince : undefined;
+  }
+
+  unfinishedSince(): number | undefined {
+    return this.#connection.waitingSince;
   }
 
   ping(): Promise<boolean> {
@@ -92,6 +102,10 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
   close(): void {
     this.#connection.goAway();
     this.#socket.destroy();
+  }
+
+  bodyLimit({ path }: RequestHead): number {
+    return this.#options.budget.bodyLimit(path.split('?', 1)[0] ?? '');
   }
 
   onRequest(id: number, request: Http2Request): void {
@@ -146,12 +160,23 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
     }
     const now = performance.now();
     for (const piece of opened.value) this.#connection.receive(piece, now);
+    this.#hold();
+  }
+
+  /** Says how much we hold for this connection; for a stranger also what it does not take of our answers. */
+  #hold(): void {
+    const { budget } = this.#options;
+    if (this.#connection.closed) return;
+    let held = this.#connection.heldBytes + this.#opener.heldBytes + this.#input.lateBytes;
+    if (!budget.isNode) held += this.#connection.tableBytes + this.#socket.writableLength;
+    if (!budget.hold(held)) this.close();
   }
 
   #gone(): void {
     this.#connection.transportClosed();
     this.#pong?.(false);
     this.#pong = undefined;
+    this.#options.budget.end();
     this.#options.onClosed();
   }
 }

@@ -212,6 +212,75 @@ for (const [name, serveInner] of [
       await connections(0);
     });
 
+    test('a body is as long as its request may be, and a stranger’s shorter than a node’s', async () => {
+      const client = await connect();
+      const send = (path: string, bytes: number): Promise<string> =>
+        client.beginRequest('POST', path, new Uint8Array(bytes));
+      const tooLong = /^413 closed 0$/;
+      assert.match(await send('/machine/map', (64 << 10) + 1), tooLong);
+      assert.match(await send('/machine/c2n/x', (4 << 10) + 1), tooLong);
+      const fits = 'x'.repeat((64 << 10) - 2);
+      assert.equal((await client.request('POST', '/machine/map', fits)).status, 400);
+      await client.register({ authKey: key });
+      assert.match(await send('/machine/register', (128 << 10) + 1), tooLong);
+      assert.equal((await client.request('POST', '/machine/map', fits + fits)).status, 400);
+      assert.match(await send('/machine/c2n/x', (16 << 10) + 1), tooLong);
+    });
+
+    test('an answer that is waited for may be long', async () => {
+      const client = await connect();
+      await client.register({ authKey: key });
+      const open = client.openMap();
+      await until(() => machines.tailnet.fanout.streamCount === 1);
+      await machines.pass(1_000);
+      await open;
+      const node = machines.tailnet.ledger.state.nodeByKey(client.nodeKey);
+      const asked = machines.tailnet.c2n.request(node?.id ?? 0, 'GET', '/echo', '');
+      await machines.pass(1_000);
+      await client.until(({ pings }) => pings.length > 0);
+      const path = new URL(String(client.netmap.pings[0]?.['URL'])).pathname;
+      const long = 'x'.repeat(900_000);
+      assert.equal((await client.request('POST', path, long)).status, 200);
+      assert.equal((await asked).length, long.length + 2);
+    });
+
+    test('a request that does not go on is ended after 30 seconds, whatever came before', async () => {
+      const client = await connect();
+      assert.equal((await client.request('GET', '/machine/whoami', undefined)).status, 200);
+      const unfinished = client.beginRequest('POST', '/machine/map', new Uint8Array(1_000));
+      await until(() => budgets.bodies.strangers.used >= 1_000);
+      acceptor.closeIdle(performance.now() + 29_000);
+      assert.equal(acceptor.connectionCount, 1);
+      acceptor.closeIdle(performance.now() + 31_000);
+      await unfinished;
+      await connections(0);
+      assert.equal(budgets.bodies.strangers.used, 0);
+    });
+
+    test('half-sent bodies of strangers are given up for others, those of nodes are not', async () => {
+      const { bodies } = budgets;
+      const limits = { total: 100 << 10, each: 100 << 10 };
+      const small = new Budget({ name: 'bodies', strangers: limits, known: limits });
+      Object.assign(budgets, { bodies: small });
+      const half = new Uint8Array(40 << 10);
+      const node = await connect();
+      await node.register({ authKey: key });
+      const kept = node.beginRequest('POST', '/machine/map', half);
+      await until(() => small.known.used >= half.length);
+      const strangers = [await connect(), await connect(), await connect()];
+      const ends: Promise<string>[] = [];
+      for (const [nth, stranger] of strangers.entries()) {
+        ends.push(stranger.beginRequest('POST', '/machine/map', half));
+        await until(() => small.strangers.used >= half.length * Math.min(nth + 1, 2));
+      }
+      await ends[0];
+      await connections(3);
+      assert.equal((await node.request('GET', '/machine/whoami', undefined)).status, 200);
+      node.close();
+      await kept;
+      Object.assign(budgets, { bodies });
+    });
+
     test('a browser’s WebSocket carries the same, without an early payload', async () => {
       const begun = begin(newKey(), staticKey.publicBytes, newKey(), 142);
       assert.ok(begun.ok);

@@ -22,11 +22,14 @@ import { webSockets } from '@malla/platform/http/web-sockets';
 import { sendBytes } from '@malla/platform/link/websocket-link';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import type { WebSocketServer } from 'ws';
+import type { Budgets } from '../budgets.ts';
 import type { MachineDeps } from './deps.ts';
 import { serveMachine } from './endpoints.ts';
+import { ConnectionBudget } from './connection-budget.ts';
 import { type HandshakeBudgets, type Met, meet } from './handshake-budget.ts';
 import type { InnerHttp, MachineConnection, ServeInnerHttp } from './inner-http.ts';
 import { MIN_CAP_VERSION, unsupported } from './map.ts';
+import { Pace } from './pace.ts';
 
 const UPGRADE = 'tailscale-control-protocol';
 const HANDSHAKE_HEADER = 'x-tailscale-handshake';
@@ -50,7 +53,7 @@ export interface NoiseAcceptOptions {
   readonly serveInner: ServeInnerHttp;
   /** For records; handshakes are few. */
   readonly aead: Aead;
-  readonly budgets: HandshakeBudgets;
+  readonly budgets: HandshakeBudgets & Pick<Budgets, 'bodies' | 'strangerBytes'>;
   readonly log: Logger;
 }
 
@@ -62,6 +65,7 @@ interface From {
 
 interface OpenConnection {
   readonly http: InnerHttp;
+  readonly budget: ConnectionBudget;
   /** Whether a whole request has come. */
   readonly isUsed: () => boolean;
 }
@@ -70,6 +74,7 @@ export class NoiseAcceptor {
   readonly #options: NoiseAcceptOptions;
   readonly #open = new Set<OpenConnection>();
   readonly #looking: NodeJS.Timeout;
+  readonly #pace: Pace;
   #closed = false;
   /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
   readonly #earlyPayload: Uint8Array;
@@ -79,6 +84,11 @@ export class NoiseAcceptor {
     this.#options = options;
     const challenge = importPrivate(options.random(32)).publicBytes;
     this.#earlyPayload = encodeEarlyPayload({ nodeKeyChallenge: formatKey('chalpub', challenge) });
+    this.#pace = new Pace({
+      budget: options.budgets.strangerBytes,
+      now: () => performance.now(),
+      after: options.deps.after,
+    });
     this.#looking = setInterval(() => this.closeIdle(performance.now()), LOOK_EVERY_MS);
     this.#looking.unref();
   }
@@ -105,7 +115,7 @@ export class NoiseAcceptor {
       budgets,
       remoteAddress,
       now: performance.now(),
-      isNode: (machineKey) => deps.ledger.state.nodesOfMachine(machineKey).length > 0,
+      isNode: (machineKey) => deps.ledger.state.ownsNode(machineKey),
     });
     if (!who.ok && who.error === 'too-many') return refuse(socket, 503, 'too many handshakes');
     const from: From = { remoteAddress, lease };
@@ -121,9 +131,11 @@ export class NoiseAcceptor {
 
   /** Ends connections on which nothing has gone on for too long; `now` is monotonic ms. */
   closeIdle(now: number): void {
-    for (const { http, isUsed } of this.#open) {
+    for (const { http, budget, isUsed } of this.#open) {
       const idleMs = now - (http.idleSince() ?? now);
-      if (idleMs >= (isUsed() ? IDLE_MS : FIRST_REQUEST_MS)) http.close();
+      const unfinishedMs = now - (http.unfinishedSince() ?? now);
+      const isIdle = idleMs >= (isUsed() ? IDLE_MS : FIRST_REQUEST_MS);
+      if (isIdle || unfinishedMs >= budget.maxUnfinishedMs) http.close();
     }
   }
 
@@ -177,7 +189,9 @@ export class NoiseAcceptor {
     socket.write(response);
     const connection: MachineConnection = { machineKey, protocolVersion, remoteAddress };
     let used = false;
+    const budget = this.#budgetOf(connection, () => http.close());
     const http: InnerHttp = this.#options.serveInner({
+      budget,
       socket,
       keys,
       aead,
@@ -186,13 +200,34 @@ export class NoiseAcceptor {
       onExchange: (exchange) => {
         used = true;
         // A record of its has opened, so it is there. It may have become a node since the last one.
-        if (deps.ledger.state.nodesOfMachine(machineKey).length > 0) lease?.promote(machineKey);
+        budget.look();
+        if (budget.isNode) lease?.promote(machineKey);
         void serveMachine(deps, { connection, http: () => http }, exchange);
       },
       onClosed: () => this.#open.delete(open),
     });
-    const open = { http, isUsed: () => used };
+    const open = { http, budget, isUsed: () => used };
     this.#open.add(open);
+  }
+
+  #budgetOf(
+    { machineKey, remoteAddress }: MachineConnection,
+    onEvicted: () => void,
+  ): ConnectionBudget {
+    const { deps, budgets } = this.#options;
+    const { state } = deps.ledger;
+    return new ConnectionBudget({
+      machineKey,
+      remoteAddress,
+      bodies: budgets.bodies,
+      pace: this.#pace,
+      isNode: () => state.ownsNode(machineKey),
+      isAwaited: (id) => {
+        const own = new Set(state.nodesOfMachine(machineKey).map((node) => node.id));
+        return deps.c2n.isAwaited(id, own);
+      },
+      onEvicted,
+    });
   }
 }
 

@@ -1,29 +1,38 @@
 /** The Noise channel as a Node stream, for consumers that want one (inner-node.ts). */
 import { Duplex } from 'node:stream';
-import type { Aead } from '@malla/noise/aead';
-import type { RecordKeys } from '@malla/noise/handshake';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import type { InnerHttpOptions } from './inner-http.ts';
+import { PacedInput } from './paced-input.ts';
+
+type NoiseDuplexOptions = Pick<InnerHttpOptions, 'socket' | 'keys' | 'head' | 'aead' | 'budget'>;
 
 /** Plaintext on this side, records on the socket's. A fault of the channel destroys both. */
 export class NoiseDuplex extends Duplex {
   readonly #socket: Duplex;
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
+  readonly #input: PacedInput;
 
-  constructor(socket: Duplex, keys: RecordKeys, head: Uint8Array, aead: Aead) {
+  constructor({ socket, keys, head, aead, budget }: NoiseDuplexOptions) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     this.#sealer = new RecordSealer(keys.serverToClient, aead);
     this.#opener = new RecordOpener(keys.clientToServer, aead);
-    socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
+    this.#input = new PacedInput(socket, budget, (chunk) => this.#received(chunk));
+    socket.on('data', (chunk: Uint8Array) => this.#input.receive(chunk));
     socket.on('end', () => this.push(null));
     socket.on('close', () => this.destroy());
     socket.on('error', () => this.destroy());
-    if (head.length > 0) this.#received(head);
+    if (head.length > 0) this.#input.receive(head);
+  }
+
+  /** Bytes that came and wait to be read. */
+  get heldBytes(): number {
+    return this.#input.lateBytes + this.#opener.heldBytes;
   }
 
   override _read(): void {
-    this.#socket.resume();
+    if (this.#input.lateBytes === 0) this.#socket.resume();
   }
 
   override _write(

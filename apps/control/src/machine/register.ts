@@ -140,7 +140,7 @@ async function followUp(
 
 function visit(deps: MachineDeps, origin: Origin, device: Device): RegisterAnswer {
   const { machineKey, remoteAddress } = origin.connection;
-  const isKnown = deps.ledger.state.nodesOfMachine(machineKey).length > 0;
+  const isKnown = deps.ledger.state.ownsNode(machineKey);
   const claimant = isKnown ? { known: machineKey } : { address: remoteAddress };
   const { id: authId, isNew } = deps.authRequests.open(device, claimant);
   if (isNew) {

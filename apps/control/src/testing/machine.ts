@@ -164,6 +164,7 @@ export class TestDevice {
     const exchange = new TestExchange(method, path, bytes);
     const http: InnerHttp = {
       idleSince: () => undefined,
+      unfinishedSince: () => undefined,
       ping: () => Promise.resolve(++this.pings > 0),
       close: () => {
         this.closed = true;

@@ -28,6 +28,11 @@ export interface DecodedHeaders {
 export class HpackDecoder {
   readonly #table = new DynamicTable(TABLE_BYTES);
 
+  /** What the peer has made us remember, as RFC 7541 §4.1 counts it. */
+  get tableBytes(): number {
+    return this.#table.bytes;
+  }
+
   /** Decodes a complete block, collecting fields up to `maxListBytes`. Never throws. */
   decode(block: Uint8Array, maxListBytes: number): Result<DecodedHeaders, HpackFault> {
     const cursor = { bytes: block, at: 0 };

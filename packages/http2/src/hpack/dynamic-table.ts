@@ -12,6 +12,11 @@ export class DynamicTable {
     this.#maxBytes = maxBytes;
   }
 
+  /** Size of all fields in it. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The field with this index, 0 being the newest. */
   get(index: number): Field | undefined {
     return this.#fields?.at(-1 - index);

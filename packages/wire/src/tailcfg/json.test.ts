@@ -40,6 +40,13 @@ describe('foreign JSON', () => {
     assert.ok(parseObject(utf8(nested(MAX_DEPTH))).ok);
     assert.ok(!parseObject(utf8(nested(MAX_DEPTH + 1))).ok);
     assert.ok(!parseObject(utf8(`{"a":${'['.repeat(400_000)}${']'.repeat(400_000)}}`)).ok);
+    const long = `"b":"${'[{'.repeat(8_000)}"`;
+    const inside = (depth: number): string => `{"a":${nested(depth - 1)},${long}}`;
+    assert.ok(parseObject(utf8(inside(MAX_DEPTH))).ok);
+    assert.deepEqual(parseObject(utf8(inside(MAX_DEPTH + 1))), {
+      ok: false,
+      error: 'not-json-object',
+    });
   });
 
   test('is refused when it has so many values that parsing it would take much memory', () => {

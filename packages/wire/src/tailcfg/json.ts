@@ -28,14 +28,18 @@ export function parseObject(bytes: Uint8Array): Result<JsonObject, JsonFault> {
 
 /** The same for JSON that is text already. */
 export function parseObjectText(text: string): Result<JsonObject, JsonFault> {
-  if (hasTooManyValues(text)) return fail('too-many-values');
+  // Of short text whose values are few, it costs less to look at what came of it.
+  const isLong = text.length >= LONG_CHARS;
+  const fault = isLong ? faultOf(text) : undefined;
+  if (fault !== undefined) return fail(fault);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return fail('not-json-object');
   }
-  return isObject(value) && !isDeeper(value, MAX_DEPTH) ? ok(value) : fail('not-json-object');
+  if (!isObject(value) || (!isLong && isDeeper(value, MAX_DEPTH))) return fail('not-json-object');
+  return ok(value);
 }
 
 export function isObject(value: unknown): value is JsonObject {
@@ -104,31 +108,47 @@ export function formatTime(ms: number | undefined): string {
   return new Date(Math.min(Math.max(ms, FIRST_TIME), LAST_TIME)).toISOString();
 }
 
+/** From this length on text is looked through before it is parsed. */
+const LONG_CHARS = 8 * 1024;
+const Code = {
+  quote: 0x22,
+  comma: 0x2c,
+  bracket: 0x5b,
+  backslash: 0x5c,
+  endBracket: 0x5d,
+  brace: 0x7b,
+  endBrace: 0x7d,
+} as const;
+
 /**
- * Whether JSON has more than {@link MAX_VALUES}, without parsing it. Each value but the first of its
- * list follows a comma, and a list or an object takes two characters: short text needs no look.
+ * What is wrong with JSON that is nested too deeply or has too many values, without parsing it: each
+ * value but the first of its list follows a comma.
  */
-function hasTooManyValues(text: string): boolean {
-  if (text.length < 2 * MAX_VALUES) return false;
+function faultOf(text: string): JsonFault | undefined {
   let values = 1;
+  let depth = 0;
   let isInString = false;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (isInString) {
       if (code === Code.backslash) i++;
       else if (code === Code.quote) isInString = false;
-      continue;
-    }
-    if (code === Code.quote) isInString = true;
-    else if (code === Code.comma || code === Code.brace || code === Code.bracket) values++;
-    if (values > MAX_VALUES) return true;
+    } else if (code === Code.quote) isInString = true;
+    else if (code === Code.comma) values++;
+    else if (code === Code.brace || code === Code.bracket) {
+      values++;
+      if (++depth > MAX_DEPTH) return 'not-json-object';
+    } else if (code === Code.endBrace || code === Code.endBracket) depth--;
+    if (values > MAX_VALUES) return 'too-many-values';
   }
-  return false;
+  return undefined;
 }
 
-const Code = { quote: 0x22, comma: 0x2c, bracket: 0x5b, backslash: 0x5c, brace: 0x7b } as const;
-
-function isDeeper(value: unknown, limit: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return limit === 0 || Object.values(value).some((each) => isDeeper(each, limit - 1));
+function isDeeper(value: object, limit: number): boolean {
+  if (limit === 0) return true;
+  for (const name in value) {
+    const inner: unknown = (value as Record<string, unknown>)[name];
+    if (typeof inner === 'object' && inner !== null && isDeeper(inner, limit - 1)) return true;
+  }
+  return false;
 }
