@@ -91,6 +91,7 @@ async function askOther(
 /** A user with a node, a device that waits, and keys, for one request alone. */
 async function makeKnown(): Promise<Known> {
   const suffix = String(++count);
+  await client.setPolicy({ policy: POLICY });
   const { user } = await client.createUser({ name: `user${suffix}` });
   const node = await newNode(user.name, `node${suffix}`);
   const authId = await newLogin(user.name, `waiting${suffix}`);

@@ -462,6 +462,13 @@ const headscaleManager: UserInterface = {
       body: { policy: '{policy}' },
     },
     {
+      does: 'clears the policy',
+      method: 'PUT',
+      path: '/api/v1/policy',
+      body: { policy: '' },
+      reads: ['policy', 'updatedAt'],
+    },
+    {
       does: 'approves routes',
       method: 'POST',
       path: '/api/v1/node/{node}/approve_routes',

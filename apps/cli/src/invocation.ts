@@ -49,7 +49,7 @@ export class Invocation<Options extends object = object> {
     const { output } = this.options;
     out.write(
       output === undefined
-        ? renderTable(table(), { color: out.color })
+        ? await renderTable(table(), { color: out.color })
         : await formatValue(values, output),
     );
   }

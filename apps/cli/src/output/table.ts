@@ -1,6 +1,6 @@
 /**
  * Tables for people: a header, columns separated by ` | `, cells of several lines. Widths are those on a
- * terminal: wide characters take two columns, combining marks none.
+ * terminal: wide characters and emoji, however many code points one has, take two columns, marks none.
  *
  * Cells hold text from the network (a client chooses its host name), so control and direction-changing
  * characters are replaced: a host name must not be able to write to the administrator's terminal.
@@ -25,11 +25,17 @@ export interface Table {
 }
 
 /** Draws the table; the last line ends with a newline. */
-export function renderTable(table: Table, options: { readonly color: boolean }): string {
+export async function renderTable(
+  table: Table,
+  options: { readonly color: boolean },
+): Promise<string> {
   const header = table.header.map((text): Cell => ({ text, color: 'cyan' }));
   const rows = [header, ...table.rows].map((row) => row.map(splitLines));
+  const displayWidth = await widthOf(rows.flatMap((row) => row.flatMap(({ lines }) => lines)));
   const widths = table.header.map((_, column) =>
-    Math.max(...rows.flatMap((row) => (row[column]?.lines ?? []).map(displayWidth))),
+    rows
+      .flatMap((row) => (row[column]?.lines ?? []).map(displayWidth))
+      .reduce((widest, width) => Math.max(widest, width), 0),
   );
   let out = '';
   for (const row of rows) {
@@ -67,17 +73,9 @@ export function printable(text: string): string {
   );
 }
 
-/** East Asian text and emoji, but not the half-width forms. */
-const WIDE =
-  /(?![\uff61-\uffdc])(?:\p{sc=Han}|\p{sc=Hangul}|\p{sc=Hiragana}|\p{sc=Katakana}|\p{Emoji_Presentation}|[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6])/u;
-const ZERO = /\p{Mn}|\p{Me}|[\u200b-\u200d]/u;
-
-/** Terminal columns that printable text takes. */
-export function displayWidth(text: string): number {
-  let width = 0;
-  for (const character of text) {
-    if (ZERO.test(character)) continue;
-    width += WIDE.test(character) ? 2 : 1;
-  }
-  return width;
+/** Terminal columns that each of the texts takes. What knows of others than ASCII is loaded where there is any. */
+async function widthOf(texts: readonly string[]): Promise<(text: string) => number> {
+  if (texts.every((text) => /^[ -~]*$/.test(text))) return (text) => text.length;
+  const { default: stringWidth } = await import('string-width');
+  return (text) => stringWidth(text);
 }
