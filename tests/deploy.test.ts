@@ -1,7 +1,17 @@
 /** What `deploy/` promises, as far as it can be checked without a container engine or a running systemd. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -39,6 +49,36 @@ describe('the systemd unit', () => {
       assert.equal(status, 0);
     } finally {
       rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe('the hook for certbot', () => {
+  test('gives a group a copy of each renewed pair, which others may not read', (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'malla-hook-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const [live, folder] = [join(dir, 'live'), join(dir, 'etc', 'tls')];
+    mkdirSync(live, { mode: 0o700 });
+    mkdirSync(join(dir, 'etc'));
+    const gid = process.getgid?.() ?? 0;
+    for (const pair of ['first', 'renewed']) {
+      writeFileSync(join(live, 'fullchain.pem'), `${pair} certificate`);
+      writeFileSync(join(live, 'privkey.pem'), `${pair} key`, { mode: 0o600 });
+      const env = { ...process.env, RENEWED_LINEAGE: live, MALLA_TLS_FOLDER: folder };
+      const hook = join(ROOT, 'deploy/certbot-hook.sh');
+      const { status, stderr } = spawnSync(hook, { env: { ...env, MALLA_GROUP: String(gid) } });
+      assert.equal(status, 0, String(stderr));
+      assert.equal(readFileSync(join(folder, 'cert.pem'), 'utf8'), `${pair} certificate`);
+      assert.equal(readFileSync(join(folder, 'key.pem'), 'utf8'), `${pair} key`);
+      assert.deepEqual(readdirSync(folder), ['cert.pem', 'key.pem']);
+      for (const [name, mode] of [
+        ['', 0o750],
+        ['key.pem', 0o640],
+        ['cert.pem', 0o640],
+      ] as const) {
+        const found = statSync(join(folder, name));
+        assert.deepEqual([found.mode & 0o777, found.gid], [mode, gid], name);
+      }
     }
   });
 });

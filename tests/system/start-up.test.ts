@@ -104,11 +104,11 @@ describe(
     mkdirSync(malla);
 
     /** `malla serve` as a user, with its data in a folder; everything else is for everybody. */
-    function serve(uid: number, folder: string, before = 'true'): Program {
+    function serve(uid: number, folder: string, before = 'true', lines = ''): Program {
       const config = join(root, 'config.yaml');
       writeFileSync(
         config,
-        `server_url: http://127.0.0.1:1\npolicy.default: same-user\nlisten_addr: 127.0.0.1:0\ndata_dir: ${folder}\nunix_socket: ${folder}/malla.sock\nderp.server: {enabled: true, listen_addr: "127.0.0.1:0", stun_listen_addr: "127.0.0.1:0"}\n`,
+        `server_url: http://127.0.0.1:1\npolicy.default: same-user\nlisten_addr: 127.0.0.1:0\ndata_dir: ${folder}\nunix_socket: ${folder}/malla.sock\nderp.server: {enabled: true, listen_addr: "127.0.0.1:0", stun_listen_addr: "127.0.0.1:0"}\n${lines}`,
       );
       const script = `mount --bind "${CHECKOUT}" "${malla}" && ${before}`;
       const as = ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups'];
@@ -170,6 +170,30 @@ describe(
         );
         chownSync(path, USER, USER);
       }
+    });
+
+    test('every other file that it may not read is named, whether it stops the start or not', async () => {
+      const folder = folderOf(USER);
+      const closed = mkdtempSync(join(root, 'closed-'));
+      const inside = (name: string): string => join(closed, name);
+      for (const name of ['cert.pem', 'key.pem', 'records.json', 'derp.yaml', 'policy.hujson']) {
+        writeFileSync(inside(name), '');
+      }
+      const belongs = `${closed} belongs to root \\(uid 0\\), mode 0700, and malla runs as \\S+ \\(uid 65534\\)`;
+      for (const lines of [
+        `tls_cert_path: ${inside('cert.pem')}\ntls_key_path: ${inside('key.pem')}\n`,
+        `policy.path: ${inside('policy.hujson')}\n`,
+      ]) {
+        const program = serve(USER, folder, 'true', lines);
+        assert.equal(await program.exitCode, 1, lines);
+        assert.match(program.stderr, new RegExp(`^Error: .*${belongs}`, 'm'));
+      }
+      const lines = `dns.extra_records_path: ${inside('records.json')}\nderp.paths: [${inside('derp.yaml')}]\n`;
+      const program = serve(USER, folder, 'true', lines);
+      const log = await program.stderrWith('server started');
+      assert.match(log, new RegExp(`DERP map not read .*${belongs}`));
+      assert.match(log, new RegExp(`DNS records not read.*${belongs}`));
+      assert.equal(await program.end('SIGTERM'), 0);
     });
 
     test('on a disk that is read-only, one line says so', async () => {

@@ -3,6 +3,7 @@
  * has everything running when it resolves, or rejects with one MallaError and leaves nothing behind.
  */
 import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { LimitedLog } from '@malla/base/limited-log';
 import type { Logger } from '@malla/base/logger';
@@ -238,7 +239,9 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     await Promise.all([...refreshes.map((refresh) => refresh()), relay?.reload()]);
   };
   const { extraRecordsPath } = config.dns;
-  const recordFile = extraRecordsPath && (await RecordFile.open(extraRecordsPath, log));
+  const recordFile = extraRecordsPath
+    ? await RecordFile.open({ path: extraRecordsPath, keptPath: keptRecords(config), log })
+    : undefined;
   const readRecords = async (): Promise<void> => {
     if (recordFile && (await recordFile.reload())) tailnet.setFileRecords(recordFile.records);
   };
@@ -259,6 +262,11 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     },
     stop: () => running.stop(),
   };
+}
+
+/** Where the records of a file are kept for a start at which it cannot be read. */
+function keptRecords({ dataDir }: Config): string {
+  return join(dataDir, 'dns_records_last_good.json');
 }
 
 /** What must be ended, all at once, when the server stops or could not start. */

@@ -5,12 +5,13 @@
  * key that no device has seen. That one has seen a key, and in which database it is, stands in a file
  * beside the key; where that folder is read-only, in none.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { X25519Private } from '@malla/keys/x25519';
 import { loadKey, makeKey } from '@malla/platform/key-file';
+import { writePrivate } from '@malla/platform/private-file';
 import type { State } from './core/state.ts';
 
 export interface NoiseKeyOptions {
@@ -57,7 +58,7 @@ export async function noteUse({
   const path = usePath(keyPath);
   try {
     if ((await readFile(path, 'utf8').catch(() => '')).trim() === databasePath) return;
-    await writeFile(path, `${databasePath}\n`, { mode: 0o600 });
+    await writePrivate(path, `${databasePath}\n`);
   } catch (error) {
     log.debug({ file: path, err: messageOf(error) }, 'use of the Noise key not noted');
   }

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { whyDenied } from './denied.ts';
+import { whyDenied, whyDeniedTo } from './denied.ts';
 import { callAs, needsRoot, STRANGER } from './testing/as-user.ts';
 
 const MODULE = new URL('denied.ts', import.meta.url);
@@ -93,5 +93,31 @@ describe('what is denied', { skip: needsRoot }, () => {
     assert.equal(whyNot('/dev/null', 'write'), null);
     assert.equal(whyNot(join(make('a-file', 0o600, 'x'), 'x'), 'replace'), null);
     assert.equal(whyDenied(join(root, 'anything'), 'replace'), undefined);
+  });
+});
+
+describe('what will be denied to another user', { skip: needsRoot }, () => {
+  test('is the same as what is denied when it tries', () => {
+    const closed = make('closed-to', 0o700);
+    const file = make('closed-to/key.pem', 0o644, 'x');
+    const secret = make('secret', 0o640, 'x');
+    const own = make('own-to', 0o700, undefined, STRANGER);
+    for (const [path, wanted] of [
+      [file, 'read'],
+      [secret, 'read'],
+      [join(closed, 'none'), 'replace'],
+      [join(own, 'malla.db'), 'replace'],
+      [join(root, 'nowhere', 'malla.db'), 'write'],
+    ] as const) {
+      assert.equal(whyDeniedTo(STRANGER, path, wanted) ?? null, whyNot(path, wanted), path);
+    }
+    assert.equal(whyDeniedTo(0, file, 'read'), undefined);
+  });
+
+  test('goes by the groups of the user', () => {
+    const file = make('of-group', 0o640, 'x');
+    chownSync(file, 0, STRANGER);
+    assert.equal(whyDeniedTo(STRANGER, file, 'read'), undefined);
+    assert.notEqual(whyDeniedTo(STRANGER, file, 'write'), undefined);
   });
 });

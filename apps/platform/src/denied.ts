@@ -3,9 +3,10 @@
  * command that mends it, in one line. It looks at the file system after something has failed, and changes
  * nothing. What it knows is owners, modes and read-only mounts; for anything else it has no explanation.
  */
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf } from '@malla/base/error';
+import { groupsOf, userName } from './users.ts';
 
 /** `replace` is to write, and to make other files beside it, as for a database or a socket. */
 export type Wanted = 'read' | 'write' | 'replace';
@@ -24,10 +25,12 @@ export function reasonOf(error: unknown, path: string, wanted: Wanted): string {
 
 /** One sentence without a full stop; undefined where nothing of that kind is in the way. */
 export function whyDenied(path: string, wanted: Wanted): string | undefined {
-  return explain(path, wanted, (obstacle, self) => {
-    if (obstacle.isReadOnly) return `${obstacle.at} is on a read-only file system`;
-    return `${whose(obstacle, self)}: ${cureOf(obstacle, wanted, self)}`;
-  });
+  return explain(path, wanted, sayWhy);
+}
+
+function sayWhy(obstacle: Obstacle, self: Self): string {
+  if (obstacle.isReadOnly) return `${obstacle.at} is on a read-only file system`;
+  return `${whose(obstacle, self)}: ${cureOf(obstacle, self)}`;
 }
 
 /** The same for something that has the right owner, and is not for who asks, such as a server's socket. */
@@ -35,31 +38,56 @@ export function whoseInstead(path: string): string | undefined {
   return explain(path, 'write', whose);
 }
 
+/**
+ * The same for another user, as whom the server is going to run; judged by owners and modes alone, and only
+ * where root asks, who may look everywhere.
+ */
+export function whyDeniedTo(uid: number, path: string, wanted: Wanted): string | undefined {
+  const groups = groupsOf(uid);
+  const self = { uid, gid: groups[0] ?? uid };
+  return explain(path, wanted, sayWhy, self, (at, mode) => mayByMode(at, mode, uid, groups));
+}
+
+type Say = (obstacle: Obstacle, self: Self) => string;
+/** Whether somebody may do with a path what the mask says (`constants.R_OK` and so on). */
+type May = (at: string, mask: number) => 'yes' | 'no' | 'read-only';
+
 function explain(
   path: string,
   wanted: Wanted,
-  say: (obstacle: Obstacle, self: Self) => string,
+  say: Say,
+  self: Self | undefined = ownSelf(),
+  may: May = mayOurselves,
 ): string | undefined {
-  const uid = process.geteuid?.();
-  const gid = process.getegid?.();
-  if (uid === undefined || gid === undefined) return undefined;
+  if (self === undefined) return undefined;
   try {
-    const obstacle = findObstacle(resolve(path), wanted);
-    return obstacle && say(obstacle, { uid, gid });
+    const obstacle = findObstacle(resolve(path), wanted, may);
+    return obstacle && say(obstacle, self);
   } catch {
     return undefined; // it has changed meanwhile
   }
+}
+
+function ownSelf(): Self | undefined {
+  const uid = process.geteuid?.();
+  const gid = process.getegid?.();
+  return uid === undefined || gid === undefined ? undefined : { uid, gid };
 }
 
 interface Obstacle {
   /** The file or folder whose owner or mode is in the way. */
   readonly at: string;
   readonly isReadOnly: boolean;
+  readonly wanted: Wanted;
   /** The folder that would have to be made first. */
   readonly missing?: string;
 }
 
-function findObstacle(path: string, wanted: Wanted): Obstacle | undefined {
+function findObstacle(path: string, wanted: Wanted, may: May): Obstacle | undefined {
+  const check = (at: string, mask: number): Obstacle | undefined => {
+    const answer = may(at, mask);
+    return answer === 'yes' ? undefined : { at, isReadOnly: answer === 'read-only', wanted };
+  };
   const folder = dirname(path);
   for (const above of foldersTo(folder)) {
     const found = statSync(above, { throwIfNoEntry: false });
@@ -88,15 +116,27 @@ function foldersTo(folder: string): readonly string[] {
   return out.toReversed();
 }
 
-function check(at: string, mode: number): Obstacle | undefined {
+function mayOurselves(at: string, mask: number): ReturnType<May> {
   try {
-    accessSync(at, mode);
-    return undefined;
+    accessSync(at, mask);
+    return 'yes';
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
-    return { at, isReadOnly: code === 'EROFS' };
+    return code === 'EROFS' ? 'read-only' : 'no';
   }
+}
+
+function mayByMode(
+  at: string,
+  mask: number,
+  user: number,
+  groups: readonly number[],
+): ReturnType<May> {
+  if (user === 0) return 'yes';
+  const { uid, gid, mode } = statSync(at);
+  const shift = uid === user ? 6 : groups.includes(gid) ? 3 : 0;
+  return ((mode >> shift) & mask) === mask ? 'yes' : 'no';
 }
 
 interface Self {
@@ -111,7 +151,7 @@ function whose({ at, missing }: Obstacle, self: Self): string {
   return `${made}${at} belongs to ${nameOf(uid)}, mode ${octal}, and malla runs as ${nameOf(self.uid)}`;
 }
 
-function cureOf({ at, missing }: Obstacle, wanted: Wanted, { uid, gid }: Self): string {
+function cureOf({ at, missing, wanted }: Obstacle, { uid, gid }: Self): string {
   const found = statSync(at);
   if (found.uid === uid) return `chmod u+rwX ${at}`;
   if (missing !== undefined) {
@@ -137,19 +177,6 @@ function inContainer(command: string): string {
 
 /** `malla (uid 999)`, or `uid 999` where the system knows no name. */
 function nameOf(uid: number): string {
-  const name = userNames().get(uid);
+  const name = userName(uid);
   return name === undefined ? `uid ${uid}` : `${name} (uid ${uid})`;
-}
-
-function userNames(): ReadonlyMap<number, string> {
-  const names = new Map<number, string>();
-  try {
-    for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
-      const [name = '', , id = ''] = line.split(':');
-      if (/^\d+$/.test(id) && !names.has(Number(id))) names.set(Number(id), name);
-    }
-  } catch {
-    // numbers do too
-  }
-  return names;
 }

@@ -6,6 +6,7 @@
 import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
 
 import type { DnsRecord } from '@malla/netmap/dns-record';
+import type { KeyName } from './keys/table.ts';
 
 /** Where to listen. */
 export interface ListenAddress {
@@ -191,4 +192,6 @@ export interface LoadedConfig {
   readonly warnings: readonly ConfigNote[];
   /** Path of the file; absent: none was found and defaults serve. */
   readonly source: string | undefined;
+  /** What sets a key, for what is found out about its value later. */
+  readonly placeOf: (key: KeyName) => Pick<ConfigProblem, 'source' | 'line'>;
 }

@@ -55,6 +55,7 @@ export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly 
     config: deepFreeze(config),
     warnings: [...noteFallback(file), ...warnings],
     source: file?.path,
+    placeOf: (key) => settings.placeOf(key),
   });
 }
 

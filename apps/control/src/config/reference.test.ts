@@ -28,6 +28,22 @@ describe('configuration reference', () => {
     assert.deepEqual(saidOf(renderExample()), []);
   });
 
+  test('the example with the two lines of the guide changes nothing on devices', () => {
+    const text = renderExample()
+      .replace(/^server_url: .*$/m, 'server_url: https://vpn.acme.dev')
+      .replace(/^listen_addr: .*$/m, 'listen_addr: 0.0.0.0:8080');
+    const result = loadConfig({ path: 'c.yaml', env: {}, cwd: '/', readFile: () => text });
+    assert.ok(result.ok);
+    const { dns, node, logtail, autoUpdate, randomizeClientPort } = result.value.config;
+    assert.deepEqual([dns.nameservers, dns.overrideLocalDns, dns.searchDomains], [[], false, []]);
+    assert.deepEqual(dns.splitNameservers, {});
+    assert.deepEqual(
+      [node.expiryMs, logtail.enabled, autoUpdate.enabled, randomizeClientPort],
+      [undefined, false, false, false],
+    );
+    assert.deepEqual(result.value.warnings, []);
+  });
+
   test('the example loads with every commented key taken in', () => {
     const text = renderExample().replaceAll(/^( *)# ([a-z_0-9.]+:(?: .*)?)$/gm, '$1$2');
     assert.match(text, /^cli\.timeout: 5s$/m);

@@ -86,9 +86,14 @@ export class Settings {
     this.notes.push({ level: 'note', ...this.#place(name), message });
   }
 
-  #place(name: KeyName): Omit<ConfigProblem, 'message'> {
+  /** What sets a key, or would have to. */
+  placeOf(name: KeyName): Pick<ConfigProblem, 'source' | 'line'> {
     const given = this.#given.get(name);
-    return { source: given?.source ?? this.source, line: given?.line, key: name };
+    return { source: given?.source ?? this.source, line: given?.line };
+  }
+
+  #place(name: KeyName): Omit<ConfigProblem, 'message'> {
+    return { ...this.placeOf(name), key: name };
   }
 
   #parse(name: KeyName): void {

@@ -8,6 +8,15 @@ import fc from 'fast-check';
 import { decodeRecords, RecordFile } from './record-file.ts';
 
 const ONE = '[{"name":"A.example.","type":"A","value":"100.64.0.9"}]';
+/** Keeps `level message {fields}` of every line. */
+function recorder(): { readonly log: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  };
+  return { log: { ...silentLogger, warn: at('warn'), error: at('error') }, lines };
+}
+
 const A_EXAMPLE = { name: 'a.example', type: 'A', value: '100.64.0.9' };
 
 describe('a file of DNS records', () => {
@@ -19,9 +28,13 @@ describe('a file of DNS records', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
+  function openFile(log: Logger = silentLogger): Promise<RecordFile> {
+    return RecordFile.open({ path, keptPath: join(folder, 'kept.json'), log });
+  }
+
   test('is read at the start, and again when it has changed', async () => {
     await writeFile(path, ONE);
-    const file = await RecordFile.open(path, silentLogger);
+    const file = await openFile();
     assert.deepEqual(file.records, [A_EXAMPLE]);
     assert.equal(await file.reload(), false);
     await writeFile(path, '[]');
@@ -31,7 +44,7 @@ describe('a file of DNS records', () => {
 
   test('is followed through a replacement, and through a truncation that is then filled', async () => {
     await writeFile(path, '[]');
-    const file = await RecordFile.open(path, silentLogger);
+    const file = await openFile();
     await writeFile(`${path}.new`, ONE);
     await rename(`${path}.new`, path);
     assert.equal(await file.reload(), true);
@@ -44,8 +57,8 @@ describe('a file of DNS records', () => {
 
   test('keeps the good records while it is empty, broken or gone', async () => {
     await writeFile(path, ONE);
-    const file = await RecordFile.open(path, silentLogger);
-    for (const text of ['', '{', '{"name":1}', '[{"name":"x","type":"MX","value":"y"}]']) {
+    const file = await openFile();
+    for (const text of ['', '{', '{"name":1}', '[{"name":"x","type":"A","value":"y"}]']) {
       await writeFile(path, text);
       assert.equal(await file.reload(), false);
     }
@@ -61,7 +74,7 @@ describe('a file of DNS records', () => {
     const complaints: unknown[] = [];
     const log: Logger = { ...silentLogger, error: (fields) => void complaints.push(fields) };
     await writeFile(path, ONE);
-    const file = await RecordFile.open(path, log);
+    const file = await openFile(log);
     await writeFile(path, '[{"name":"a.example","value":"nowhere"}]');
     for (let i = 0; i < 3; i++) await file.reload();
     assert.deepEqual(complaints, [
@@ -69,14 +82,58 @@ describe('a file of DNS records', () => {
     ]);
   });
 
-  test('that cannot be used at the start is refused with its name and the reason', async () => {
-    await writeFile(path, '[{"value":"100.64.0.9"}]');
-    await assert.rejects(
-      RecordFile.open(path, silentLogger),
-      /records\.json: record 1: name is missing/,
+  test('that cannot be used at the start leaves what it said last, with one line that says why', async () => {
+    await writeFile(path, ONE);
+    await openFile();
+    for (const [text, err] of [
+      ['[{"value":"100.64.0.9"}]', 'record 1: name is missing'],
+      ['', 'is empty'],
+      ['{', /^not JSON: /],
+      [undefined, /^ENOENT: /],
+    ] as const) {
+      if (text === undefined) await unlink(path);
+      else await writeFile(path, text);
+      const { log, lines } = recorder();
+      const file = await openFile(log);
+      assert.deepEqual(file.records, [A_EXAMPLE]);
+      assert.equal(lines.length, 1);
+      assert.match(lines[0] ?? '', /^error DNS records not read: the last good ones stay /);
+      const said = JSON.parse(lines[0]?.replace(/^[^{]*/, '') ?? '') as { err: string };
+      if (typeof err === 'string') assert.equal(said.err, err);
+      else assert.match(said.err, err);
+    }
+    await writeFile(path, '[]');
+    assert.deepEqual((await openFile()).records, []);
+  });
+
+  test('that never was good leaves none, and is taken as soon as it is', async () => {
+    const other = join(folder, 'other.json');
+    const { log, lines } = recorder();
+    const keptPath = join(folder, 'kept.json');
+    const file = await RecordFile.open({ path: other, keptPath, log });
+    assert.deepEqual(file.records, []);
+    assert.match(lines.join(), /^error DNS records not read, and none are known from before /);
+    await writeFile(other, ONE);
+    assert.equal(await file.reload(), true);
+    assert.deepEqual(file.records, [A_EXAMPLE]);
+  });
+
+  test('whose records cannot be kept is used all the same, with a warning', async () => {
+    await writeFile(path, ONE);
+    const { log, lines } = recorder();
+    const file = await RecordFile.open({ path, keptPath: join(folder, 'no', 'kept.json'), log });
+    assert.deepEqual(file.records, [A_EXAMPLE]);
+    assert.match(lines.join(), /^warn DNS records not kept for the next start /);
+  });
+
+  test('lacks only records of types that clients do not know', async () => {
+    await writeFile(
+      path,
+      '[{"name":"a.example","type":"A","value":"100.64.0.9"},{"name":"m.example","type":"MX","value":"10 a.example"}]',
     );
-    await assert.rejects(RecordFile.open(folder, silentLogger), /not a file/);
-    await assert.rejects(RecordFile.open(join(folder, 'none'), silentLogger), /ENOENT/);
+    const { log, lines } = recorder();
+    assert.deepEqual((await openFile(log)).records, [A_EXAMPLE]);
+    assert.match(lines.join(), /^warn DNS record left out .*record 2: .*not \\"MX\\"/);
   });
 
   test('no text makes the decoder throw', () => {

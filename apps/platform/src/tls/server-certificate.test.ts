@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { silentLogger } from '@malla/base/logger';
+import { type Logger, silentLogger } from '@malla/base/logger';
+import { testCertificate } from '../testing/certificates.ts';
 import { certificatePin } from './pin.ts';
 import { createSelfSigned } from './self-signed.ts';
 import {
@@ -47,6 +48,42 @@ describe('a certificate from files', () => {
     await rm(files.keyPath);
     assert.equal(await certificate.refresh(), false);
     assert.deepEqual(certificate.chain, first);
+  });
+
+  test('is told of when clients may refuse it: at the start, when it changes, and once a day', async () => {
+    const hour = 3_600_000;
+    const end = Date.UTC(2026, 3, 1);
+    const lines: string[] = [];
+    const at = (level: string) => (fields: object, message: string) => {
+      lines.push(`${level} ${message}: ${String(Reflect.get(fields, 'detail'))}`);
+    };
+    const log: Logger = { ...silentLogger, warn: at('warn'), error: at('error') };
+    let now = end - 15 * 24 * hour;
+    await write(testCertificate({ host: 'a.test', from: 0, to: end }));
+    const certificate = await open(files, { log, wallClock: () => now });
+    assert.equal(lines.length, 0);
+    for (let passed = 0; passed < 16 * 24; passed++) {
+      now += hour;
+      assert.equal(await certificate.refresh(), false);
+    }
+    const warned = lines.filter((line) => line.startsWith('warn'));
+    assert.equal(warned.length, 14);
+    assert.match(
+      warned[0] ?? '',
+      /^warn certificate that clients may refuse: it expires in 13 days/,
+    );
+    assert.match(lines.at(-1) ?? '', /^error certificate that clients may refuse: it has expired/);
+    const count = lines.length;
+    await write(testCertificate({ host: 'b.test', from: 0, to: end + 90 * 24 * hour }));
+    assert.equal(await certificate.refresh(), true);
+    assert.deepEqual(lines.slice(count), [
+      'warn certificate that clients may refuse: it is not for a.test, but for DNS:b.test',
+    ]);
+  });
+
+  test('of our own making is in no doubt', async () => {
+    const own = { certPath: join(folder, 'o.crt'), keyPath: join(folder, 'o.key'), selfMade: true };
+    assert.deepEqual((await open(own)).doubts, []);
   });
 
   test('that cannot be used at the start is refused with both file names', async () => {

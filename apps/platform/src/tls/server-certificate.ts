@@ -11,6 +11,7 @@ import type { Logger } from '@malla/base/logger';
 import { reasonOf, whyDenied } from '../denied.ts';
 import { certificatePin } from './pin.ts';
 import { type CertificatePaths, ensureSelfSigned } from './self-signed.ts';
+import { type Doubt, doubtsAbout } from './validity.ts';
 
 /** Where a certificate is. */
 export interface CertificateFiles extends CertificatePaths {
@@ -36,6 +37,9 @@ export interface ServerCertificateOptions {
   readonly wallClock?: () => number;
 }
 
+/** How often the log is told of a certificate that is about to expire, or has. */
+const REMIND_MS = 86_400_000;
+
 /** PEM, as `node:tls` takes it. */
 export interface CertificateChain {
   readonly cert: string;
@@ -47,6 +51,8 @@ export class ServerCertificate {
   #own: CertificateChain = { cert: '', key: '' };
   #following = '';
   #followerMadeAt = -Infinity;
+  #told = '';
+  #toldAt = -Infinity;
 
   private constructor(options: ServerCertificateOptions) {
     this.#options = options;
@@ -68,6 +74,7 @@ export class ServerCertificate {
       );
     }
     await certificate.#renewFollower();
+    certificate.#tellDoubts();
     return certificate;
   }
 
@@ -88,10 +95,32 @@ export class ServerCertificate {
     try {
       const isNew = await this.#readFiles();
       if (isNew) log.info({ file }, 'certificate reloaded');
+      this.#tellDoubts();
       return (await this.#renewFollower()) || isNew;
     } catch (error) {
       log.error({ file, err: messageOf(error) }, 'certificate not reloaded');
       return false;
+    }
+  }
+
+  /** What may keep clients from taking it; nothing of one of our own making, which is known by its pin. */
+  get doubts(): readonly Doubt[] {
+    const { files, hostname, wallClock = Date.now } = this.#options;
+    return files.selfMade ? [] : doubtsAbout(this.#own.cert, hostname, wallClock());
+  }
+
+  /** When something new is wrong, and once a day as long as it is. */
+  #tellDoubts(): void {
+    const { files, log, wallClock = Date.now } = this.#options;
+    const { doubts } = this;
+    // The days that are left are nothing new by themselves.
+    const said = doubts.map(({ text }) => text.replace(/in \d+ days?|within a day/, '')).join();
+    const now = wallClock();
+    if (said === this.#told && now - this.#toldAt < REMIND_MS) return;
+    this.#told = said;
+    this.#toldAt = now;
+    for (const { level, text } of doubts) {
+      log[level]({ file: files.certPath, detail: text }, 'certificate that clients may refuse');
     }
   }
 

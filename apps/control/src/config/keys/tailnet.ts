@@ -143,8 +143,8 @@ export const TAILNET_KEYS = {
   'dns.base_domain': setting(
     kind.optionalDnsName,
     'malla.internal',
-    'Domain of the names of nodes: node.base_domain. Neither the host of server_url nor a parent of it.',
-    { example: 'tailnet.example.org' },
+    'Domain of the names of nodes: node.base_domain, as in tailnet.example.org. Neither the host of server_url nor a parent of it.',
+    { example: 'malla.internal' },
   ),
   'dns.override_local_dns': optional(
     kind.bool,
@@ -154,8 +154,7 @@ export const TAILNET_KEYS = {
   'dns.nameservers.global': setting(
     kind.nameservers,
     '[]',
-    'Name servers for all names: IP addresses, IP:port, or https:// URLs (DNS over HTTPS of providers that clients know, NextDNS among them).',
-    { example: '[1.1.1.1, 2606:4700:4700::1111]' },
+    'Name servers for all names, on every device, instead of those of its network: IP addresses, IP:port, or https:// URLs (DNS over HTTPS of providers that clients know, NextDNS among them), as in [1.1.1.1, 2606:4700:4700::1111].',
   ),
   'dns.nameservers.split': setting(
     kind.splitNameservers,

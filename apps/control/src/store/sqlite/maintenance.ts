@@ -85,6 +85,11 @@ export function migrationStatus(path: string): readonly MigrationStatus[] {
   });
 }
 
+/** Whether a server could go on with a database. Changes nothing. Throws MallaError `store.*`. */
+export function checkDatabase(path: string): void {
+  inspect(path, (database) => schemaVersion(database, path));
+}
+
 /** Applies what is pending, as the server does at start. Throws `store.locked` while one runs. */
 export async function migrateDatabase(options: SqliteOptions): Promise<Migrated> {
   const store = SqliteStore.open(options);

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { type Outcome, runMalla } from '../testing/cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'malla-configtest-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function configTest(lines: string): Promise<Outcome> {
+  const path = join(folder, 'config.yaml');
+  const own = `server_url: https://vpn.acme.dev\npolicy.default: same-user\ndata_dir: ${folder}\nunix_socket: ${folder}/s\n`;
+  writeFileSync(path, own + lines);
+  return runMalla(['configtest', '-c', path]);
+}
+
+describe('malla configtest', () => {
+  test('says nothing of what is good, and passes', async () => {
+    assert.deepEqual(await configTest(''), { code: 0, stdout: '', stderr: '', requests: [] });
+  });
+
+  test('passes with warnings, each with its place', async () => {
+    const path = join(folder, 'derp.yaml');
+    writeFileSync(path, 'regions: {900: {nodes: [{name: 900a, hostname: 10.0.0.5}]}}\n');
+    const { code, stderr } = await configTest(
+      `derp.paths: [${path}]\nderp.server.enabled: false\n`,
+    );
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /^\S+config\.yaml:5: warning: derp\.paths: region 900, node 900a: 10\.0\.0\.5 is private [^\n]*\n$/,
+    );
+  });
+
+  test('fails for each file that is named and missing, with its place', async () => {
+    const { code, stderr } = await configTest(
+      `tls_cert_path: ${folder}/no.pem\ntls_key_path: ${folder}/no.key\ndns.extra_records_path: ${folder}/no.json\n`,
+    );
+    assert.equal(code, 1);
+    const [certificate = '', records = '', ...others] = stderr.trimEnd().split('\n');
+    assert.match(
+      certificate,
+      /^Error: configuration error: \S+config\.yaml:5: tls_cert_path: cannot use the certificate/,
+    );
+    assert.match(
+      records,
+      /^Error: configuration error: \S+config\.yaml:7: dns\.extra_records_path: /,
+    );
+    assert.deepEqual(others, []);
+  });
+});
