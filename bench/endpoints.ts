@@ -5,6 +5,7 @@
  *
  *     node bench/endpoints.ts [users …]
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { silentLogger } from '@malla/base/logger';
@@ -75,6 +76,7 @@ async function tailnetOf(users: number): Promise<Tailnet> {
   });
   if (!loaded.ok) throw new Error('bad configuration');
   return Tailnet.load(
+    FIRST_TAILNET,
     loaded.value.config,
     store,
     { Regions: {} },

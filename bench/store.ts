@@ -4,6 +4,7 @@
  * node on disk; and how long 10,000 nodes take to load. In a folder of the current one, since a temporary
  * one may be in memory. Prints JSON: `node bench/store.ts`.
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -90,8 +91,14 @@ async function commits(store: Store): Promise<Record<string, unknown>> {
 /** New nodes through the ledger, all asked for at once; and how long the loop was held up at most. */
 async function registrations(): Promise<Record<string, number>> {
   const { store } = await ThreadedStore.open(options('ledger'));
-  const state = new State(await store.load());
-  const ledger = new Ledger({ state, store, now: Date.now, random: (bytes) => randomBytes(bytes) });
+  const state = new State(await store.load(FIRST_TAILNET));
+  const ledger = new Ledger({
+    tailnet: FIRST_TAILNET,
+    state,
+    store,
+    now: Date.now,
+    random: (bytes) => randomBytes(bytes),
+  });
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const start = performance.now();
@@ -120,7 +127,7 @@ async function loading(): Promise<Record<string, number>> {
   const { path } = options('ledger');
   const { store } = await ThreadedStore.open(options('ledger'));
   const start = performance.now();
-  const snapshot = await store.load();
+  const snapshot = await store.load(FIRST_TAILNET);
   const loaded = performance.now();
   const state = new State(snapshot);
   const indexed = performance.now();

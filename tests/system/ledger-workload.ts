@@ -11,6 +11,7 @@
  *
  * With a number of changes it stops after that many, and tells again what it finds.
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
@@ -34,11 +35,17 @@ let nth = 0;
 
 // Few pages, so that checkpoints are hit too.
 const { store } = await ThreadedStore.open({ path, writeAheadLog: true, walAutocheckpoint: 8 });
-const state = new State(await store.load());
-const ledger = new Ledger({ state, store, now: Date.now, random: (bytes) => randomBytes(bytes) });
+const state = new State(await store.load(FIRST_TAILNET));
+const ledger = new Ledger({
+  tailnet: FIRST_TAILNET,
+  state,
+  store,
+  now: Date.now,
+  random: (bytes) => randomBytes(bytes),
+});
 tellRows(state);
 await Promise.all(Array.from({ length: WORKERS }, work));
-const stored = new State(await store.load());
+const stored = new State(await store.load(FIRST_TAILNET));
 tellRows(stored);
 // What was refused is not half there: memory and database are the same.
 assert.deepEqual({ ...snapshotOf(state), lastId: 0 }, { ...snapshotOf(stored), lastId: 0 });

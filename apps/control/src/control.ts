@@ -2,6 +2,7 @@
  * The control server put together: the one place where its parts meet the world. `startControl` either
  * has everything running when it resolves, or rejects with one MallaError and leaves nothing behind.
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -118,7 +119,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     log,
   );
   let acceptor: NoiseAcceptor | undefined;
-  const tailnet = await Tailnet.load(config, store, await derpMaps.read(), world);
+  const tailnet = await Tailnet.load(FIRST_TAILNET, config, store, await derpMaps.read(), world);
   running.add(async () => {
     await tailnet.stop();
     acceptor?.close();
@@ -150,6 +151,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     engineOptions: tailnet.engineOptions,
   };
   const policy = new PolicyHolder({
+    tailnet: tailnet.id,
     ...policyDeps,
     source: config.policy.source,
     ledger: tailnet.ledger,

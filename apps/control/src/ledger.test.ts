@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -22,7 +23,7 @@ class Disk {
   constructor() {
     const real = openMemoryStore();
     this.store = {
-      load: () => real.load(),
+      load: () => real.load(FIRST_TAILNET),
       revision: () => real.revision(),
       changesSince: (revision) => real.changesSince(revision),
       commit: async (changes, expected) => {
@@ -35,8 +36,8 @@ class Disk {
       check: () => real.check(),
       healthy: () => real.healthy(),
       auditEntries: (...args) => real.auditEntries(...args),
-      policyHeads: (limit) => real.policyHeads(limit),
-      policyVersion: (id) => real.policyVersion(id),
+      policyHeads: (limit) => real.policyHeads(FIRST_TAILNET, limit),
+      policyVersion: (id) => real.policyVersion(FIRST_TAILNET, id),
       backup: (path) => real.backup(path),
       close: () => real.close(),
     };
@@ -62,6 +63,7 @@ function bench(): Bench {
   const disk = new Disk();
   const state = new State();
   const ledger = new Ledger({
+    tailnet: FIRST_TAILNET,
     state,
     store: disk.store,
     revision: 0,
@@ -155,7 +157,7 @@ describe('ledger', () => {
       ['fulfilled', 'rejected', 'fulfilled'],
     );
     assert.equal([...state.users()].length, 2);
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
   });
 
   test('answers and listeners wait for the store', async () => {
@@ -196,7 +198,7 @@ describe('ledger', () => {
     assert.equal(state.userByName('ana'), undefined);
     disk.failing = false;
     assert.equal((await createUser(ledger, 'ana')).id, 3);
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
   });
 
   test('a command whose change the store refuses spoils nothing for the others in its batch', async () => {
@@ -219,7 +221,7 @@ describe('ledger', () => {
       [...state.users()].map(({ name }) => name),
       ['ana', 'bob'],
     );
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
     const replayed = new State();
     for (const change of told) replayed.apply(change);
     assert.deepEqual(rows(replayed), rows(state), 'listeners were told exactly what is true');
@@ -257,6 +259,7 @@ describe('ledger', () => {
     const { disk, state } = bench();
     const told: Change[] = [];
     const ledger = new Ledger({
+      tailnet: FIRST_TAILNET,
       state,
       store: disk.store,
       now: () => 1_000,
@@ -286,6 +289,7 @@ describe('ledger', () => {
     const { disk, ledger } = bench();
     const broken: Store = { ...disk.store, commit: () => Promise.reject(new Error('odd')) };
     const other = new Ledger({
+      tailnet: FIRST_TAILNET,
       state: ledger.state,
       store: broken,
       now: () => 0,
@@ -312,12 +316,12 @@ describe('ledger', () => {
     assert.equal(state.node(1)?.lastSeen, 30);
     assert.equal(told.length, 4);
     assert.equal(ledger.unsaved, 1);
-    assert.equal((await disk.store.load()).node[0]?.lastSeen, undefined);
+    assert.equal((await disk.store.load(FIRST_TAILNET)).node[0]?.lastSeen, undefined);
     await ledger.save();
     assert.equal(ledger.unsaved, 0);
     const [, saved] = disk.batches;
     assert.equal(saved?.length, 1);
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
   });
 
   test('a late change waits for no disk', async () => {
@@ -330,7 +334,7 @@ describe('ledger', () => {
     assert.equal(ledger.unsaved, 1);
     disk.failing = false;
     await ledger.save();
-    assert.equal((await disk.store.load()).node[0]?.lastSeen, 10);
+    assert.equal((await disk.store.load(FIRST_TAILNET)).node[0]?.lastSeen, 10);
   });
 
   test('a late change does not wait for what others have stored', async () => {
@@ -352,24 +356,24 @@ describe('ledger', () => {
     await Promise.all([renaming, sameRow]);
     assert.deepEqual([state.node(1)?.name, state.node(1)?.lastSeen], ['renamed', 20]);
     await ledger.save();
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
   });
 
   test('what turns out to need the disk is stored before it is answered, also when it was expected to be late', async () => {
     const { disk, ledger } = bench();
     await ledger.executeLate(() => decide([created('node', node(1))], undefined));
-    assert.deepEqual((await disk.store.load()).node.length, 1);
+    assert.deepEqual((await disk.store.load(FIRST_TAILNET)).node.length, 1);
   });
 
   test('a late change never overwrites a later one that was stored with it', async () => {
     const { disk, ledger, state } = bench();
     await ledger.execute(() => decide([created('node', node(1))], undefined));
     await Promise.all([seen(ledger, 1, 10), rename(ledger, 1, 'renamed')]);
-    assert.equal((await disk.store.load()).node[0]?.name, 'renamed');
+    assert.equal((await disk.store.load(FIRST_TAILNET)).node[0]?.name, 'renamed');
     await seen(ledger, 1, 20);
     await Promise.all([rename(ledger, 1, 'again'), ledger.save()]);
     await ledger.save();
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
   });
 
   test('a change that arrives while a save is under way is not forgotten', async () => {
@@ -384,7 +388,7 @@ describe('ledger', () => {
     await save;
     assert.equal(ledger.unsaved, 1);
     await ledger.save();
-    assert.deepEqual(snapshotOf(state), await disk.store.load());
+    assert.deepEqual(snapshotOf(state), await disk.store.load(FIRST_TAILNET));
   });
 
   test('commands see the time of the ledger and what those before them decided', async () => {
@@ -403,7 +407,7 @@ describe('ledger', () => {
     await disk.store.commit([created('user', user(2, { name: 'bob' }))]);
     await assert.rejects(createUser(ledger, 'bob'), isCode('store.conflict'));
     assert.equal(state.userByName('bob'), undefined);
-    assert.equal((await disk.store.load()).user.length, 2);
+    assert.equal((await disk.store.load(FIRST_TAILNET)).user.length, 2);
   });
 
   test('past its bound of waiting commands it refuses', async () => {
@@ -442,7 +446,7 @@ describe('ledger', () => {
 
         disk.failing = false;
         await ledger.save();
-        const loaded = await disk.store.load();
+        const loaded = await disk.store.load(FIRST_TAILNET);
         assert.deepEqual({ ...loaded, lastId: undefined }, rows(state));
         assert.deepEqual(rows(new State(loaded)), rows(state));
       }),

@@ -11,6 +11,7 @@
 import { MallaError, messageOf } from '@malla/base/error';
 import { Listeners } from '@malla/base/listeners';
 import type { RandomBytes } from '@malla/base/random';
+import type { TailnetId } from '@malla/netmap/user';
 import type { Change, Decision } from './core/change.ts';
 import type { Context, State } from './core/state.ts';
 import type { Revision, Store } from './store/store.ts';
@@ -27,6 +28,8 @@ export type ChangeListener = (changes: readonly Change[]) => void;
 export interface LedgerOptions {
   readonly state: State;
   readonly store: Store;
+  /** Whose rows commands make. */
+  readonly tailnet: TailnetId;
   /** At which the state was loaded: nothing is stored on top of another. Absent: of whatever there is. */
   readonly revision?: Revision;
   /** Unix ms. */
@@ -239,7 +242,8 @@ export class Ledger {
     }
   }
   #context(): Context {
-    return { now: this.#options.now(), random: this.#options.random };
+    const { tailnet, now, random } = this.#options;
+    return { tailnet, now: now(), random };
   }
 
   /** Applies what a command has decided, so that the next one sees it. */

@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Node } from '@malla/netmap/node';
@@ -137,7 +138,7 @@ describe('a server that starts', () => {
     await before.tailnet.ledger.execute(() => decide([change], undefined));
     const { tailnet } = await before.restart();
     assert.equal(tailnet.ledger.state.node(1)?.name, 'wpad-1');
-    assert.equal((await store.load()).node[0]?.name, 'wpad-1');
+    assert.equal((await store.load(FIRST_TAILNET)).node[0]?.name, 'wpad-1');
   });
 });
 

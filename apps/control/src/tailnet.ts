@@ -3,6 +3,7 @@
  * time does to it. No listener and no clock of its own: control.ts gives it both, and tests give it
  * simulated ones.
  */
+import type { TailnetId } from '@malla/netmap/user';
 import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
@@ -65,6 +66,7 @@ const SAVE_EVERY_MS = 2_000;
 const PURGE_EVERY_MS = 3_600_000;
 
 export class Tailnet {
+  readonly id: TailnetId;
   /** What happens here, for whoever wants to hear of it. */
   readonly events: TailnetEvents;
   readonly ledger: Ledger;
@@ -90,17 +92,20 @@ export class Tailnet {
   #saving: Promise<void> | undefined;
 
   private constructor(
+    id: TailnetId,
     config: Config,
     store: Store,
     { state, revision }: { readonly state: State; readonly revision: Revision },
     derpMap: DerpMap,
     world: World,
   ) {
+    this.id = id;
     this.#world = world;
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
     const events = new TailnetEvents(world.log);
     this.events = events;
     this.ledger = new Ledger({
+      tailnet: id,
       state,
       store,
       revision,
@@ -212,6 +217,7 @@ export class Tailnet {
       world.random,
     );
     this.machine = {
+      tailnet: id,
       ledger: this.ledger,
       fanout: this.fanout,
       presences: this.presences,
@@ -248,15 +254,17 @@ export class Tailnet {
 
   /** Loads the state from a store. Throws MallaError `store.*`. */
   static async load(
+    id: TailnetId,
     config: Config,
     store: Store,
     derpMap: DerpMap,
     world: World,
   ): Promise<Tailnet> {
     const tailnet = new Tailnet(
+      id,
       config,
       store,
-      { state: new State(await store.load()), revision: await store.revision() },
+      { state: new State(await store.load(id)), revision: await store.revision() },
       derpMap,
       world,
     );

@@ -111,7 +111,7 @@ export function nodeHandlers(
 
     async listNodeAudit({ nodeId, limit }) {
       const node = knownNode(state, idOf(nodeId));
-      const entries = await store.auditEntries(node.id, Number(limit));
+      const entries = await store.auditEntries(node.tailnet, node.id, Number(limit));
       return { entries: entries.map(auditEntryView) };
     },
   };

@@ -195,8 +195,8 @@ describe('nodes', () => {
     await client.createUser({ name: 'ann' });
     const node = await admin.addNode();
     for (const details of ['a', 'b']) {
-      await admin.deps.ledger.execute((state) =>
-        appendAudit(state, node.id, 'DISCONNECT_NODE', details, 5),
+      await admin.deps.ledger.execute((state, context) =>
+        appendAudit(state, node.id, 'DISCONNECT_NODE', details, 5, context),
       );
     }
     const { entries } = await client.listNodeAudit({ nodeId: '1', limit: '1' });

@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
@@ -382,7 +383,11 @@ describe('pools of the policy', () => {
     const state = new State();
     const six: AddressPlan = { v6: PLAN.v6, allocation: 'sequential' };
     for (const owner of [WEB, TAGGED, WEB]) register(state, six, seeded(), owner);
-    const { answer } = backfillAddresses(state, plan, { now: 0, random: seeded() });
+    const { answer } = backfillAddresses(state, plan, {
+      tailnet: FIRST_TAILNET,
+      now: 0,
+      random: seeded(),
+    });
     assert.deepEqual(answer, [
       'assigned IPv4 "100.80.0.1" to Node(1) "host1"',
       'assigned IPv4 "100.64.0.1" to Node(2) "host2"',
@@ -392,7 +397,7 @@ describe('pools of the policy', () => {
 });
 
 describe('address backfill', () => {
-  const context = { now: 0, random: seeded() };
+  const context = { tailnet: FIRST_TAILNET, now: 0, random: seeded() };
 
   test('nodes get the family that was added and lose the one that was removed', () => {
     const state = new State();

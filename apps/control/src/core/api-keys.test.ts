@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -72,7 +73,7 @@ describe('API keys', () => {
     const tailnet = createTailnet({});
     const { key } = tailnet.run((state, context) => createApiKey(state, undefined, context));
     const see = (at: number): number => {
-      const context = { now: at, random: tailnet.random };
+      const context = { tailnet: FIRST_TAILNET, now: at, random: tailnet.random };
       const decision = sawApiKey(tailnet.state, key.id, context);
       for (const change of decision.changes) tailnet.state.apply(change);
       assert.equal(decision.durability, 'soon');

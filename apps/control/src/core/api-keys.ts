@@ -2,7 +2,6 @@
 import { MallaError } from '@malla/base/error';
 import { ZERO_TIME_MS } from '@malla/base/zero-time';
 import type { ApiKey } from '@malla/netmap/credential';
-import { FIRST_TAILNET } from '@malla/netmap/user';
 import { decide, type Decision, decideSoon } from './change.ts';
 import { newCredential, parseCredential, secretMatches } from './credentials.ts';
 import type { Context, State } from './state.ts';
@@ -29,7 +28,7 @@ export function createApiKey(
   );
   const key: ApiKey = {
     id: state.nextId('apiKey'),
-    tailnet: FIRST_TAILNET,
+    tailnet: context.tailnet,
     prefix,
     hash,
     expiration,

@@ -8,7 +8,6 @@ import {
   sameRecord,
   type WantedRecord,
 } from '@malla/netmap/dns-record';
-import { FIRST_TAILNET } from '@malla/netmap/user';
 import { type Change, decide, type Decision, type StoredDnsRecord } from './change.ts';
 import type { Context, State } from './state.ts';
 
@@ -33,7 +32,7 @@ export function addDnsRecord(
   }
   refuseTaken(state, record, baseDomain);
   const id = state.nextId('dnsRecord');
-  const after = { ...record, id, tailnet: FIRST_TAILNET, createdAt: context.now };
+  const after = { ...record, id, tailnet: context.tailnet, createdAt: context.now };
   return decide([{ table: 'dnsRecord', id, before: undefined, after }], after);
 }
 

@@ -1,5 +1,4 @@
 /** The versions of the policy. What a text means is not known here. */
-import { FIRST_TAILNET } from '@malla/netmap/user';
 import { decide, type Decision, type PolicyVersion } from './change.ts';
 import type { Context, State } from './state.ts';
 
@@ -11,6 +10,6 @@ export function appendPolicy(
 ): Decision<PolicyVersion> {
   const id = state.nextId('policy');
   const createdAt = context.now;
-  const after = { id, tailnet: FIRST_TAILNET, source, author, createdAt, text };
+  const after = { id, tailnet: context.tailnet, source, author, createdAt, text };
   return decide([{ table: 'policy', id, before: undefined, after }], after);
 }

@@ -5,7 +5,7 @@
 import { MallaError } from '@malla/base/error';
 import { fail, ok, type Result } from '@malla/base/result';
 import type { PreAuthKey } from '@malla/netmap/credential';
-import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
+import type { UserId } from '@malla/netmap/user';
 import { decide, type Decision } from './change.ts';
 import { newCredential, parseCredential, secretMatches } from './credentials.ts';
 import type { Context, State } from './state.ts';
@@ -73,7 +73,7 @@ export function createPreAuthKey(
   );
   const key: PreAuthKey = {
     id: state.nextId('preAuthKey'),
-    tailnet: FIRST_TAILNET,
+    tailnet: context.tailnet,
     prefix,
     hash,
     userId: wanted.userId,

@@ -11,7 +11,7 @@ import { MallaError } from '@malla/base/error';
 import { formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import type { PreAuthKey } from '@malla/netmap/credential';
 import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
-import { FIRST_TAILNET, type UserId } from '@malla/netmap/user';
+import type { UserId } from '@malla/netmap/user';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type AddressPlan, allocateAddresses } from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
@@ -263,7 +263,7 @@ function registerNode(
   const addresses = allocateAddresses(state, rules.addresses, login, context.random);
   const after: Node = {
     id,
-    tailnet: FIRST_TAILNET,
+    tailnet: context.tailnet,
     machineKey: device.machineKey,
     discoKey: undefined,
     name: freeName(state, hostname, undefined),

@@ -11,12 +11,15 @@ import type { Address } from '@malla/ip/address';
 import type { MachinePublic, NodePublic } from '@malla/keys/key';
 import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
 import type { Node, NodeId } from '@malla/netmap/node';
-import type { User, UserId } from '@malla/netmap/user';
+import type { TailnetId, User, UserId } from '@malla/netmap/user';
 import { type AddressSet, LastGiven } from './address-set.ts';
 import type { Change, StoredDnsRecord, TableName } from './change.ts';
+import { Ids } from './ids.ts';
 
 /** What a command may ask of the world. */
 export interface Context {
+  /** Whose rows a command makes. */
+  readonly tailnet: TailnetId;
   /** Unix ms. */
   readonly now: number;
   readonly random: RandomBytes;
@@ -56,11 +59,12 @@ export class State {
   readonly #addresses = new Map<string, NodeId>();
   readonly #preAuthKeysByPrefix = new Map<string, number>();
   readonly #apiKeysByPrefix = new Map<string, number>();
-  readonly #lastId: Record<TableName, number>;
+  readonly #ids: Ids;
   readonly #lastGiven = new LastGiven();
 
-  constructor(snapshot: Snapshot = EMPTY_SNAPSHOT) {
-    this.#lastId = { ...snapshot.lastId };
+  /** States of tailnets in one database share their `ids`. */
+  constructor(snapshot: Snapshot = EMPTY_SNAPSHOT, ids: Ids = new Ids(snapshot.lastId)) {
+    this.#ids = ids;
     for (const after of snapshot.user)
       this.apply({ table: 'user', id: after.id, before: undefined, after });
     for (const after of snapshot.preAuthKey) {
@@ -77,7 +81,7 @@ export class State {
 
   /** The next unused id of a table. Ids are never reused, also not after a deletion. */
   nextId(table: TableName): number {
-    return this.#lastId[table] + 1;
+    return this.#ids.next(table);
   }
 
   user(id: UserId): User | undefined {
@@ -161,7 +165,7 @@ export class State {
 
   /** Makes the change true. The ids and addresses it uses are spent, also when it is reverted. */
   apply(change: Change): void {
-    this.#lastId[change.table] = Math.max(this.#lastId[change.table], change.id);
+    this.#ids.spend(change.table, change.id);
     if (change.table === 'node') {
       const { before, after } = change;
       for (const family of ['ipv4', 'ipv6'] as const) {

@@ -1,6 +1,6 @@
 /** Users: whom devices belong to. These are made by hand; an identity provider's come with its logins. */
 import { MallaError } from '@malla/base/error';
-import { FIRST_TAILNET, type User, type UserId } from '@malla/netmap/user';
+import type { User, UserId } from '@malla/netmap/user';
 import { type Change, decide, type Decision } from './change.ts';
 import type { Context, State } from './state.ts';
 
@@ -20,7 +20,7 @@ export function createUser(state: State, wanted: NewUser, context: Context): Dec
   const user: User = {
     ...wanted,
     id: state.nextId('user'),
-    tailnet: FIRST_TAILNET,
+    tailnet: context.tailnet,
     provider: '',
     providerId: '',
     createdAt: context.now,

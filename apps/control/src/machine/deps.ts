@@ -1,5 +1,6 @@
 /** What the machine endpoints need from the rest of the control server. */
 import type { Logger } from '@malla/base/logger';
+import type { TailnetId } from '@malla/netmap/user';
 import type { RegistrationRules } from '../core/register.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { Ledger } from '../ledger.ts';
@@ -13,6 +14,7 @@ import type { KeepAlives } from './keep-alives.ts';
 import type { Presences } from './presences.ts';
 
 export interface MachineDeps {
+  readonly tailnet: TailnetId;
   readonly ledger: Ledger;
   readonly fanout: Fanout;
   readonly presences: Presences;

@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromUtf8, utf8 } from '@malla/base/bytes';
@@ -102,7 +103,7 @@ describe('what a node reports for the record', () => {
       (await device.send('POST', '/machine/update-health', { NodeKey, Subsys: 'dns' })).status,
       204,
     );
-    const entries = await store.auditEntries(1, 10);
+    const entries = await store.auditEntries(FIRST_TAILNET, 1, 10);
     assert.deepEqual(
       entries.map(({ action, details, timestamp }) => [action, details, timestamp]),
       [
@@ -121,7 +122,7 @@ describe('what a node reports for the record', () => {
       assert.equal((await stranger.send('POST', path, body)).status, 400);
       assert.equal((await device.send('POST', path, utf8('{'))).status, 400);
     }
-    assert.deepEqual(await store.auditEntries(1, 10), []);
+    assert.deepEqual(await store.auditEntries(FIRST_TAILNET, 1, 10), []);
   });
 });
 

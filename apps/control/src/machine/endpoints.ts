@@ -85,7 +85,7 @@ async function updateHealth(deps: MachineDeps, origin: Origin, exchange: Exchang
   const subsystem = stringOf(body.value['Subsys']);
   const error = stringOf(body.value['Error'], 4096);
   await deps.ledger.execute((state, context) =>
-    appendAudit(state, node.id, 'HEALTH', `${subsystem}: ${error || 'ok'}`, context.now),
+    appendAudit(state, node.id, 'HEALTH', `${subsystem}: ${error || 'ok'}`, context.now, context),
   );
   exchange.respond(204, 'text/plain', '');
 }
@@ -105,6 +105,7 @@ async function auditLog(deps: MachineDeps, origin: Origin, exchange: Exchange): 
       stringOf(Action, 128),
       stringOf(Details, 4096),
       timeOf(Timestamp) ?? context.now,
+      context,
     ),
   );
   exchange.respond(200, 'application/json', '{}');

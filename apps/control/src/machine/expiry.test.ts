@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Node } from '@malla/netmap/node';
@@ -24,7 +25,13 @@ class Subject {
     for (const [i, node] of nodes.entries()) this.put(testNode(i + 1, node));
     const now = (): number => this.now;
     const store = openMemoryStore();
-    this.ledger = new Ledger({ state: this.state, store, now, random: countingRandom() });
+    this.ledger = new Ledger({
+      tailnet: FIRST_TAILNET,
+      state: this.state,
+      store,
+      now,
+      random: countingRandom(),
+    });
     this.watch = new ExpiryWatch({
       onGone: (gone) => void this.gone.push(...gone.map(({ id }) => id)),
       ledger: this.ledger,

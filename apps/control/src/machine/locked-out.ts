@@ -9,7 +9,7 @@
  */
 import { keyBytes, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import { RegisterMethod, type Node } from '@malla/netmap/node';
-import { FIRST_TAILNET } from '@malla/netmap/user';
+import type { TailnetId } from '@malla/netmap/user';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps } from './deps.ts';
 import type { Exchange } from './inner-http.ts';
@@ -59,19 +59,20 @@ export function lockOutUnknown(
   exchange.onAborted = deps.after(UNKNOWN_MS, () => {
     // It asks again, and gets its map.
     if (isGood()) exchange.respond(404, 'text/plain', 'node not found');
-    else lockOut(deps, exchange, nobody(keys, deps.now()), encoding, isGood);
+    else lockOut(deps, exchange, nobody(deps.tailnet, keys, deps.now()), encoding, isGood);
   });
 }
 
 /** A node that has expired. Clients tell profiles apart by its id, so each key has another. */
 function nobody(
+  tailnet: TailnetId,
   { machineKey, nodeKey }: { readonly machineKey: MachinePublic; readonly nodeKey: NodePublic },
   now: number,
 ): Node {
   const suffix = keyBytes(nodeKey).subarray(0, NO_NODE_ID_BYTES).toHex();
   return {
     id: NO_NODE_IDS_FROM + Number.parseInt(suffix, 16),
-    tailnet: FIRST_TAILNET,
+    tailnet,
     machineKey,
     nodeKey,
     discoKey: undefined,

@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -365,7 +366,7 @@ describe('a policy file', () => {
       await writeFile(path, text);
       await assert.rejects(start(), refusal('config.invalid', /cannot use the policy of/));
     }
-    assert.deepEqual(await lab.store.policyHeads(1), []);
+    assert.deepEqual(await lab.store.policyHeads(FIRST_TAILNET, 1), []);
   });
 
   test('whose tests fail at the very first start allows nothing until they pass', async () => {
@@ -482,15 +483,15 @@ async function keep({ ledger }: PolicyLab, text: string): Promise<void> {
 
 function methodsOf(store: PolicyLab['store']): PolicyLab['store'] {
   return {
-    load: () => store.load(),
+    load: () => store.load(FIRST_TAILNET),
     revision: () => store.revision(),
     changesSince: (revision) => store.changesSince(revision),
     commit: (changes) => store.commit(changes),
     check: () => store.check(),
     healthy: () => store.healthy(),
-    auditEntries: (id, limit) => store.auditEntries(id, limit),
-    policyHeads: (limit) => store.policyHeads(limit),
-    policyVersion: (id) => store.policyVersion(id),
+    auditEntries: (id, limit) => store.auditEntries(FIRST_TAILNET, id, limit),
+    policyHeads: (limit) => store.policyHeads(FIRST_TAILNET, limit),
+    policyVersion: (id) => store.policyVersion(FIRST_TAILNET, id),
     backup: (path) => store.backup(path),
     close: () => store.close(),
   };

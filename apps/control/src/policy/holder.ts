@@ -9,6 +9,7 @@
 import { MallaError, messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { ok, type Result } from '@malla/base/result';
+import type { TailnetId } from '@malla/netmap/user';
 import type { EngineOptions } from '@malla/policy/engine/contract';
 import { formatProblem } from '@malla/policy/document/problem';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
@@ -32,6 +33,8 @@ import { OneAtATime } from './one-at-a-time.ts';
 
 export interface PolicyDeps {
   readonly source: Config['policy']['source'];
+  /** Whose policy it is. */
+  readonly tailnet: TailnetId;
   readonly ledger: Ledger;
   /** Has a listener told of changed rows: the versions of the policy are among them. */
   readonly onRows: (listener: ChangeListener) => void;
@@ -99,9 +102,9 @@ export class PolicyHolder {
    * where no earlier policy is known, `store.*`.
    */
   async start(): Promise<void> {
-    const { source, log, store } = this.#deps;
+    const { source, log, store, tailnet } = this.#deps;
     if (source === undefined) {
-      const [newest] = await store.policyHeads(1);
+      const [newest] = await store.policyHeads(tailnet, 1);
       if (newest !== undefined) {
         log.warn(
           { version: newest.id },
@@ -189,12 +192,12 @@ export class PolicyHolder {
 
   /** The newest versions without their texts, newest first. */
   history(limit: number): Promise<readonly PolicyHead[]> {
-    return this.#deps.store.policyHeads(limit);
+    return this.#deps.store.policyHeads(this.#deps.tailnet, limit);
   }
 
   /** Throws MallaError `policy.not-found`. */
   async versionOf(id: number): Promise<PolicyVersion> {
-    const found = await this.#deps.store.policyVersion(id);
+    const found = await this.#deps.store.policyVersion(this.#deps.tailnet, id);
     if (found !== undefined) return found;
     throw new MallaError('policy.not-found', `there is no version ${id} of the policy`, {
       details: { id },
@@ -214,7 +217,10 @@ export class PolicyHolder {
 
   /** Puts the newest stored version that is understood in force. Its tests passed when it was set. */
   async #restore(): Promise<void> {
-    for (const { id } of await this.#deps.store.policyHeads(MAX_POLICY_VERSIONS)) {
+    for (const { id } of await this.#deps.store.policyHeads(
+      this.#deps.tailnet,
+      MAX_POLICY_VERSIONS,
+    )) {
       const version = await this.versionOf(id);
       if (version.source === 'none') {
         // What was refused since then is no reason to open what the default opens.

@@ -2,6 +2,7 @@
  * The policy in the database of a configuration, without a server: for mending one that keeps a server
  * from starting, and for checking a policy where none runs.
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { AnswerOf } from '@malla/api/routes';
@@ -35,9 +36,16 @@ export async function openOfflinePolicy(
   const exists = existsSync(config.database.path);
   const store = exists ? await openStore(config.database, log) : openMemoryStore();
   try {
-    const state = new State(await store.load());
-    const ledger = new Ledger({ state, store, now, random: (bytes) => randomBytes(bytes) });
+    const state = new State(await store.load(FIRST_TAILNET));
+    const ledger = new Ledger({
+      tailnet: FIRST_TAILNET,
+      state,
+      store,
+      now,
+      random: (bytes) => randomBytes(bytes),
+    });
     const holder = new PolicyHolder({
+      tailnet: FIRST_TAILNET,
       source: 'database',
       ledger,
       onRows: (listener) => ledger.onChanges(listener),

@@ -2,6 +2,7 @@
  * What every store must do, as a suite of tests: each implementation runs it against itself. It compares
  * the store with the state in memory, which is what it must bring back.
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
@@ -45,7 +46,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
   describe(`${name} keeps the contract of stores`, () => {
     test('a new database is empty', () =>
       withStore(async (store) => {
-        assert.deepEqual(await store.load(), EMPTY_SNAPSHOT);
+        assert.deepEqual(await store.load(FIRST_TAILNET), EMPTY_SNAPSHOT);
         assert.equal(await store.healthy(), true);
       }));
 
@@ -57,8 +58,8 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
             withStore(async (store, reopen) => {
               const state = new State();
               for (const batch of batches) await store.commit(applyAll(state, batch));
-              assert.deepEqual(await store.load(), snapshotOf(state));
-              const loaded = await (await reopen()).load();
+              assert.deepEqual(await store.load(FIRST_TAILNET), snapshotOf(state));
+              const loaded = await (await reopen()).load(FIRST_TAILNET);
               assert.deepEqual(loaded, snapshotOf(state));
               assert.deepEqual(snapshotOf(new State(loaded)), snapshotOf(state));
             }),
@@ -79,30 +80,30 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
           ]),
           isInternal,
         );
-        assert.deepEqual((await store.load()).user, [user(1)]);
+        assert.deepEqual((await store.load(FIRST_TAILNET)).user, [user(1)]);
         await store.commit([created('user', user(5))]);
-        assert.deepEqual((await (await reopen()).load()).user, [user(1), user(5)]);
+        assert.deepEqual((await (await reopen()).load(FIRST_TAILNET)).user, [user(1), user(5)]);
       }));
 
     test('rows that refer to each other are stored in whatever order they come', () =>
       withStore(async (store) => {
         await store.commit([created('node', node(1, { userId: 1 })), created('user', user(1))]);
         await store.commit([deleted('user', user(1)), deleted('node', node(1, { userId: 1 }))]);
-        assert.deepEqual((await store.load()).node, []);
+        assert.deepEqual((await store.load(FIRST_TAILNET)).node, []);
       }));
 
     test('the last of several changes to a row is the one that stays', () =>
       withStore(async (store) => {
         const names = ['a', 'b', 'c'].map((label) => user(1, { name: label }));
         await store.commit(names.map((row) => created('user', row)));
-        assert.deepEqual((await store.load()).user, [names[2]]);
+        assert.deepEqual((await store.load(FIRST_TAILNET)).user, [names[2]]);
       }));
 
     test('the id of a deleted newest row stays spent after opening again', () =>
       withStore(async (store, reopen) => {
         await store.commit([created('user', user(7)), created('node', node(9))]);
         await store.commit([deleted('user', user(7)), deleted('node', node(9))]);
-        const { lastId } = await (await reopen()).load();
+        const { lastId } = await (await reopen()).load(FIRST_TAILNET);
         assert.deepEqual(lastId, { ...EMPTY_SNAPSHOT.lastId, user: 7, node: 9 });
       }));
 
@@ -111,7 +112,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
         const max = Number.MAX_SAFE_INTEGER;
         const row = node(max, { createdAt: max, expiry: -max, lastSeen: 0 });
         await store.commit([created('node', row)]);
-        const loaded = await store.load();
+        const loaded = await store.load(FIRST_TAILNET);
         assert.deepEqual(loaded.node, [row]);
         assert.equal(loaded.lastId.node, max);
       }));
@@ -120,7 +121,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
       withStore(async (store) => {
         const rows = Array.from({ length: 10_000 }, (_, i) => node(i + 1));
         await store.commit(rows.map((row) => created('node', row)));
-        assert.deepEqual((await store.load()).node, rows);
+        assert.deepEqual((await store.load(FIRST_TAILNET)).node, rows);
       }));
 
     test('commits that are not awaited are carried out in order', () =>
@@ -129,16 +130,19 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
           store.commit([created('user', user(1, { displayName: `${i}` }))]),
         );
         await Promise.all(commits);
-        assert.equal((await store.load()).user[0]?.displayName, '49');
+        assert.equal((await store.load(FIRST_TAILNET)).user[0]?.displayName, '49');
       }));
 
     test('audit entries are told newest first, and only those of the node', () =>
       withStore(async (store, reopen) => {
         await store.commit([1, 2, 3, 4].map((id) => created('audit', audit(id, id % 2))));
         const again = await reopen();
-        assert.deepEqual(await again.auditEntries(0, 10), [audit(4, 0), audit(2, 0)]);
-        assert.deepEqual(await again.auditEntries(0, 1), [audit(4, 0)]);
-        assert.deepEqual(await again.auditEntries(7, 10), []);
+        assert.deepEqual(await again.auditEntries(FIRST_TAILNET, 0, 10), [
+          audit(4, 0),
+          audit(2, 0),
+        ]);
+        assert.deepEqual(await again.auditEntries(FIRST_TAILNET, 0, 1), [audit(4, 0)]);
+        assert.deepEqual(await again.auditEntries(FIRST_TAILNET, 7, 10), []);
       }));
 
     test('only the newest audit entries of a node stay, and they go with it', () =>
@@ -146,11 +150,11 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
         await store.commit([created('node', node(1)), created('audit', audit(1, 2))]);
         const entries = Array.from({ length: MAX_AUDIT_ENTRIES + 5 }, (_, i) => audit(i + 2, 1));
         await store.commit(entries.map((entry) => created('audit', entry)));
-        const kept = await store.auditEntries(1, 2 * MAX_AUDIT_ENTRIES);
+        const kept = await store.auditEntries(FIRST_TAILNET, 1, 2 * MAX_AUDIT_ENTRIES);
         assert.deepEqual(kept.toReversed(), entries.slice(5));
         await store.commit([deleted('node', node(1))]);
-        assert.deepEqual(await store.auditEntries(1, 10), []);
-        assert.deepEqual(await store.auditEntries(2, 10), [audit(1, 2)]);
+        assert.deepEqual(await store.auditEntries(FIRST_TAILNET, 1, 10), []);
+        assert.deepEqual(await store.auditEntries(FIRST_TAILNET, 2, 10), [audit(1, 2)]);
       }));
 
     test('versions of the policy are told newest first, with and without their texts', () =>
@@ -160,7 +164,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
         for (const version of versions) await store.commit([created('policy', version)]);
         const again = await reopen();
         assert.deepEqual(
-          await again.policyHeads(2),
+          await again.policyHeads(FIRST_TAILNET, 2),
           [3, 2].map((id) => ({
             id,
             tailnet: 1,
@@ -169,19 +173,47 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
             createdAt: id,
           })),
         );
-        assert.deepEqual(await again.policyVersion(2), versions[1]);
-        assert.deepEqual(await again.policyVersion(3), unset);
-        assert.equal(await again.policyVersion(4), undefined);
-        assert.equal((await again.load()).lastId.policy, 3);
+        assert.deepEqual(await again.policyVersion(FIRST_TAILNET, 2), versions[1]);
+        assert.deepEqual(await again.policyVersion(FIRST_TAILNET, 3), unset);
+        assert.equal(await again.policyVersion(FIRST_TAILNET, 4), undefined);
+        assert.equal((await again.load(FIRST_TAILNET)).lastId.policy, 3);
+      }));
+
+    test('tailnets in one database know nothing of each other, but share the numbers of rows', () =>
+      withStore(async (store) => {
+        const other = 2;
+        await store.commit([
+          created('user', user(1)),
+          created('user', user(2, { tailnet: other, name: user(1).name })),
+          created('policy', policy(1, '{}')),
+        ]);
+        const theirs = Array.from({ length: MAX_POLICY_VERSIONS + 1 }, (_, i) =>
+          created('policy', { ...policy(i + 2, '// theirs'), tailnet: other }),
+        );
+        await store.commit(theirs);
+        const [ours, loaded] = [await store.load(FIRST_TAILNET), await store.load(other)];
+        assert.deepEqual(
+          [ours.user.map(({ id }) => id), loaded.user.map(({ id }) => id)],
+          [[1], [2]],
+        );
+        assert.deepEqual(ours.lastId, loaded.lastId);
+        assert.equal((await store.policyVersion(FIRST_TAILNET, 1))?.text, '{}');
+        assert.equal(await store.policyVersion(FIRST_TAILNET, 3), undefined);
+        assert.equal((await store.policyHeads(FIRST_TAILNET, 10)).length, 1);
+        assert.equal(
+          (await store.policyHeads(other, 2 * MAX_POLICY_VERSIONS)).length,
+          MAX_POLICY_VERSIONS,
+        );
+        assert.deepEqual(await store.auditEntries(other, 1, 10), []);
       }));
 
     test('only the newest versions of the policy stay', () =>
       withStore(async (store) => {
         const ids = Array.from({ length: MAX_POLICY_VERSIONS + 5 }, (_, i) => i + 1);
         await store.commit(ids.map((id) => created('policy', policy(id, '{}'))));
-        const kept = await store.policyHeads(2 * MAX_POLICY_VERSIONS);
+        const kept = await store.policyHeads(FIRST_TAILNET, 2 * MAX_POLICY_VERSIONS);
         assert.deepEqual(kept.map(({ id }) => id).toReversed(), ids.slice(5));
-        assert.equal(await store.policyVersion(5), undefined);
+        assert.equal(await store.policyVersion(FIRST_TAILNET, 5), undefined);
       }));
 
     test('every commit is a revision, and one on top of another than the present is refused', () =>
@@ -198,7 +230,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
         await assert.rejects(refused, isInternal);
         const again = await reopen();
         assert.equal(await again.revision(), start + 2);
-        assert.deepEqual((await again.load()).user, [user(1), user(2)]);
+        assert.deepEqual((await again.load(FIRST_TAILNET)).user, [user(1), user(2)]);
       }));
 
     test('what was written since a revision is told once, as it is now, with what was deleted', () =>
@@ -234,12 +266,12 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
             withStore(async (store) => {
               const state = new State();
               let seen = await store.revision();
-              let rows = rowsOf(await store.load());
+              let rows = rowsOf(await store.load(FIRST_TAILNET));
               for (const [i, batch] of batches.entries()) {
                 await store.commit(applyAll(state, batch));
                 if (i >= from) continue;
                 seen = await store.revision();
-                rows = rowsOf(await store.load());
+                rows = rowsOf(await store.load(FIRST_TAILNET));
               }
               const missed = await store.changesSince(seen);
               assert.ok(missed);
@@ -247,7 +279,7 @@ export function storeConformance(name: string, create: () => Promise<Place>, run
                 if (after === undefined) rows.delete(`${table} ${id}`);
                 else rows.set(`${table} ${id}`, after);
               }
-              assert.deepEqual(rows, rowsOf(await store.load()));
+              assert.deepEqual(rows, rowsOf(await store.load(FIRST_TAILNET)));
             }),
         ),
         { numRuns: Math.ceil(runs / 4) },

@@ -5,11 +5,12 @@
  */
 import type { AuditEntry, Change, PolicyVersion, TableName, Tables } from '../core/change.ts';
 import type { Snapshot } from '../core/state.ts';
+import type { TailnetId } from '@malla/netmap/user';
 
 /** How many audit entries of a node are kept; a client may send any number. */
 export const MAX_AUDIT_ENTRIES = 1_000;
 
-/** How many versions of the policy are kept. */
+/** How many versions of a tailnet's policy are kept. */
 export const MAX_POLICY_VERSIONS = 1_000;
 
 /** A version of the policy without its text. */
@@ -40,8 +41,8 @@ export interface Changes {
 }
 
 export interface Store {
-  /** Every row, for the state in memory. Throws MallaError `store.*`. */
-  load(): Promise<Snapshot>;
+  /** Every row of a tailnet, for the state in memory. Throws MallaError `store.*`. */
+  load(tailnet: TailnetId): Promise<Snapshot>;
   /** The revision that the database is at. Throws MallaError `store.*`. */
   revision(): Promise<Revision>;
   /**
@@ -64,11 +65,11 @@ export interface Store {
   /** Whether {@link check} finds no fault. Never throws. */
   healthy(): Promise<boolean>;
   /** The newest audit entries of a node, newest first, at most `limit`. */
-  auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]>;
+  auditEntries(tailnet: TailnetId, nodeId: number, limit: number): Promise<readonly AuditEntry[]>;
   /** The newest versions of the policy, newest first, at most `limit`. */
-  policyHeads(limit: number): Promise<readonly PolicyHead[]>;
+  policyHeads(tailnet: TailnetId, limit: number): Promise<readonly PolicyHead[]>;
   /** A version of the policy; undefined where there is none, or no more. */
-  policyVersion(id: number): Promise<PolicyVersion | undefined>;
+  policyVersion(tailnet: TailnetId, id: number): Promise<PolicyVersion | undefined>;
   /**
    * Writes a consistent copy of the database to a new file while in use. Throws MallaError
    * `request.invalid` where the file exists.

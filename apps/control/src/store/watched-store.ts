@@ -6,6 +6,7 @@ import { MallaError, messageOf } from '@malla/base/error';
 import { LimitedLog } from '@malla/base/limited-log';
 import type { Logger } from '@malla/base/logger';
 import type { AuditEntry, Change, PolicyVersion } from '../core/change.ts';
+import type { TailnetId } from '@malla/netmap/user';
 import type { Snapshot } from '../core/state.ts';
 import type { Changes, PolicyHead, Revision, Store } from './store.ts';
 
@@ -24,8 +25,8 @@ export class WatchedStore implements Store {
     this.#failures = new LimitedLog(log, now, LINES);
   }
 
-  load(): Promise<Snapshot> {
-    return this.#store.load();
+  load(tailnet: TailnetId): Promise<Snapshot> {
+    return this.#store.load(tailnet);
   }
 
   commit(changes: readonly Change[], expected?: Revision): Promise<Revision> {
@@ -51,16 +52,16 @@ export class WatchedStore implements Store {
     );
   }
 
-  auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
-    return this.#store.auditEntries(nodeId, limit);
+  auditEntries(tailnet: TailnetId, nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.#store.auditEntries(tailnet, nodeId, limit);
   }
 
-  policyHeads(limit: number): Promise<readonly PolicyHead[]> {
-    return this.#store.policyHeads(limit);
+  policyHeads(tailnet: TailnetId, limit: number): Promise<readonly PolicyHead[]> {
+    return this.#store.policyHeads(tailnet, limit);
   }
 
-  policyVersion(id: number): Promise<PolicyVersion | undefined> {
-    return this.#store.policyVersion(id);
+  policyVersion(tailnet: TailnetId, id: number): Promise<PolicyVersion | undefined> {
+    return this.#store.policyVersion(tailnet, id);
   }
 
   backup(path: string): Promise<void> {

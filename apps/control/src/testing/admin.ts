@@ -1,4 +1,5 @@
 /** For tests of the administrators' API: the real application over a store in memory, no network. */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import { type Client, createClient } from '@malla/api/client';
 import { type Logger, silentLogger } from '@malla/base/logger';
 import type { MallaError } from '@malla/base/error';
@@ -58,7 +59,7 @@ export function createAdmin(
   const random = countingRandom();
   const online = new Set<NodeId>();
   const now = (): number => admin.now;
-  const ledger = new Ledger({ state: new State(), store, now, random });
+  const ledger = new Ledger({ tailnet: FIRST_TAILNET, state: new State(), store, now, random });
   const events = new TailnetEvents(silentLogger);
   ledger.onChanges((changes) => events.tell({ kind: 'rows', changes }));
   const addresses = given.addresses ?? {
@@ -99,6 +100,7 @@ export function createAdmin(
   const engineOptions = { sshActionUrl: 'https://unused/' };
   const configured: Config['policy'] = { default: 'allow-all', source: 'database' };
   const holder = new PolicyHolder({
+    tailnet: FIRST_TAILNET,
     source: configured.source,
     ledger,
     onRows: (listener) => ledger.onChanges(listener),

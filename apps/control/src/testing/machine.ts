@@ -2,6 +2,7 @@
  * For tests of what clients speak: a whole tailnet in virtual time over a store in memory, and devices
  * that send it requests as the HTTP inside Noise would hand them over.
  */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import { fromUtf8, utf8 } from '@malla/base/bytes';
@@ -68,7 +69,7 @@ export class TestMachines {
       budgets: createBudgets(log, () => time.now, config.registerCache.maxEntries),
       log,
     };
-    const tailnet = await Tailnet.load(config, store, { Regions: {} }, world);
+    const tailnet = await Tailnet.load(FIRST_TAILNET, config, store, { Regions: {} }, world);
     return new TestMachines(tailnet, given);
   }
 

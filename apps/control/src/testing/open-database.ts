@@ -1,4 +1,5 @@
 /** Opens a database as a server does, for tests that do so in another process. */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
 
 /** The names of its users, after a commit that changes nothing. */
@@ -11,7 +12,7 @@ export async function usersOf(path: string): Promise<string> {
   });
   try {
     await store.commit([]);
-    const { user } = await store.load();
+    const { user } = await store.load(FIRST_TAILNET);
     return user.map(({ name }) => name).join();
   } finally {
     await store.close();

@@ -1,4 +1,5 @@
 /** A policy holder over a store in memory, for tests of what puts a policy in force. */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import { type Logger, silentLogger } from '@malla/base/logger';
 import type { Policy } from '@malla/policy/policy';
 import { State } from '../core/state.ts';
@@ -29,12 +30,19 @@ export class PolicyLab {
 
   /** Starts a server's holder on what is stored. */
   async start(source: PolicyDeps['source'], log: Logger = silentLogger): Promise<PolicyHolder> {
-    const state = new State(await this.store.load());
+    const state = new State(await this.store.load(FIRST_TAILNET));
     const now = (): number => this.now;
     const { store } = this;
-    const ledger = new Ledger({ state, store, now, random: countingRandom() });
+    const ledger = new Ledger({
+      tailnet: FIRST_TAILNET,
+      state,
+      store,
+      now,
+      random: countingRandom(),
+    });
     this.#ledger = ledger;
     const holder = new PolicyHolder({
+      tailnet: FIRST_TAILNET,
       source,
       ledger,
       onRows: (listener) => ledger.onChanges(listener),

@@ -42,7 +42,7 @@ export function createTailnet(content: {
     random,
     now: 1_000_000,
     run(command) {
-      const decision = command(state, { now: this.now, random });
+      const decision = command(state, { tailnet: FIRST_TAILNET, now: this.now, random });
       for (const change of decision.changes) state.apply(change);
       return decision.answer;
     },

@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
@@ -37,7 +38,7 @@ describe('maintenance of a database', () => {
 
   async function usersOf(file: string): Promise<readonly string[]> {
     const store = SqliteStore.open({ ...options, path: file });
-    const { user: rows } = await store.load();
+    const { user: rows } = await store.load(FIRST_TAILNET);
     await store.close();
     return rows.map(({ name }) => name);
   }

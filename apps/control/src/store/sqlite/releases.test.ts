@@ -1,4 +1,5 @@
 /** Databases of releases: every later malla opens them, and they open its database as long as they can. */
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -30,7 +31,7 @@ describe('a database of release 0.1.0', () => {
   test('is opened with everything that is in it', async () => {
     const store = SqliteStore.open(options, () => 0);
     assert.equal(store.migrated.from, KNOWN_TO_0_1_0);
-    const { user, node, preAuthKey, apiKey, dnsRecord, lastId } = await store.load();
+    const { user, node, preAuthKey, apiKey, dnsRecord, lastId } = await store.load(FIRST_TAILNET);
     assert.deepEqual(
       user.map(({ name, displayName }) => [name, displayName]),
       [
@@ -55,8 +56,8 @@ describe('a database of release 0.1.0', () => {
     assert.deepEqual([preAuthKey[0]?.prefix, preAuthKey[0]?.used], ['prefix', true]);
     assert.equal(apiKey[0]?.prefix, 'api');
     assert.equal(dnsRecord[0]?.value, '192.0.2.1');
-    assert.equal((await store.policyVersion(1))?.text, '{}');
-    assert.equal((await store.auditEntries(1, 10))[0]?.details, 'ok');
+    assert.equal((await store.policyVersion(FIRST_TAILNET, 1))?.text, '{}');
+    assert.equal((await store.auditEntries(FIRST_TAILNET, 1, 10))[0]?.details, 'ok');
     assert.deepEqual([lastId.user, lastId.node, lastId.policy], [2, 2, 1]);
     await store.close();
   });

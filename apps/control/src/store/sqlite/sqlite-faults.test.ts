@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -61,8 +62,14 @@ describe('SQLite store in trouble', () => {
   });
 
   test("under another process's lock a registration leaves no trace, and then succeeds", async () => {
-    const state = new State(await store.load());
-    const ledger = new Ledger({ state, store, now: () => now, random: (n) => new Uint8Array(n) });
+    const state = new State(await store.load(FIRST_TAILNET));
+    const ledger = new Ledger({
+      tailnet: FIRST_TAILNET,
+      state,
+      store,
+      now: () => now,
+      random: (n) => new Uint8Array(n),
+    });
     const register = (): Promise<void> =>
       ledger.execute(() =>
         decide([created('user', user(1)), created('node', node(1, { userId: 1 }))], undefined),
@@ -79,7 +86,7 @@ describe('SQLite store in trouble', () => {
     other.exec('ROLLBACK');
     await register();
     assert.equal(await store.healthy(), true);
-    assert.deepEqual(await store.load(), snapshotOf(state));
+    assert.deepEqual(await store.load(FIRST_TAILNET), snapshotOf(state));
     other.close();
   });
 
@@ -127,7 +134,7 @@ describe('SQLite store in trouble', () => {
         created('node', node(2)),
       ]);
       await tamper(sql);
-      await assert.rejects(store.load(), (error) => {
+      await assert.rejects(store.load(FIRST_TAILNET), (error) => {
         assert.ok(error instanceof MallaError);
         assert.equal(error.code, 'store.corrupt');
         assert.deepEqual(error.details, { table, id, column });
@@ -145,9 +152,9 @@ describe('SQLite store in trouble', () => {
     await tamper("UPDATE nodes SET register_method = 'scim'");
     await tamper("UPDATE policies SET source = 'git'");
     await tamper("INSERT INTO dns_records VALUES (1, 1, 'a.test', 'TXT', 'text', 0)");
-    const { node: nodes, dnsRecord } = await store.load();
+    const { node: nodes, dnsRecord } = await store.load(FIRST_TAILNET);
     assert.equal(nodes[0]?.registerMethod, 'cli');
-    assert.equal((await store.policyVersion(1))?.source, 'database');
+    assert.equal((await store.policyVersion(FIRST_TAILNET, 1))?.source, 'database');
     assert.deepEqual(dnsRecord, []);
     await store.commit([created('user', user(1))]);
     const database = new DatabaseSync(path);
@@ -167,7 +174,7 @@ describe('SQLite store in trouble', () => {
     await file.close();
     store = SqliteStore.open(options);
     const damaged = /malla\.db is damaged \(.*\): restore a backup with malla db restore$/;
-    await assert.rejects(store.load(), refusal('store.corrupt', damaged));
+    await assert.rejects(store.load(FIRST_TAILNET), refusal('store.corrupt', damaged));
   });
 
   test('what is no database is not opened', async () => {
@@ -184,6 +191,6 @@ describe('SQLite store in trouble', () => {
 
   test('a deletion of what is not there is no error', async () => {
     await store.commit([deleted('node', node(5))]);
-    assert.deepEqual((await store.load()).node, []);
+    assert.deepEqual((await store.load(FIRST_TAILNET)).node, []);
   });
 });

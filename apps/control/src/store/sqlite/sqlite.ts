@@ -10,6 +10,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MallaError } from '@malla/base/error';
+import type { TailnetId } from '@malla/netmap/user';
 import { makeFolder } from '@malla/platform/make-folder';
 import type { AuditEntry, Change, PolicyVersion, TableName } from '../../core/change.ts';
 import type { Snapshot } from '../../core/state.ts';
@@ -124,14 +125,20 @@ export class SqliteStore implements Store {
     this.#deleteAudit = database.prepare('DELETE FROM audit_entries WHERE node_id = ?');
     this.#auditOfNode = reader(
       database,
-      `${selectSql(TABLES.audit)} WHERE node_id = ? ORDER BY id DESC LIMIT ?`,
+      `${selectSql(TABLES.audit)} WHERE tailnet = ? AND node_id = ? ORDER BY id DESC LIMIT ?`,
     );
     this.#prunePolicies = database.prepare(
-      `DELETE FROM policies WHERE id <=
-        (SELECT id FROM policies ORDER BY id DESC LIMIT 1 OFFSET ${MAX_POLICY_VERSIONS})`,
+      `DELETE FROM policies WHERE tailnet = ?1 AND id <=
+        (SELECT id FROM policies WHERE tailnet = ?1 ORDER BY id DESC LIMIT 1 OFFSET ${MAX_POLICY_VERSIONS})`,
     );
-    this.#policyHeads = reader(database, `${selectSql(POLICY_HEADS)} ORDER BY id DESC LIMIT ?`);
-    this.#policyVersion = reader(database, `${selectSql(TABLES.policy)} WHERE id = ?`);
+    this.#policyHeads = reader(
+      database,
+      `${selectSql(POLICY_HEADS)} WHERE tailnet = ? ORDER BY id DESC LIMIT ?`,
+    );
+    this.#policyVersion = reader(
+      database,
+      `${selectSql(TABLES.policy)} WHERE tailnet = ? AND id = ?`,
+    );
     this.#getRevision = database.prepare('SELECT revision FROM store WHERE id = 1');
     this.#setRevision = database.prepare('UPDATE store SET revision = ? WHERE id = 1');
     this.#noteWritten = database.prepare(
@@ -152,13 +159,13 @@ export class SqliteStore implements Store {
     this.#files = identities(path);
   }
 
-  async load(): Promise<Snapshot> {
+  async load(tailnet: TailnetId): Promise<Snapshot> {
     return this.#guard(() => ({
-      user: this.#all(TABLES.user),
-      node: this.#all(TABLES.node),
-      preAuthKey: this.#all(TABLES.preAuthKey),
-      apiKey: this.#all(TABLES.apiKey),
-      dnsRecord: this.#all(TABLES.dnsRecord),
+      user: this.#all(TABLES.user, tailnet),
+      node: this.#all(TABLES.node, tailnet),
+      preAuthKey: this.#all(TABLES.preAuthKey, tailnet),
+      apiKey: this.#all(TABLES.apiKey, tailnet),
+      dnsRecord: this.#all(TABLES.dnsRecord, tailnet),
       lastId: this.#lastIds(),
     }));
   }
@@ -208,21 +215,27 @@ export class SqliteStore implements Store {
     );
   }
 
-  async auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
+  async auditEntries(
+    tailnet: TailnetId,
+    nodeId: number,
+    limit: number,
+  ): Promise<readonly AuditEntry[]> {
     return this.#guard(() =>
-      this.#auditOfNode.all(nodeId, limit).flatMap((values) => present(TABLES.audit, values)),
+      this.#auditOfNode
+        .all(tailnet, nodeId, limit)
+        .flatMap((values) => present(TABLES.audit, values)),
     );
   }
 
-  async policyHeads(limit: number): Promise<readonly PolicyHead[]> {
+  async policyHeads(tailnet: TailnetId, limit: number): Promise<readonly PolicyHead[]> {
     return this.#guard(() =>
-      this.#policyHeads.all(limit).flatMap((values) => present(POLICY_HEADS, values)),
+      this.#policyHeads.all(tailnet, limit).flatMap((values) => present(POLICY_HEADS, values)),
     );
   }
 
-  async policyVersion(id: number): Promise<PolicyVersion | undefined> {
+  async policyVersion(tailnet: TailnetId, id: number): Promise<PolicyVersion | undefined> {
     return this.#guard(() => {
-      const values = this.#policyVersion.get(id);
+      const values = this.#policyVersion.get(tailnet, id);
       return values === undefined ? undefined : TABLES.policy.decode(columnsOf(values));
     });
   }
@@ -254,7 +267,7 @@ export class SqliteStore implements Store {
     }
     this.#upserts.get(change.table)?.run(...encodeRow(change));
     if (change.table === 'audit') this.#pruneAudit.run(change.after.nodeId);
-    if (change.table === 'policy') this.#prunePolicies.run();
+    if (change.table === 'policy') this.#prunePolicies.run(change.after.tailnet);
   }
 
   #transaction<T>(work: () => T): T {
@@ -298,10 +311,10 @@ export class SqliteStore implements Store {
     }
   }
 
-  #all<Row>(table: Table<Row>): Row[] {
+  #all<Row>(table: Table<Row>, tailnet: TailnetId): Row[] {
     const rows: Row[] = [];
-    const statement = reader(this.#database, `${selectSql(table)} ORDER BY id`);
-    for (const values of statement.iterate()) rows.push(...present(table, values));
+    const statement = reader(this.#database, `${selectSql(table)} WHERE tailnet = ? ORDER BY id`);
+    for (const values of statement.iterate(tailnet)) rows.push(...present(table, values));
     return rows;
   }
 

@@ -1,3 +1,4 @@
+import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,7 +35,7 @@ describe('store on a thread', () => {
     other.exec('ROLLBACK');
     other.close();
     await commit;
-    assert.equal((await store.load()).user.length, 1);
+    assert.equal((await store.load(FIRST_TAILNET)).user.length, 1);
     await store.close();
   });
 
@@ -63,7 +64,7 @@ describe('store on a thread', () => {
     });
     assert.deepEqual(await once(child, 'exit'), [0, null]);
     const { store } = await ThreadedStore.open(options);
-    assert.equal((await store.load()).user.length, 1);
+    assert.equal((await store.load(FIRST_TAILNET)).user.length, 1);
     await store.close();
   });
 });

@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
 import type { AuditEntry, Change, PolicyVersion } from '../../core/change.ts';
+import type { TailnetId } from '@malla/netmap/user';
 import type { Snapshot } from '../../core/state.ts';
 import type { Migrated } from './migrate.ts';
 import type { SqliteOptions } from './sqlite.ts';
@@ -65,8 +66,8 @@ export class ThreadedStore implements Store {
     });
   }
 
-  load(): Promise<Snapshot> {
-    return this.#call('load') as Promise<Snapshot>;
+  load(tailnet: TailnetId): Promise<Snapshot> {
+    return this.#call('load', tailnet) as Promise<Snapshot>;
   }
 
   revision(): Promise<Revision> {
@@ -94,16 +95,16 @@ export class ThreadedStore implements Store {
     );
   }
 
-  auditEntries(nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
-    return this.#call('auditEntries', nodeId, limit) as Promise<readonly AuditEntry[]>;
+  auditEntries(tailnet: TailnetId, nodeId: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.#call('auditEntries', tailnet, nodeId, limit) as Promise<readonly AuditEntry[]>;
   }
 
-  policyHeads(limit: number): Promise<readonly PolicyHead[]> {
-    return this.#call('policyHeads', limit) as Promise<readonly PolicyHead[]>;
+  policyHeads(tailnet: TailnetId, limit: number): Promise<readonly PolicyHead[]> {
+    return this.#call('policyHeads', tailnet, limit) as Promise<readonly PolicyHead[]>;
   }
 
-  policyVersion(id: number): Promise<PolicyVersion | undefined> {
-    return this.#call('policyVersion', id) as Promise<PolicyVersion | undefined>;
+  policyVersion(tailnet: TailnetId, id: number): Promise<PolicyVersion | undefined> {
+    return this.#call('policyVersion', tailnet, id) as Promise<PolicyVersion | undefined>;
   }
 
   backup(path: string): Promise<void> {
