@@ -382,7 +382,7 @@ export const routes = {
     body: ExplainBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: ExplainAnswer,
-    codes: ['policy.invalid', 'policy.busy'],
+    codes: ['policy.invalid', 'policy.name-unknown', 'policy.busy'],
   }),
   policyStatus: route('GET', '/policy/status', {
     tag: 'Policy',

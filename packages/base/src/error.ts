@@ -41,6 +41,7 @@ export const ERROR_STATUS = {
   'policy.invalid': 400,
   'policy.not-found': 404,
   'policy.topology-invalid': 400,
+  'policy.name-unknown': 404,
   'policy.busy': 503,
   'dns.record-invalid': 400,
   'dns.record-exists': 409,

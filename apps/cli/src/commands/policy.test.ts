@@ -224,6 +224,18 @@ describe('malla policy', () => {
     ]);
   });
 
+  test('explain fails for what nothing is called', async () => {
+    const detail = 'there is no device "lapto" (did you mean "laptop"?)';
+    const answers = {
+      'POST /policy/explain': { status: 404, code: 'policy.name-unknown', detail },
+    };
+    const { code, stdout, stderr } = await runMalla(['policy', 'explain', 'lapto', 'db'], {
+      answers,
+    });
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.ok(stderr.includes(detail), stderr);
+  });
+
   test('a destination may be a name, an address or a tag, with a port or without', () => {
     for (const [text, destination, port] of [
       ['db:5432', 'db', 5432],

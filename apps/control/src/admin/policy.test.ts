@@ -31,11 +31,6 @@ describe('the policy over the API', () => {
   });
   afterEach(() => admin.close());
 
-  async function refusalOf(policy: string): Promise<string> {
-    const { body } = await admin.request('POST', '/api/v1/policy/check', { body: { policy } });
-    return (body as { readonly message: string }).message;
-  }
-
   test('is not found until it is set', async () => {
     assert.deepEqual(await refused(admin.client.getPolicy()), [
       'policy.not-found',
@@ -96,6 +91,11 @@ describe('the policy over the API', () => {
       ],
     );
   });
+
+  async function refusalOf(policy: string): Promise<string> {
+    const { body } = await admin.request('POST', '/api/v1/policy/check', { body: { policy } });
+    return (body as { readonly message: string }).message;
+  }
 
   test('is refused in the words by which editors know what kind of mistake it is', async () => {
     for (const syntax of ['{', '{"acls": [}', 'acls', '{"acls": [] "hosts": {}}', '{}}']) {
@@ -268,6 +268,33 @@ describe('the policy over the API', () => {
     assert.deepEqual([ssh.outcome, ssh.network], ['denied', null]);
   });
 
+  function asked(
+    source: string,
+    destination: string,
+    sshUser?: string,
+  ): ReturnType<typeof refused> {
+    return refused(admin.client.explainPolicy({ source, destination, port: 22, sshUser }));
+  }
+
+  test('is not explained for what nothing is called, with what was probably meant', async () => {
+    for (const policy of [undefined, EVERYTHING]) {
+      if (policy !== undefined) await admin.client.setPolicy({ policy });
+      for (const sshUser of [undefined, 'root']) {
+        assert.deepEqual(await asked('n11', 'n2', sshUser), unknown('n11', 'n1'));
+        assert.deepEqual(await asked('n1', 'ann', sshUser), unknown('ann', 'ann@'));
+        assert.deepEqual(
+          await asked('n1', 'member', sshUser),
+          unknown('member', 'autogroup:member'),
+        );
+        assert.deepEqual(await asked('n1', 'group:dev', sshUser), [
+          'policy.name-unknown',
+          'the policy defines no group "group:dev"',
+        ]);
+      }
+    }
+    assert.equal((await asked('n1', 'tag:none'))[0], 'policy.name-unknown');
+  });
+
   test('goes back to a version, and every version can be read', async () => {
     await admin.client.setPolicy({ policy: NOTHING });
     await admin.client.setPolicy({ policy: EVERYTHING });
@@ -279,3 +306,7 @@ describe('the policy over the API', () => {
     assert.equal(code, 'policy.not-found');
   });
 });
+
+function unknown(name: string, meant: string): readonly [string, string] {
+  return ['policy.name-unknown', `there is no device "${name}" (did you mean "${meant}"?)`];
+}

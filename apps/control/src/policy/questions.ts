@@ -6,7 +6,12 @@ import { MallaError } from '@malla/base/error';
 import type { Problem } from '@malla/policy/document/problem';
 import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
 import { explain } from '@malla/policy/explain/explain';
-import type { Explanation, SshExplanation, Subject } from '@malla/policy/explain/explanation';
+import type {
+  Explanation,
+  Reason,
+  SshExplanation,
+  Subject,
+} from '@malla/policy/explain/explanation';
 import { explainSsh } from '@malla/policy/explain/ssh';
 import type { Policy } from '@malla/policy/policy';
 import { preview, type PreviewedNode } from '@malla/policy/preview/preview';
@@ -82,10 +87,10 @@ export class PolicyQuestions {
     });
   }
 
-  /** Why something is allowed or not, by the policy in force or by another. */
+  /** Why something is allowed or not, by the policy in force or by another. Throws MallaError `policy.*`. */
   explain(question: FlowQuestion, text: string | undefined): Promise<Explanation> {
-    return this.#line.run(async () =>
-      explain(
+    return this.#line.run(async () => {
+      const explanation = explain(
         await this.#engineOf(text),
         {
           ...question,
@@ -93,8 +98,10 @@ export class PolicyQuestions {
           destination: this.#subject(question.destination),
         },
         (node) => this.#nameOf(node.id),
-      ),
-    );
+      );
+      mustBeKnown(explanation.forward.findings);
+      return explanation;
+    });
   }
 
   /** The same for an SSH session as a user. */
@@ -102,8 +109,8 @@ export class PolicyQuestions {
     question: { readonly source: string; readonly destination: string; readonly user: string },
     text: string | undefined,
   ): Promise<SshExplanation> {
-    return this.#line.run(async () =>
-      explainSsh(
+    return this.#line.run(async () => {
+      const explanation = explainSsh(
         await this.#engineOf(text),
         {
           ...question,
@@ -111,8 +118,10 @@ export class PolicyQuestions {
           destination: this.#subject(question.destination),
         },
         (node) => this.#nameOf(node.id),
-      ),
-    );
+      );
+      mustBeKnown(explanation.findings);
+      return explanation;
+    });
   }
 
   async #preview(
@@ -180,6 +189,18 @@ export class PolicyQuestions {
 
   #nameOf(id: number): string {
     return nameIn(this.#deps.state, id);
+  }
+}
+
+/** There is nothing to say of a name that nothing has. */
+function mustBeKnown(
+  findings: readonly { readonly reasons: readonly Reason[]; readonly text: string }[],
+): void {
+  for (const { reasons, text } of findings) {
+    const isUnknown = reasons.some(
+      ({ kind }) => kind === 'unknown-source' || kind === 'unknown-destination',
+    );
+    if (isUnknown) throw new MallaError('policy.name-unknown', text);
   }
 }
 

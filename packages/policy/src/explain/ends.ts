@@ -8,10 +8,12 @@ import { containsPrefix, type Prefix, singlePrefix } from '@malla/ip/prefix';
 import { CGNAT, CHROMEOS_RANGE, TAILNET_ULA } from '@malla/ip/special';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import { parseAlias } from '../document/alias.ts';
+import { meantBy, type Taken } from '../document/meant.ts';
+import { askFor, nearest } from '../document/nearest.ts';
 import { quote } from '../document/problem.ts';
 import type { Explainable } from '../engine/contract.ts';
 import { INTERNET } from '../engine/internet.ts';
-import type { Alias, Policy } from '../policy.ts';
+import { type Alias, AUTOGROUPS, type Policy } from '../policy.ts';
 import { sharesOwner } from '../ssh/compile.ts';
 import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../tailnet.ts';
 import type { EndReference, Subject } from './explanation.ts';
@@ -53,16 +55,12 @@ export function isTailnetAddress(prefix: Prefix): boolean {
   return containsPrefix(CGNAT, prefix) || containsPrefix(TAILNET_ULA, prefix);
 }
 
-/** Reads what a question names. The failure is a sentence. */
-export function readSubject(policy: Policy, text: string): Result<Alias, string> {
-  const alias = parseAlias(text);
-  if (!alias.ok) return fail(alias.error.message);
-  const { value } = alias;
-  const missing =
-    (value.kind === 'group' && !policy.groups.has(value.name)) ||
-    (value.kind === 'ipset' && !policy.ipsets.has(value.name)) ||
-    (value.kind === 'host' && !policy.hosts.has(value.name));
-  return missing ? fail(`the policy defines no ${value.kind} ${quote(value.name)}`) : alias;
+/** Why a question is about nothing. */
+export interface NoEnd {
+  /** Whether the name itself means nothing, not only that nobody is meant by it now. */
+  readonly unknown: boolean;
+  /** A sentence. */
+  readonly text: string;
 }
 
 /** Finds the ends that a policy's words mean; made for one question or one run of tests. */
@@ -76,16 +74,68 @@ export class Ends {
     this.#name = name;
   }
 
-  /** The ends of a subject. The failure is a sentence. */
-  of(subject: Subject): Result<readonly End[], string> {
+  /** The ends of a subject. */
+  of(subject: Subject): Result<readonly End[], NoEnd> {
     if (typeof subject === 'number') {
       const node = this.#engine.node(subject);
-      return node === undefined ? fail(`there is no device ${subject}`) : ok([this.device(node)]);
+      if (node !== undefined) return ok([this.device(node)]);
+      return fail({ unknown: true, text: `there is no device ${subject}` });
     }
-    const alias = readSubject(this.#engine.policy, subject);
-    if (!alias.ok) return alias;
+    const alias = parseAlias(subject);
+    const fault = alias.ok ? this.#missing(alias.value) : alias.error.message;
+    if (!alias.ok || fault !== undefined) {
+      const hint = this.#suggestion(subject);
+      return fail({ unknown: true, text: hint === undefined ? `${fault}` : `${fault} (${hint})` });
+    }
     const ends = this.meant(alias.value);
-    return ends.length > 0 ? ok(ends) : fail(`nothing is meant by ${subject}`);
+    return ends.length > 0
+      ? ok(ends)
+      : fail({ unknown: false, text: `nothing is meant by ${subject}` });
+  }
+
+  /** What is to be said of a name that nothing defines. */
+  #missing(alias: Alias): string | undefined {
+    const { policy, resolver, withoutRules } = this.#engine;
+    switch (alias.kind) {
+      case 'group':
+        return policy.groups.has(alias.name) ? undefined : undefinedIn(alias);
+      case 'ipset':
+        return policy.ipsets.has(alias.name) ? undefined : undefinedIn(alias);
+      case 'tag': {
+        // Without a policy any tag may be given.
+        const known = policy.tagOwners.has(alias.name) || withoutRules !== undefined;
+        return known || resolver.nodesOf(alias).length > 0 ? undefined : undefinedIn(alias);
+      }
+      case 'host': {
+        if (policy.hosts.has(alias.name)) return undefined;
+        const hosts = policy.hosts.size === 0 ? '' : ', and the policy defines no such host';
+        return `there is no device ${quote(alias.name)}${hosts}`;
+      }
+      case 'any':
+      case 'user':
+      case 'domain':
+      case 'autogroup':
+      case 'prefix':
+        return undefined;
+    }
+  }
+
+  /** Who was probably meant: a user by a bare name, a device or what the policy defines that is spelt alike. */
+  #suggestion(text: string): string | undefined {
+    const { policy } = this.#engine;
+    for (const { name } of this.#engine.users()) if (name === text) return askFor(`${text}@`);
+    const devices = [...this.#engine.nodes()].map((node) => this.#name(node));
+    const defined = {
+      groups: new Set(policy.groups.keys()),
+      tags: new Set(policy.tagOwners.keys()),
+      hosts: policy.hosts,
+      ipsets: new Set(policy.ipsets.keys()),
+    };
+    const meant =
+      meantBy(text, defined, NAMED) ??
+      nearest(text, devices) ??
+      nearest(text, [...defined.groups, ...defined.tags, ...defined.ipsets]);
+    return meant === undefined ? undefined : askFor(meant);
   }
 
   /** The ends of an alias; `autogroup:self` means none without {@link ownOf}. */
@@ -173,6 +223,16 @@ export class Ends {
     }));
     return [...devices, outside(prefix)];
   }
+}
+
+/** What a question may name beside users, who may come one day. */
+const NAMED: Taken = {
+  kinds: new Set(['group', 'tag', 'autogroup', 'ipset', 'host']),
+  autogroups: new Set(AUTOGROUPS),
+};
+
+function undefinedIn({ kind, name }: Extract<Alias, { readonly name: string }>): string {
+  return `the policy defines no ${kind} ${quote(name)}`;
 }
 
 /** The side of a flow as a value for programs. */

@@ -69,7 +69,7 @@ describe('an explanation', () => {
     assert.equal(ask(engine, LAPTOP.id, PHONE.id).outcome, 'allowed');
     assert.equal(ask(engine, LAPTOP.id, 'autogroup:self').outcome, 'allowed');
     assertDenied(ask(engine, LAPTOP.id, BENS.id), 'self', /not devices of one user/);
-    assertDenied(ask(engine, WEB.id, 'autogroup:self'), 'unknown-destination', /has no user/);
+    assertDenied(ask(engine, WEB.id, 'autogroup:self'), 'nobody', /has no user/);
   });
 
   test('of what is behind a router names the router', () => {
@@ -144,7 +144,24 @@ describe('an explanation', () => {
   test('of what means nothing says what it is not', () => {
     const engine = sceneWith(DEV_TO_WEB);
     assertDenied(ask(engine, 99, WEB.id), 'unknown-source', /there is no device 99/);
-    assertDenied(ask(engine, LAPTOP.id, 'nowhere'), 'unknown-destination', /"nowhere"/);
+    const groups = { 'group:dev': ['ann@example.com'], 'group:none': [] };
+    const some = sceneWith({ groups, hosts: { printer: '10.1.0.9' } });
+    for (const [name, text] of [
+      ['nowhere', /^there is no device "nowhere", and the policy defines no such host$/],
+      ['lapto', /no such host \(did you mean "laptop"\?\)$/],
+      ['printr', /\(did you mean "printer"\?\)$/],
+      ['ann', /\(did you mean "ann@"\?\)$/],
+      ['dev', /\(did you mean "group:dev"\?\)$/],
+      ['internet', /\(did you mean "autogroup:internet"\?\)$/],
+      ['group:devs', /^the policy defines no group "group:devs" \(did you mean "group:dev"\?\)$/],
+      ['tag:wep', /^the policy defines no tag "tag:wep" \(did you mean "tag:web"\?\)$/],
+      ['ipset:x', /^the policy defines no ipset "ipset:x"$/],
+      ['autogroup:x', /^invalid autogroup: "autogroup:x"$/],
+    ] as const) {
+      assertDenied(ask(some, LAPTOP.id, name), 'unknown-destination', text);
+      assertDenied(ask(some, name, LAPTOP.id), 'unknown-source', text);
+    }
+    assertDenied(ask(some, 'group:none', LAPTOP.id), 'nobody', /nothing is meant by group:none/);
     assertDenied(ask(engine, LAPTOP.id, '100.64.0.99'), 'no-route', /no device has the address/);
   });
 

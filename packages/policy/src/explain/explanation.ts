@@ -40,9 +40,11 @@ export interface Match {
 }
 
 export type ReasonKind =
-  /** The text of a side means nothing that can be asked about. */
+  /** There is nothing by the name of a side. */
   | 'unknown-source'
   | 'unknown-destination'
+  /** A side is something that means no device now. */
+  | 'nobody'
   /** A rule has both sides, but not this port or protocol. */
   | 'port'
   /** A rule has both sides, but the source meets none of its postures. */

@@ -8,7 +8,7 @@ import type { PolicyNode } from '../tailnet.ts';
 import { type End, Ends, isTailnetAddress, type NodeName, referEnd } from './ends.ts';
 import type { Direction, Finding, Match, Question, Reason, Subject } from './explanation.ts';
 import { merged, type Pair, pairs, representatives } from './pairs.ts';
-import { because, nearestRules } from './reasons.ts';
+import { because, nearestRules, noEnd } from './reasons.ts';
 import {
   admitsUnruled,
   type Candidate,
@@ -66,11 +66,11 @@ export class Inquiry {
 
   direction(from: Subject, to: Subject): Direction {
     const sources = this.#ends.of(from);
-    if (!sources.ok) return nobody(because('unknown-source', undefined, sources.error));
+    if (!sources.ok) return nobody(noEnd(sources.error, 'unknown-source'));
     const self = to === OWN;
     const destinations = self ? undefined : this.#ends.of(to);
     if (destinations?.ok === false) {
-      return nobody({ kind: 'unknown-destination', rule: null, text: destinations.error });
+      return nobody(noEnd(destinations.error, 'unknown-destination'));
     }
     const fixed = representatives(this.#engine, destinations?.value ?? []);
     const { pairs: all, unexamined } = pairs(
@@ -78,11 +78,9 @@ export class Inquiry {
       (source) => (self ? representatives(this.#engine, this.#ends.ownOf(source)) : fixed),
     );
     if (all.length === 0) {
-      return nobody({
-        kind: 'unknown-destination',
-        rule: null,
-        text: `${from} has no user, so autogroup:self means nothing to it`,
-      });
+      return nobody(
+        because('nobody', undefined, `${from} has no user, so autogroup:self means nothing to it`),
+      );
     }
     const findings = merged(
       all.map((pair) => this.finding(pair)),

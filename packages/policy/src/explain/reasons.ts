@@ -2,7 +2,7 @@
  * For want of what no rule admits a flow: the rules that come near, nearest first.
  */
 import type { Alias, Place, Rule } from '../policy.ts';
-import type { End } from './ends.ts';
+import type { End, NoEnd } from './ends.ts';
 import type { Reason, ReasonKind } from './explanation.ts';
 import type {
   Candidate,
@@ -60,6 +60,11 @@ export function because(
   text: string,
 ): Reason {
   return { kind, rule: rule === undefined ? null : refer(rule.place), text };
+}
+
+/** Why a side is nothing that a question could be about. */
+export function noEnd({ unknown, text }: NoEnd, kind: ReasonKind): Reason {
+  return because(unknown ? kind : 'nobody', undefined, text);
 }
 
 /** A list of names that stays readable. */

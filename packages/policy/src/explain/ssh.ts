@@ -15,7 +15,7 @@ import type {
 } from './explanation.ts';
 import { Inquiry, OWN } from './inquiry.ts';
 import { merged, pairs, representatives } from './pairs.ts';
-import { because, list } from './reasons.ts';
+import { because, list, noEnd } from './reasons.ts';
 import { type SshCandidate, type SshSource, SshTable } from './ssh-table.ts';
 import { formatAlias, formatPlace, linesOf, Protocol, refer } from './words.ts';
 
@@ -30,10 +30,10 @@ export function explainSsh(
 ): SshExplanation {
   const ends = new Ends(engine, name);
   const from = ends.of(question.source);
-  if (!from.ok) return nobody({ kind: 'unknown-source', rule: null, text: from.error });
+  if (!from.ok) return nobody(noEnd(from.error, 'unknown-source'));
   const self = question.destination === OWN;
   const to = self ? undefined : ends.of(question.destination);
-  if (to?.ok === false) return nobody({ kind: 'unknown-destination', rule: null, text: to.error });
+  if (to?.ok === false) return nobody(noEnd(to.error, 'unknown-destination'));
 
   const table = new SshTable(engine);
   const network = new Inquiry(engine, SSH, name);
@@ -52,7 +52,7 @@ export function explainSsh(
   });
   if (findings.length === 0) {
     const text = `${question.source} has no user, so autogroup:self means nothing to it`;
-    return nobody({ kind: 'unknown-destination', rule: null, text });
+    return nobody(because('nobody', undefined, text));
   }
   return summary(
     merged(findings, ({ outcome, match, reasons }) => JSON.stringify([outcome, match, reasons])),
