@@ -26,6 +26,7 @@ import { EmbeddedRelay } from './embedded-relay.ts';
 import type { Compress } from './fanout/message.ts';
 import { clientAddress } from './listen/client-address.ts';
 import { createFront } from './listen/front.ts';
+import { ProxyAdvice } from './listen/proxy-advice.ts';
 import { publicApp } from './listen/public-app.ts';
 import type { ServeInnerHttp } from './machine/inner-http.ts';
 import { serveByOwn } from './machine/inner-own.ts';
@@ -204,6 +205,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     relay,
     addressOf,
     budgets,
+    advice: new ProxyAdvice(log, monotonic, trusted),
     log: limited.log,
   });
 

@@ -24,6 +24,17 @@ export function clientAddress(
   return address;
 }
 
+/** Whether a request was forwarded by somebody who is not trusted, so that nobody knows for whom. */
+export function isForwardedByStranger(
+  connection: string | undefined,
+  headers: IncomingHttpHeaders,
+  trusted: readonly Prefix[],
+): boolean {
+  return (
+    headers['x-forwarded-for'] !== undefined && !isTrusted(canonical(connection ?? ''), trusted)
+  );
+}
+
 function canonical(text: string): string {
   const parsed = parseAddress(text.replace(/%.*$/, ''));
   return parsed.ok ? formatAddress(unmap(parsed.value)) : '';

@@ -12,6 +12,7 @@ import { apiListener } from '../admin/listener.ts';
 import type { Budgets } from '../budgets.ts';
 import type { EmbeddedRelay } from '../embedded-relay.ts';
 import type { NoiseAcceptor } from '../machine/noise-accept.ts';
+import type { ProxyAdvice } from './proxy-advice.ts';
 
 const NOISE_PATH = '/ts2021';
 const API_PREFIX = '/api/';
@@ -26,6 +27,7 @@ export interface FrontOptions {
   /** Whose request it is, behind trusted proxies. */
   readonly addressOf: (request: IncomingMessage) => string;
   readonly budgets: Budgets;
+  readonly advice: ProxyAdvice;
   readonly log: Logger;
 }
 
@@ -34,7 +36,7 @@ export type Front = Omit<HttpOptions, 'tls'>;
 
 /** Joins the parts that answer the public. */
 export function createFront(options: FrontOptions): Front {
-  const { acceptor, relay, addressOf, budgets } = options;
+  const { acceptor, relay, addressOf, budgets, advice } = options;
   const onError = (error: unknown): void => options.log.error({ err: error }, 'request failed');
   // The API asks for a body when it has seen an API key: whoever sends one is known.
   const api = apiListener(options.api, options.log, (request, evict) =>
@@ -51,6 +53,7 @@ export function createFront(options: FrontOptions): Front {
     budgets,
     addressOf,
     onRequest: (request, response) => {
+      advice.plain(request);
       const listener = (request.url ?? '').startsWith(API_PREFIX) ? api : pages;
       listener(request, response);
     },
@@ -60,6 +63,7 @@ export function createFront(options: FrontOptions): Front {
       return path === NOISE_PATH || (relay !== undefined && path === DERP_PATH);
     },
     onUpgrade: (request, socket, head, lease) => {
+      advice.upgrade(request);
       if (pathOf(request) === NOISE_PATH) {
         acceptor.accept(request, socket, head, addressOf(request), lease);
       } else {

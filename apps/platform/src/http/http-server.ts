@@ -157,6 +157,7 @@ export function httpService(options: HttpOptions): HttpService {
   });
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    turns.arrived();
     const { remoteAddress = '' } = socket;
     const address = shareHolder(remoteAddress);
     const lease = budgets?.connections.take(remoteAddress, 1, () => socket.destroy());

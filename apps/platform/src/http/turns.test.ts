@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Turns, TURNS_A_ROUND } from './turns.ts';
+import { ARRIVALS_FIRST, Turns, TURNS_A_ROUND } from './turns.ts';
 
 /** Rounds of an event loop, moved by hand. */
 class Rounds {
@@ -43,6 +43,28 @@ describe('turns', () => {
       rounds.run();
       assert.equal(served, round * TURNS_A_ROUND);
     }
+  });
+
+  test('wait while connections arrive, round after round, but not for ever', () => {
+    const rounds = new Rounds();
+    const turns = new Turns(rounds.nextRound);
+    let served = 0;
+    for (let n = 0; n < 100; n++) turns.ask('a', () => served++);
+    turns.arrived();
+    rounds.run();
+    assert.equal(served, 0);
+    rounds.run();
+    assert.equal(served, TURNS_A_ROUND);
+    for (let round = 0; round < ARRIVALS_FIRST; round++) {
+      turns.arrived();
+      rounds.run();
+      assert.equal(served, TURNS_A_ROUND);
+    }
+    turns.arrived();
+    rounds.run();
+    assert.equal(served, 2 * TURNS_A_ROUND);
+    rounds.runAll();
+    assert.equal(served, 100);
   });
 
   test('come up again for what asks during its turn, after what waited before', () => {

@@ -4,7 +4,11 @@
  * turn of each address and not for all of their requests.
  *
  * In one round of the event loop only so many get their turn: between rounds everything else goes on,
- * such as nodes that hold a connection already.
+ * such as nodes that hold a connection already. A listener accepts one connection in each round, and those
+ * that wait for it stand in a queue of the system's, where all addresses are alike: so while connections
+ * come in, rounds are kept short, and turns wait until that queue is empty or have waited for long enough.
+ *
+ * Observed: Node 26, whose libuv accepts one connection a round.
  *
  * Pure: it is given what calls back in the next round.
  */
@@ -12,6 +16,8 @@ import { type Linked, LinkedOrder } from '../linked-order.ts';
 
 /** Turns in one round. A request costs 0.1 ms, a TLS handshake up to 1 ms. */
 export const TURNS_A_ROUND = 4;
+/** Rounds that turns wait for connections to be accepted, at most. One takes 0.1 ms. */
+export const ARRIVALS_FIRST = 16;
 
 export class Turns {
   readonly #nextRound: (task: () => void) => void;
@@ -20,6 +26,12 @@ export class Turns {
   readonly #order = new LinkedOrder<Address>();
   #scheduled = 0;
   #length = 0;
+  /** Whether somebody has arrived in this round. */
+  #arrived = false;
+  /** Rounds in a row in which turns waited. */
+  #waited = 0;
+  /** Turns of this round that are yet to be put off. */
+  #putOff = 0;
 
   /** `nextRound` calls back in the next round of the event loop, as setImmediate does. */
   constructor(nextRound: (task: () => void) => void) {
@@ -45,6 +57,11 @@ export class Turns {
     return () => this.#drop(address, waiting);
   }
 
+  /** A connection was accepted: there may be more. */
+  arrived(): void {
+    this.#arrived = true;
+  }
+
   #drop(address: Address, waiting: Waiting): void {
     if (!address.waiting.has(waiting)) return;
     address.waiting.delete(waiting);
@@ -63,6 +80,7 @@ export class Turns {
 
   readonly #turn = (): void => {
     this.#scheduled--;
+    if (this.#isRoundOfArrivals()) return this.#schedule();
     const address = this.#order.first;
     const waiting = address?.waiting.first;
     if (address === undefined || waiting === undefined) return;
@@ -71,6 +89,20 @@ export class Turns {
     this.#schedule();
     waiting.task();
   };
+
+  /** Whether the turns of this round wait; all of them do, or none. */
+  #isRoundOfArrivals(): boolean {
+    if (this.#putOff > 0) {
+      this.#putOff--;
+      return true;
+    }
+    const waits = this.#arrived && this.#waited < ARRIVALS_FIRST;
+    this.#arrived = false;
+    this.#waited = waits ? this.#waited + 1 : 0;
+    // The others of this round are scheduled already.
+    if (waits) this.#putOff = this.#scheduled;
+    return waits;
+  }
 }
 
 class Address implements Linked<Address> {
