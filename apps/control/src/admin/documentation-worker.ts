@@ -23,6 +23,6 @@ const texts: DocumentationTexts = {
 };
 if (parentPort !== null) tell(parentPort);
 
-function tell(to: NonNullable<typeof parentPort>): void {
-  to.postMessage(texts);
+function tell(port: NonNullable<typeof parentPort>): void {
+  port.postMessage(texts);
 }
