@@ -1,17 +1,16 @@
 /**
  * The typed client of the administrators' API: one method for each route. It has no transport of its
- * own: the CLI passes one over the unix socket or HTTPS, a browser passes fetch.
+ * own: the CLI passes one over the unix socket or HTTPS, a browser passes fetch. What it knows of the routes
+ * is in calls.json, so that a command need not load the schemas.
  */
 import { MallaError } from '@malla/base/error';
-import { errorOf } from './problem.ts';
-import {
-  type AnswerOf,
-  type CallInput,
-  type Route,
-  routeNames,
-  type RouteName,
-  routes,
-} from './routes.ts';
+import { NO_SUCH_SHAPE, readAs } from './answer-shape.ts';
+import type { CallShape, CallTable } from './call-table.ts';
+import callTable from './calls.json' with { type: 'json' };
+import { errorOf } from './refusal.ts';
+import type { AnswerOf, CallInput, RouteName } from './routes.ts';
+
+const { calls, shapes } = callTable as CallTable;
 
 export interface ApiRequest {
   readonly method: string;
@@ -42,16 +41,16 @@ export type Client = { readonly [N in RouteName]: Call<N> };
 
 /** Makes a client over a transport. */
 export function createClient(transport: Transport): Client {
-  const calls = routeNames.map((name) => [
+  const methods = Object.entries(calls).map(([name, shape]) => [
     name,
-    (input: Readonly<Record<string, unknown>> = {}) => call(transport, routes[name], input),
+    (input: Readonly<Record<string, unknown>> = {}) => call(transport, shape, input),
   ]);
-  return Object.fromEntries(calls) as Client;
+  return Object.fromEntries(methods) as Client;
 }
 
 async function call(
   transport: Transport,
-  route: Route,
+  route: CallShape,
   input: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
   const response = await transport.request({
@@ -61,25 +60,20 @@ async function call(
   });
   const body = parseJson(response.body);
   if (response.status < 200 || response.status > 299) throw errorOf(response.status, body);
-  const answer = route.answer.safeParse(body);
-  if (!answer.success) {
-    throw new MallaError(
-      'internal',
-      'the server answered something this client does not understand',
-      {
-        cause: answer.error,
-        details: { status: response.status },
-      },
-    );
-  }
-  return answer.data;
+  const answer = readAs(route.answer, body, shapes);
+  if (answer !== NO_SUCH_SHAPE) return answer;
+  throw new MallaError(
+    'internal',
+    'the server answered something this client does not understand',
+    { details: { status: response.status } },
+  );
 }
 
 /**
  * Parameters of path and query are strings, as their schemas say. Throws MallaError `request.invalid` for
  * one that no path can have: without text it would name another route, and `..` goes up.
  */
-function pathOf(route: Route, input: Readonly<Record<string, unknown>>): string {
+function pathOf(route: CallShape, input: Readonly<Record<string, unknown>>): string {
   const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = String(input[name]);
     if (value === '') throw new MallaError('request.invalid', `${name} must not be empty`);
@@ -96,11 +90,11 @@ function pathOf(route: Route, input: Readonly<Record<string, unknown>>): string 
 }
 
 function pick(
-  schema: NonNullable<Route['body']>,
+  fields: readonly string[],
   input: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  const own = Object.keys(schema.shape).filter((name) => name in input);
-  return Object.fromEntries(own.map((name) => [name, input[name]]));
+  const given = fields.filter((name) => name in input);
+  return Object.fromEntries(given.map((name) => [name, input[name]]));
 }
 
 function parseJson(text: string): unknown {

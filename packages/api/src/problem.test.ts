@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
-import { errorOf, problemOf } from './problem.ts';
+import { problemOf } from './problem.ts';
+import { errorOf } from './refusal.ts';
 
 describe('problem documents', () => {
   test('a refusal is written with its status, detail and code', () => {
@@ -46,6 +47,8 @@ describe('problem documents', () => {
     assert.equal(errorOf(418, {}).code, 'request.invalid');
     assert.equal(errorOf(502, null).code, 'internal');
     assert.equal(errorOf(502, null).message, 'the server answered with status 502');
+    const headscales = { code: 5, message: 'node not found', details: [] };
+    assert.equal(errorOf(404, headscales).message, 'node not found');
   });
 
   test('a code that this client does not know keeps its detail', () => {

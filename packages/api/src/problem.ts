@@ -3,7 +3,7 @@
  * our stable `code`. The table from code to HTTP status is {@link ERROR_STATUS}. What headscale's releases
  * answered, `{code, message, details}`, is in it too: user interfaces show people the message.
  */
-import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
+import { ERROR_STATUS, type ErrorCode, type MallaError } from '@malla/base/error';
 import { z } from 'zod';
 import { PolicyProblem } from './policy-schemas.ts';
 
@@ -29,9 +29,6 @@ export const Problem = z.object({
 export type Problem = z.output<typeof Problem>;
 
 const PROBLEMS = z.array(PolicyProblem);
-/** What is read of an answer; older servers say less. */
-const Answered = Problem.partial({ message: true, details: true });
-
 /** Editors look for these words of headscale's to tell a mistake in the text from any other failure. */
 const PARSING: Readonly<Record<string, string>> = {
   syntax: 'parsing HuJSON: ',
@@ -53,35 +50,6 @@ export function problemOf(error: MallaError, instance?: string): Problem {
     ...(problems.success ? { problems: problems.data } : {}),
     ...(instance === undefined ? {} : { instance }),
   };
-}
-
-/**
- * The refusal that an error answer stands for. A body that is no problem document, as a proxy in
- * between may answer, still gives the closest code for its status.
- */
-export function errorOf(status: number, body: unknown): MallaError {
-  const problem = Answered.safeParse(body);
-  if (problem.success && isErrorCode(problem.data.code)) {
-    const { code, detail, problems } = problem.data;
-    const details = problems === undefined ? { status } : { status, problems };
-    return new MallaError(code, detail, { details });
-  }
-  const detail = problem.success
-    ? problem.data.detail
-    : `the server answered with status ${status}`;
-  return new MallaError(codeForStatus(status), detail, { details: { status } });
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_STATUS, code);
-}
-
-function codeForStatus(status: number): ErrorCode {
-  if (status === 401) return 'request.unauthenticated';
-  if (status === 403) return 'request.forbidden';
-  if (status === 404) return 'request.not-found';
-  if (status === 413) return 'request.too-large';
-  return status >= 400 && status < 500 ? 'request.invalid' : 'internal';
 }
 
 /** RFC 9110 §15. */
