@@ -53,7 +53,7 @@ export function createBudgets(log: Logger, now: () => number, waitingLogins: num
   const strangerBytes = new RateBudget({
     name: 'stranger_bytes',
     purse: 'strangers',
-    total: { burst: 16 * MIB, perSecond: 4 * MIB },
+    total: { burst: 16 * MIB, perSecond: 2 * MIB },
     each: { burst: 8 * MIB, perSecond: MIB },
     onShortage,
   });

@@ -5,6 +5,7 @@ import { Budget } from '@malla/platform/budget/budget';
 import { RateBudget } from '@malla/platform/budget/rate-budget';
 import { testConnectionBudget } from '../testing/connection-budget.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
+import type { ConnectionBudget } from './connection-budget.ts';
 import { Pace } from './pace.ts';
 import { PacedInput } from './paced-input.ts';
 
@@ -103,7 +104,7 @@ function paced(isNode = false): {
   readonly socket: PassThrough;
   readonly input: PacedInput;
   readonly read: () => string;
-  readonly end: () => void;
+  readonly budget: ConnectionBudget;
 } {
   const time = new VirtualTime();
   const rate = { burst: 100, perSecond: 100 };
@@ -118,7 +119,7 @@ function paced(isNode = false): {
   const input = new PacedInput(socket, budget, (chunk) => {
     read += Buffer.from(chunk).toString();
   });
-  return { time, socket, input, read: () => read, end: () => budget.end() };
+  return { time, socket, input, read: () => read, budget };
 }
 
 describe('what a connection sends', () => {
@@ -141,11 +142,22 @@ describe('what a connection sends', () => {
     assert.equal(read().length, 1_000);
   });
 
+  test('costs more where it is whole requests, though they are short', () => {
+    const { time, budget, input, read } = paced();
+    input.receive(new Uint8Array(10));
+    budget.request();
+    time.advance(10_000);
+    input.receive(new Uint8Array(10));
+    assert.equal(read().length, 10);
+    time.advance(10_000);
+    assert.equal(read().length, 20);
+  });
+
   test('is waited for no more when the connection has ended', () => {
-    const { time, input, read, end } = paced();
+    const { time, budget, input, read } = paced();
     input.receive(new Uint8Array(80));
     input.receive(new Uint8Array(80));
-    end();
+    budget.end();
     time.advance(10_000);
     assert.equal(read().length, 80);
     assert.equal(time.pending, 0);

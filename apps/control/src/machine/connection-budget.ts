@@ -18,6 +18,9 @@ const MAX_OTHER_BYTES = { node: 16 << 10, stranger: 4 << 10 } as const;
  */
 const MAX_UNFINISHED_MS = { node: 65_000, stranger: 30_000 } as const;
 
+/** What answering a stranger's request costs, beside reading it, as bytes that it might have sent. */
+const REQUEST_BYTES = 2 << 10;
+
 const REPORTS: ReadonlySet<string> = new Set(['/machine/register', '/machine/map']);
 export const C2N_PREFIX = '/machine/c2n/';
 
@@ -39,6 +42,8 @@ export class ConnectionBudget {
   #isNode: boolean;
   #lease: Lease | undefined;
   #waiting: (() => void) | undefined;
+  #held = 0;
+  #carried = 0;
 
   constructor(options: ConnectionBudgetOptions) {
     this.#options = options;
@@ -79,8 +84,25 @@ export class ConnectionBudget {
     return false;
   }
 
+  /** A whole request has come. */
+  request(): void {
+    const { pace, remoteAddress } = this.#options;
+    if (!this.isNode) pace.charge(remoteAddress, REQUEST_BYTES);
+  }
+
   /** Notes how many bytes the connection makes us hold; false: there is no room, and it must end. */
   hold(bytes: number): boolean {
+    this.#held = bytes;
+    return this.#apply(bytes + this.#carried);
+  }
+
+  /** The same of what is held beneath it, by what carries it. */
+  carry(bytes: number): boolean {
+    this.#carried = bytes;
+    return this.#apply(this.#held + bytes);
+  }
+
+  #apply(bytes: number): boolean {
     if (bytes === 0) {
       this.#lease?.release();
       this.#lease = undefined;

@@ -12,11 +12,13 @@ import { RegisterMethod, type Node } from '@malla/netmap/node';
 import type { TailnetId } from '@malla/netmap/user';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps } from './deps.ts';
-import type { Exchange } from './inner-http.ts';
+import type { Exchange, MachineConnection } from './inner-http.ts';
 
 /** Shorter than clients wait for a word, 120 s. */
 const HOLD_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
+/** Requests of one connection that are held: a client has one, and one that it has left behind. */
+const MAX_HELD = 2;
 /**
  * How long a key must stay unknown: a client that is logging in anew may ask by its old key once more
  * before it hears that the new one is in its place.
@@ -26,9 +28,13 @@ const UNKNOWN_MS = 5_000;
 const NO_NODE_IDS_FROM = 2 ** 52;
 const NO_NODE_ID_BYTES = 6;
 
+/** What is held for each connection, oldest first: how to end it. Whoever has any machine key can ask. */
+const held = new WeakMap<MachineConnection, Set<() => void>>();
+
 /** Answers a request for a stream of a node whose key has expired. `isGood`: not, or not any more. */
 export function lockOut(
   deps: MachineDeps,
+  connection: MachineConnection,
   exchange: Exchange,
   node: Node,
   encoding: Encoding,
@@ -42,7 +48,11 @@ export function lockOut(
     else cancel = deps.after(LOOK_EVERY_MS, look);
   };
   let cancel = deps.after(LOOK_EVERY_MS, look);
-  answer.onClosed = () => cancel();
+  const left = hold(connection, () => answer.end());
+  answer.onClosed = () => {
+    cancel();
+    left();
+  };
 }
 
 /**
@@ -51,16 +61,41 @@ export function lockOut(
  */
 export function lockOutUnknown(
   deps: MachineDeps,
+  connection: MachineConnection,
   exchange: Exchange,
   keys: { readonly machineKey: MachinePublic; readonly nodeKey: NodePublic },
   encoding: Encoding,
   isGood: () => boolean,
 ): void {
-  exchange.onAborted = deps.after(UNKNOWN_MS, () => {
-    // It asks again, and gets its map.
-    if (isGood()) exchange.respond(404, 'text/plain', 'node not found');
-    else lockOut(deps, exchange, nobody(deps.tailnet, keys, deps.now()), encoding, isGood);
+  // It asks again, and gets its map.
+  const refuse = (): void => {
+    left();
+    cancel();
+    exchange.respond(404, 'text/plain', 'node not found');
+  };
+  const left = hold(connection, refuse);
+  const cancel = deps.after(UNKNOWN_MS, () => {
+    if (isGood()) return refuse();
+    left();
+    lockOut(deps, connection, exchange, nobody(deps.tailnet, keys, deps.now()), encoding, isGood);
   });
+  exchange.onAborted = () => {
+    left();
+    cancel();
+  };
+}
+
+/** Notes a request that is held, and ends the oldest of too many. The returned function forgets it. */
+function hold(connection: MachineConnection, end: () => void): () => void {
+  const all = held.get(connection) ?? new Set();
+  held.set(connection, all);
+  const oldest = all.values().next().value;
+  if (all.size >= MAX_HELD && oldest !== undefined) {
+    all.delete(oldest);
+    oldest();
+  }
+  all.add(end);
+  return () => all.delete(end);
 }
 
 /** A node that has expired. Clients tell profiles apart by its id, so each key has another. */

@@ -291,6 +291,29 @@ describe('a stream of a node key that is no good', () => {
     assert.equal((await device.openMap()).netmap.self?.['Expired'], undefined);
   });
 
+  test('is held once or twice for a connection: the oldest makes way', async () => {
+    const { machines, a } = await pair();
+    const stranger = machines.device(3);
+    const streams = [];
+    for (let nth = 0; nth < 4; nth++) {
+      stranger.rotate(nth);
+      streams.push(await stranger.map({ Stream: true }));
+    }
+    const [first, second, third, fourth] = streams;
+    assert.deepEqual([first?.status, second?.status], [404, 404]);
+    assert.deepEqual([third?.status, fourth?.status], [undefined, undefined]);
+    await machines.pass(5_000);
+    assert.deepEqual([third?.status, third?.ended], [200, false]);
+    const fifth = await stranger.map({ Stream: true });
+    assert.equal(third?.ended, true);
+    assert.equal(fourth?.ended, false);
+    fifth.leave();
+    fourth?.leave();
+    const sixth = await stranger.map({ Stream: true });
+    assert.equal(sixth.status, undefined);
+    assert.equal((await a.openMap()).netmap.peers.size, 1);
+  });
+
   test('is forgotten when the client leaves', async () => {
     const { machines, a } = await pair();
     await machines.tailnet.ledger.execute((state) => deleteNode(state, 1));

@@ -49,13 +49,13 @@ export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange)
     const { machineKey } = origin.connection;
     if (request.stream) {
       const isGood = (): boolean => find(state) !== undefined;
-      lockOutUnknown(deps, exchange, { machineKey, nodeKey }, encoding, isGood);
+      lockOutUnknown(deps, origin.connection, exchange, { machineKey, nodeKey }, encoding, isGood);
     } else exchange.respond(404, 'text/plain', 'node not found: log in again');
     return;
   }
   if (isExpired(node, deps.now())) {
     const isGood = (): boolean => !isExpired(find(state) ?? node, deps.now());
-    if (request.stream) lockOut(deps, exchange, node, encoding, isGood);
+    if (request.stream) lockOut(deps, origin.connection, exchange, node, encoding, isGood);
     else answerOnce(exchange, deps.fanout.selfOnly(node, encoding));
   } else if (request.stream) openStream(deps, origin, exchange, node, encoding);
   else if (request.omitPeers) exchange.respond(200, 'application/json', '');

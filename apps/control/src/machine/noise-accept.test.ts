@@ -313,6 +313,37 @@ for (const [name, serveInner] of [
       socket.terminate();
     });
 
+    test('a WebSocket message is counted as long as it is not whole, and has a longest length', async () => {
+      const query = encodeURIComponent(initiation(staticKey));
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/ts2021?X-Tailscale-Handshake=${query}`, [
+        UPGRADE,
+      ]);
+      socket.on('error', () => {});
+      const [response] = (await once(socket, 'upgrade')) as [http.IncomingMessage];
+      await connections(1);
+      const { strangers } = budgets.bodies;
+      const usedBefore = strangers.used;
+      const mask = [0, 0, 0, 0];
+      response.socket.write(Uint8Array.of(0x82, 0xfe, 0x40, 0x00, ...mask, ...randomBytes(10_000)));
+      await until(() => strangers.used >= usedBefore + 10_000);
+      const closed = once(socket, 'close');
+      // The rest of it, which is no record.
+      response.socket.write(randomBytes(0x4000 - 10_000));
+      await closed;
+      await connections(0);
+      assert.equal(strangers.used, usedBefore);
+
+      const other = new WebSocket(
+        `ws://127.0.0.1:${port}/ts2021?X-Tailscale-Handshake=${encodeURIComponent(initiation(staticKey))}`,
+        [UPGRADE],
+      );
+      other.on('error', () => {});
+      const [upgraded] = (await once(other, 'upgrade')) as [http.IncomingMessage];
+      const over = once(other, 'close');
+      upgraded.socket.write(Uint8Array.of(0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, ...mask));
+      await over;
+    });
+
     test('bytes that are no record end the connection, and nothing else', async () => {
       const other = await connect();
       const socket = net.connect({ port, host: '127.0.0.1' });

@@ -21,7 +21,7 @@ import { finish, refuse } from '@malla/platform/http/refuse';
 import { webSockets } from '@malla/platform/http/web-sockets';
 import { sendBytes } from '@malla/platform/link/websocket-link';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
-import type { WebSocketServer } from 'ws';
+import type { RawData, WebSocket, WebSocketServer } from 'ws';
 import type { Budgets } from '../budgets.ts';
 import type { MachineDeps } from './deps.ts';
 import { serveMachine } from './endpoints.ts';
@@ -44,6 +44,10 @@ const FIRST_REQUEST_MS = 30_000;
  */
 const IDLE_MS = 150_000;
 const LOOK_EVERY_MS = 5_000;
+/** Of a WebSocket. Clients send a record in each, of 4 KiB at most. */
+const MAX_MESSAGE_BYTES = 64 << 10;
+/** A frame of a client has at least a header and a mask around what it carries (RFC 6455 §5.2). */
+const FRAME_BYTES = 6;
 const NOTHING = new Uint8Array();
 
 export interface NoiseAcceptOptions {
@@ -162,7 +166,11 @@ export class NoiseAcceptor {
         if (webSocket.bufferedAmount === 0) webSocket.pong(data);
       });
       stream.on('error', () => stream.destroy());
-      this.#shake(stream, new Uint8Array(), who, from, false);
+      const budget = this.#shake(stream, new Uint8Array(), who, from, false);
+      if (budget === undefined) return;
+      onUnfinished(webSocket, socket, (bytes) => {
+        if (!budget.carry(bytes)) webSocket.terminate();
+      });
     });
     socket.resume();
   }
@@ -173,18 +181,18 @@ export class NoiseAcceptor {
     who: Met,
     { remoteAddress, lease }: From,
     withEarlyPayload: boolean,
-  ): void {
+  ): ConnectionBudget | undefined {
     const { random, deps, aead, log } = this.#options;
     const shaken = who.ok ? answer(who.value, importPrivate(random(32))) : who;
     if (!shaken.ok) {
       log.debug({ remoteAddress, fault: shaken.error }, 'noise handshake refused');
       finish(socket, encodeError('the handshake does not fit this server: has its key changed?'));
-      return;
+      return undefined;
     }
     const { machineKey, protocolVersion, response, keys } = shaken.value;
     if (protocolVersion < MIN_CAP_VERSION) {
       finish(socket, encodeError(unsupported(protocolVersion)));
-      return;
+      return undefined;
     }
     socket.write(response);
     const connection: MachineConnection = { machineKey, protocolVersion, remoteAddress };
@@ -201,6 +209,7 @@ export class NoiseAcceptor {
         used = true;
         // A record of its has opened, so it is there. It may have become a node since the last one.
         budget.look();
+        budget.request();
         if (budget.isNode) lease?.promote(machineKey);
         void serveMachine(deps, { connection, http: () => http }, exchange);
       },
@@ -208,6 +217,7 @@ export class NoiseAcceptor {
     });
     const open = { http, budget, isUsed: () => used };
     this.#open.add(open);
+    return budget;
   }
 
   #budgetOf(
@@ -235,9 +245,25 @@ function newWebSocketServer(): WebSocketServer {
   return new (webSockets().WebSocketServer)({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: 1 << 20,
+    maxPayload: MAX_MESSAGE_BYTES,
     autoPong: false,
     handleProtocols: (offered) => (offered.has(UPGRADE) ? UPGRADE : false),
+  });
+}
+
+/** Tells how much of a message has come whose end has not: it is kept until then. */
+function onUnfinished(webSocket: WebSocket, socket: Duplex, tell: (bytes: number) => void): void {
+  let unfinished = 0;
+  const finished = (data: RawData): void => {
+    unfinished -= FRAME_BYTES + (data as Buffer).length;
+  };
+  webSocket.on('message', finished);
+  webSocket.on('ping', finished);
+  webSocket.on('pong', finished);
+  // After the library's own, which gives what is whole.
+  socket.on('data', (chunk: Uint8Array) => {
+    unfinished = Math.max(0, Math.min(unfinished + chunk.length, MAX_MESSAGE_BYTES));
+    tell(unfinished);
   });
 }
 

@@ -45,6 +45,12 @@ export class Pace {
     return false;
   }
 
+  /** Spends what a request costs beside its bytes. */
+  charge(address: string, bytes: number): void {
+    const { budget, now } = this.#options;
+    budget.spend(address, now(), bytes);
+  }
+
   /** Who has gone need not be read. */
   forget(address: string, go: () => void): void {
     const holder = shareHolder(address);

@@ -17,7 +17,12 @@ import { loadConfig } from '../config/load.ts';
 import { createPreAuthKey, type NewPreAuthKey } from '../core/preauth-keys.ts';
 import { createUser } from '../core/users.ts';
 import { serveMachine } from '../machine/endpoints.ts';
-import type { AnswerStream, Exchange, InnerHttp } from '../machine/inner-http.ts';
+import type {
+  AnswerStream,
+  Exchange,
+  InnerHttp,
+  MachineConnection,
+} from '../machine/inner-http.ts';
 import { openMemoryStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Tailnet } from '../tailnet.ts';
@@ -131,6 +136,7 @@ export class TestDevice {
   closed = false;
   /** Of the connection. */
   address = '192.0.2.1';
+  #connection: MachineConnection | undefined;
   readonly #number: number;
 
   constructor(machines: TestMachines, number: number) {
@@ -172,13 +178,17 @@ export class TestDevice {
         exchange.leave();
       },
     };
-    const connection = {
-      machineKey: this.machineKey,
-      protocolVersion: 142,
-      remoteAddress: this.address,
-    };
-    void serveMachine(this.machines.tailnet.machine, { connection, http: () => http }, exchange);
+    const origin = { connection: this.#connectionFrom(this.address), http: () => http };
+    void serveMachine(this.machines.tailnet.machine, origin, exchange);
     return exchange;
+  }
+
+  /** All requests come on one connection, until the device has another address. */
+  #connectionFrom(remoteAddress: string): MachineConnection {
+    if (this.#connection?.remoteAddress !== remoteAddress) {
+      this.#connection = { machineKey: this.machineKey, protocolVersion: 142, remoteAddress };
+    }
+    return this.#connection;
   }
 
   registration(fields: Record<string, unknown> = {}): Promise<TestExchange> {

@@ -43,6 +43,15 @@ describe('a budget by time', () => {
     assert.equal(rate.used(0), 4);
   });
 
+  test('may be overspent, and is waited for then', () => {
+    const rate = budget();
+    rate.spend('192.0.2.1', 0, 6);
+    assert.equal(count(rate, '192.0.2.1', 1, 0), 0);
+    assert.equal(count(rate, '192.0.2.2', 10, 0), 4);
+    assert.equal(count(rate, '192.0.2.1', 1, 1_000), 0);
+    assert.equal(count(rate, '192.0.2.1', 10, 2_000), 2);
+  });
+
   test('forgets what is given back', () => {
     const rate = budget();
     for (let time = 0; time < 50; time++) {

@@ -83,6 +83,13 @@ export class RateBudget {
     return true;
   }
 
+  /** Spends without asking: what is spent beyond what there was must fill up again before there is more. */
+  spend(from: string, now: number, amount: number): void {
+    this.#bucket(this.#holderOf(from), now).left -= amount;
+    this.#left(now);
+    this.#all.left -= amount;
+  }
+
   /** Undoes a {@link take}. */
   giveBack(from: string, now: number, amount = 1): void {
     const own = this.#bucket(this.#holderOf(from), now);
