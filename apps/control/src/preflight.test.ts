@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import {
   chmodSync,
   chownSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -46,9 +45,12 @@ describe('what a start would find', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   /** Problems and notes about a configuration that is good in itself, without the place. */
-  async function findings(lines: string): Promise<{ problems: string[]; notes: string[] }> {
+  async function findings(
+    lines: string,
+    dataDir = data,
+  ): Promise<{ problems: string[]; notes: string[] }> {
     const url = lines.includes('server_url') ? '' : 'server_url: https://vpn.acme.dev\n';
-    const text = `${url}policy.default: same-user\ndata_dir: ${data}\nunix_socket: ${data}/s\n${lines}`;
+    const text = `${url}policy.default: same-user\ndata_dir: ${dataDir}\nunix_socket: ${dataDir}/s\n${lines}`;
     const loaded = loadConfig({ path: '/c.yaml', env: {}, cwd: '/', readFile: () => text });
     assert.ok(loaded.ok, loaded.ok ? '' : loaded.error.map(formatProblem).join('\n'));
     const { problems, notes } = await preflight(loaded.value, NOW);
@@ -99,7 +101,10 @@ describe('what a start would find', () => {
       problems: [],
       notes: [`note: data_dir: ${data} does not exist yet: it is made at the first start`],
     });
-    assert.equal(existsSync(data), false);
+    const misspelled = join(folder, 'vra', 'lib', 'malla');
+    const { notes } = await findings(`database.sqlite.path: ${folder}/malla.db\n`, misspelled);
+    assert.match(notes.join(), /^warning: data_dir: \S+vra\/lib\/malla does not exist yet/);
+    assert.deepEqual(readdirSync(folder), []);
     writeFileSync(data, '');
     assert.match((await findings('')).problems.join(), /data is no folder/);
   });

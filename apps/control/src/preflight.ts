@@ -87,7 +87,9 @@ class Preflight implements Findings {
         this.#mayUse(key, join(folder, 'new'), 'replace');
       }
       if (found === undefined && key === 'data_dir') {
-        this.#note('note', key, `${folder} does not exist yet: it is made at the first start`);
+        // More than one folder that is missing is rather a misspelled one.
+        const level = this.#isThere(dirname(folder)) ? 'note' : 'warning';
+        this.#note(level, key, `${folder} does not exist yet: it is made at the first start`);
       }
     }
   }

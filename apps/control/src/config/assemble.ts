@@ -66,7 +66,8 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
 }
 
 function assemblePolicy(settings: Settings): Config['policy'] {
-  if (!settings.isSet('policy.default') && settings.origin !== 'none') {
+  const isOwn = settings.origin === 'none' && !settings.isMovedIn;
+  if (!settings.isSet('policy.default') && !isOwn) {
     settings.note(
       'policy.default',
       'not set: devices of one user see each other, those of different users do not. Headscale lets everybody see everybody; for that, set it to allow-all',

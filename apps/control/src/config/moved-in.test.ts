@@ -117,6 +117,15 @@ describe('the environment of a container', () => {
     });
   }
 
+  test('is told that without a policy not everybody sees everybody here, with a file or without', () => {
+    for (const [name, { env, file }] of Object.entries(CONTAINERS)) {
+      const said = load(file && fileOf(file), env)
+        .warnings.map(formatNote)
+        .join('\n');
+      assert.match(said, /note: policy\.default: not set/, name);
+    }
+  });
+
   test('wins over the file under old names too', () => {
     const { env, file = {} } = CONTAINERS['a chart of 2023 over the example file of the day'] ?? {
       env: {},

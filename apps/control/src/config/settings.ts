@@ -46,6 +46,12 @@ export class Settings {
     for (const name of KEY_NAMES) this.#parse(name);
   }
 
+  /** Whether anything of it was made for headscale: its file, or variables of the environment. */
+  get isMovedIn(): boolean {
+    if (this.origin === 'headscale') return true;
+    return [...this.#given.values()].some(({ source }) => source.startsWith('HEADSCALE_'));
+  }
+
   /** The key's value, or its default. */
   get<Name extends KeyName>(name: Name): Values[Name] {
     return (this.#values.has(name) ? this.#values.get(name) : keyOf(name).fallback) as Values[Name];
