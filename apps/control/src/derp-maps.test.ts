@@ -4,7 +4,8 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Logger, silentLogger } from '@malla/base/logger';
+import type { Logger } from '@malla/base/logger';
+import { complaints } from '@malla/testkit/recorded-log';
 import { DerpMaps, type DerpMapSources, readDerpFile } from './derp-maps.ts';
 
 function regionOf(id: number, host: string): string {
@@ -13,15 +14,6 @@ function regionOf(id: number, host: string): string {
 
 async function regionsOf(derpMaps: DerpMaps): Promise<readonly string[]> {
   return Object.keys((await derpMaps.read()).Regions);
-}
-
-/** Keeps `level message {fields}` of every line. */
-function recorder(): { readonly log: Logger; readonly lines: string[] } {
-  const lines: string[] = [];
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
-  };
-  return { log: { ...silentLogger, warn: at('warn'), error: at('error') }, lines };
 }
 
 describe('DERP maps', () => {
@@ -39,7 +31,7 @@ describe('DERP maps', () => {
   }
 
   test('lack only what is wrong, which is told once', async () => {
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     const derpMaps = maps(log);
     const bad = '  901: {nodes: [{hostname: derp2.acme.dev}]}\n';
     await writeFile(path, `regions:\n${regionOf(900, 'derp.acme.dev')}${bad}`);
@@ -57,7 +49,7 @@ describe('DERP maps', () => {
   });
 
   test('keep what a file said last while it is empty, broken or gone', async () => {
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     const derpMaps = maps(log);
     await writeFile(path, `regions:\n${regionOf(900, 'derp.acme.dev')}`);
     await derpMaps.read();
@@ -79,7 +71,7 @@ describe('DERP maps', () => {
   });
 
   test('without any relay are an error, with a doubtful one a warning, each told once', async () => {
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     await writeFile(path, 'regions: {}\n');
     const derpMaps = maps(log);
     await derpMaps.read();
@@ -95,7 +87,7 @@ describe('DERP maps', () => {
   });
 
   test('are fetched; what keeps one away is told with its cause', async () => {
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     const server = createServer((request, response) => {
       response.statusCode = request.url === '/map' ? 200 : 404;
       response.end(

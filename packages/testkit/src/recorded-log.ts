@@ -1,5 +1,5 @@
 /** A log that is kept in memory, for tests of what is logged. */
-import type { LogFields, Logger } from '@malla/base/logger';
+import { type LogFields, type Logger, silentLogger } from '@malla/base/logger';
 
 export interface RecordedLine {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -31,4 +31,14 @@ export function recordedLog(): RecordedLog {
     };
   };
   return { log: child({}), lines };
+}
+
+/** A log whose warnings and errors are lines of text: `level message {fields}`. */
+export function complaints(): { readonly log: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  const at =
+    (level: string): Logger['info'] =>
+    (fields, message) =>
+      void lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  return { log: { ...silentLogger, warn: at('warn'), error: at('error') }, lines };
 }

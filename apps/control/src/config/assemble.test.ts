@@ -1,56 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Config, LoadedConfig } from './config.ts';
-import { loadConfig } from './load.ts';
-import { formatNote, formatProblem } from './report.ts';
-
-function load(lines: string): ReturnType<typeof loadConfig> {
-  const url = lines.includes('server_url') ? '' : 'server_url: https://vpn.example.org\n';
-  return loadConfig({
-    path: '/etc/malla/c.yaml',
-    env: {},
-    cwd: '/',
-    readFile: () => `policy.default: same-user\n${url}${lines}`,
-  });
-}
-
-function loaded(lines: string): LoadedConfig {
-  const result = load(lines);
-  assert.ok(result.ok, result.ok ? '' : result.error.map(formatProblem).join('\n'));
-  return result.value;
-}
-
-/** The configuration of a file that only adds these lines to the least there must be. */
-function configOf(lines: string): Config {
-  return loaded(lines).config;
-}
-
-/** Everything said about it, without the place. */
-function notesOf(lines: string): string[] {
-  return loaded(lines).warnings.map((note) => withoutPlace(formatNote(note)));
-}
-
-function problemsOf(lines: string): string[] {
-  const result = load(lines);
-  return result.ok ? [] : result.error.map((problem) => withoutPlace(formatProblem(problem)));
-}
-
-/** What is wrong with a file that has at most one thing wrong. */
-function problemOf(lines: string): string | undefined {
-  const problems = problemsOf(lines);
-  assert.ok(problems.length <= 1, problems.join('\n'));
-  return problems[0];
-}
+import { configOf, notesOf, problemOf, problemsOf } from '../testing/configuration.ts';
 
 /** What is said of a server's URL, besides that clients may not come back to it. */
 function urlDoubts(url: string, listen: string): string {
   return notesOf(`server_url: ${url}\nlisten_addr: ${listen}\n`)
     .filter((line) => !line.includes('never come back'))
     .join('\n');
-}
-
-function withoutPlace(line: string): string {
-  return line.replace(/^\/etc\/malla\/c\.yaml(?::\d+)?: /, '');
 }
 
 describe('checks across keys', () => {

@@ -4,19 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Logger, silentLogger } from '@malla/base/logger';
+import { complaints } from '@malla/testkit/recorded-log';
 import fc from 'fast-check';
 import { decodeRecords, RecordFile } from './record-file.ts';
 
 const ONE = '[{"name":"A.example.","type":"A","value":"100.64.0.9"}]';
-/** Keeps `level message {fields}` of every line. */
-function recorder(): { readonly log: Logger; readonly lines: string[] } {
-  const lines: string[] = [];
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
-  };
-  return { log: { ...silentLogger, warn: at('warn'), error: at('error') }, lines };
-}
-
 const A_EXAMPLE = { name: 'a.example', type: 'A', value: '100.64.0.9' };
 
 describe('a file of DNS records', () => {
@@ -93,7 +85,7 @@ describe('a file of DNS records', () => {
     ] as const) {
       if (text === undefined) await unlink(path);
       else await writeFile(path, text);
-      const { log, lines } = recorder();
+      const { log, lines } = complaints();
       const file = await openFile(log);
       assert.deepEqual(file.records, [A_EXAMPLE]);
       assert.equal(lines.length, 1);
@@ -108,7 +100,7 @@ describe('a file of DNS records', () => {
 
   test('that never was good leaves none, and is taken as soon as it is', async () => {
     const other = join(folder, 'other.json');
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     const keptPath = join(folder, 'kept.json');
     const file = await RecordFile.open({ path: other, keptPath, log });
     assert.deepEqual(file.records, []);
@@ -120,7 +112,7 @@ describe('a file of DNS records', () => {
 
   test('whose records cannot be kept is used all the same, with a warning', async () => {
     await writeFile(path, ONE);
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     const file = await RecordFile.open({ path, keptPath: join(folder, 'no', 'kept.json'), log });
     assert.deepEqual(file.records, [A_EXAMPLE]);
     assert.match(lines.join(), /^warn DNS records not kept for the next start /);
@@ -131,7 +123,7 @@ describe('a file of DNS records', () => {
       path,
       '[{"name":"a.example","type":"A","value":"100.64.0.9"},{"name":"m.example","type":"MX","value":"10 a.example"}]',
     );
-    const { log, lines } = recorder();
+    const { log, lines } = complaints();
     assert.deepEqual((await openFile(log)).records, [A_EXAMPLE]);
     assert.match(lines.join(), /^warn DNS record left out .*record 2: .*not \\"MX\\"/);
   });

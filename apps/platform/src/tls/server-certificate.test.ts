@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Logger, silentLogger } from '@malla/base/logger';
+import { silentLogger } from '@malla/base/logger';
+import { complaints } from '@malla/testkit/recorded-log';
 import { testCertificate } from '../testing/certificates.ts';
 import { certificatePin } from './pin.ts';
 import { createSelfSigned } from './self-signed.ts';
@@ -53,11 +54,7 @@ describe('a certificate from files', () => {
   test('is told of when clients may refuse it: at the start, when it changes, and once a day', async () => {
     const hour = 3_600_000;
     const end = Date.UTC(2026, 3, 1);
-    const lines: string[] = [];
-    const at = (level: string) => (fields: object, message: string) => {
-      lines.push(`${level} ${message}: ${String(Reflect.get(fields, 'detail'))}`);
-    };
-    const log: Logger = { ...silentLogger, warn: at('warn'), error: at('error') };
+    const { log, lines } = complaints();
     let now = end - 15 * 24 * hour;
     await write(testCertificate({ host: 'a.test', from: 0, to: end }));
     const certificate = await open(files, { log, wallClock: () => now });
@@ -70,15 +67,15 @@ describe('a certificate from files', () => {
     assert.equal(warned.length, 14);
     assert.match(
       warned[0] ?? '',
-      /^warn certificate that clients may refuse: it expires in 13 days/,
+      /^warn certificate that clients may refuse .*it expires in 13 days/,
     );
-    assert.match(lines.at(-1) ?? '', /^error certificate that clients may refuse: it has expired/);
+    assert.match(lines.at(-1) ?? '', /^error certificate that clients may refuse .*it has expired/);
     const count = lines.length;
     await write(testCertificate({ host: 'b.test', from: 0, to: end + 90 * 24 * hour }));
     assert.equal(await certificate.refresh(), true);
-    assert.deepEqual(lines.slice(count), [
-      'warn certificate that clients may refuse: it is not for a.test, but for DNS:b.test',
-    ]);
+    const [said = '', ...others] = lines.slice(count);
+    assert.match(said, /^warn .*it is not for a\.test, but for DNS:b\.test/);
+    assert.deepEqual(others, []);
   });
 
   test('of our own making is in no doubt', async () => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Config, LoadedConfig } from '../config.ts';
-import { loadConfig } from '../load.ts';
-import { formatNote, formatProblem } from '../report.ts';
+import { configOf, notesOf, problemsOf } from '../../testing/configuration.ts';
+import type { Config } from '../config.ts';
 import { describeRemoval, removedKey, REMOVED_NAMES } from './removed.ts';
 
 const MESSAGES: Readonly<Record<string, string>> = {
@@ -45,33 +44,9 @@ const MESSAGES: Readonly<Record<string, string>> = {
   db_ssl: 'deprecated: use database.postgres.ssl',
 };
 
-function load(lines: string): ReturnType<typeof loadConfig> {
-  return loadConfig({
-    path: 'c.yaml',
-    env: {},
-    cwd: '/',
-    readFile: () => `policy.default: same-user\nserver_url: https://vpn.example.org\n${lines}`,
-  });
-}
-
-function loaded(lines: string): LoadedConfig {
-  const result = load(lines);
-  assert.ok(result.ok, result.ok ? '' : result.error.map(formatProblem).join('\n'));
-  return result.value;
-}
-
-function configOf(lines: string): Config {
-  return loaded(lines).config;
-}
-
-/** What is said of lines that load, without the place. */
-function notesOf(lines: string): string[] {
-  return loaded(lines).warnings.map((note) => formatNote(note).replace(/^c\.yaml(?::\d+)?: /, ''));
-}
-
-function problemsOf(lines: string): string {
-  const result = load(lines);
-  return result.ok ? '' : result.error.map(formatProblem).join('\n');
+/** Everything wrong with a file, in lines. */
+function problemsIn(lines: string): string {
+  return problemsOf(lines).join('\n');
 }
 
 describe('removed key', () => {
@@ -121,9 +96,9 @@ describe('removed key', () => {
   });
 
   test('a value that was good for the old name is judged like one for the new', () => {
-    assert.match(problemsOf('db_type: postgres\n'), /c\.yaml:3: database\.type: .*not built yet/);
+    assert.match(problemsIn('db_type: postgres\n'), /^database\.type: .*not built yet/);
     assert.match(
-      problemsOf('dns_config: {base_domain: example.org}\n'),
+      problemsIn('dns_config: {base_domain: example.org}\n'),
       /dns\.base_domain: .*holds/,
     );
   });
@@ -170,11 +145,11 @@ describe('removed key', () => {
   });
 
   test('one that would change what the server does is refused', () => {
-    assert.match(problemsOf('dns.use_username_in_magic_dns: true\n'), /names of nodes never hold/);
-    assert.match(problemsOf('tls_client_auth_mode: enforced\n'), /never asked for/);
+    assert.match(problemsIn('dns.use_username_in_magic_dns: true\n'), /names of nodes never hold/);
+    assert.match(problemsIn('tls_client_auth_mode: enforced\n'), /never asked for/);
     const oidc =
       'oidc: {issuer: "https://a.example", client_id: a, client_secret: b, expiry: 5d}\n';
-    assert.match(problemsOf(oidc), /oidc\.expiry: no longer a key: use node\.expiry/);
+    assert.match(problemsIn(oidc), /oidc\.expiry: no longer a key: use node\.expiry/);
   });
 });
 
