@@ -3,7 +3,7 @@
  * what whoever connects is shown. Tests build on each other, in order.
  */
 import assert from 'node:assert/strict';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { makeCertificate } from './certificate.ts';
@@ -23,6 +23,9 @@ const NETWORK = {
 };
 /** Longer than an SSH session takes, shorter than a test may wait for. */
 const PERIOD = '1m';
+/** What newer clients say of a user who does not exist, too. */
+const NOT_PERMITTED_AS_GHOST = 'tailnet policy does not permit you to SSH as user "ghost"';
+const GUIDE = new URL('../../docs/guide/ssh.md', import.meta.url);
 const NOT_PERMITTED = /tailnet policy does not permit you to SSH/;
 
 interface SshRule {
@@ -128,6 +131,23 @@ for (const version of ['1.102', '1.80'] as const) {
       // No root where nobody but non-root may, and no Bob where Ann may.
       await refused(laptop, 'root');
       await refused(stranger, 'worker');
+    });
+
+    test('a user whom the destination does not have is refused, in words that the guide explains', async () => {
+      const [code, printed] = await session(laptop, 'ghost');
+      assert.equal(code, 255, printed);
+      const told = version === '1.80' ? 'failed to look up ghost' : NOT_PERMITTED_AS_GHOST;
+      assert.ok(printed.includes(told), printed);
+      const asked = ['policy', 'explain', 'laptop', 'cellar', '--ssh', 'ghost'];
+      assert.match(
+        await server.say(...asked),
+        /^laptop may open an SSH session on cellar as ghost/,
+      );
+      assert.match(cellar.logTail(), /error calling getent for user "ghost"/);
+      const guide = readFileSync(GUIDE, 'utf8');
+      for (const words of [told, 'error calling getent for user "ghost"']) {
+        assert.ok(guide.includes(words.replaceAll('ghost', 'NAME')), words);
+      }
     });
 
     test('tailscale ssh knows the host key of the peer', async () => {
