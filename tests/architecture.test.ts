@@ -102,6 +102,23 @@ describe('the table of who may import whom', () => {
   });
 });
 
+describe('imports between modules', () => {
+  test('have no circle, those of types included', () => {
+    const targets = new Map(modules.map((path) => [path, modulesImportedBy(path)]));
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (path: string, above: readonly string[]): void => {
+      const start = above.indexOf(path);
+      if (start !== -1) circles.push([...above.slice(start), path].join(' -> '));
+      if (start !== -1 || done.has(path)) return;
+      for (const target of targets.get(path) ?? []) visit(target, [...above, path]);
+      done.add(path);
+    };
+    for (const path of modules) visit(path, []);
+    assert.deepEqual(circles, []);
+  });
+});
+
 describe('every module', () => {
   test('opens with a docstring, unless it is a test', () => {
     const without = modules.filter(
@@ -153,6 +170,16 @@ function isForTests(module: string): boolean {
 
 function importsOf(module: string): string[] {
   return [...read(module).matchAll(IMPORTED)].map(([, target = '']) => target);
+}
+
+/** Of the repository's own modules. */
+function modulesImportedBy(module: string): string[] {
+  return importsOf(module).flatMap((target) => {
+    const [, name = '', rest = ''] = /^@malla\/([^/]+)\/(.+)$/.exec(target) ?? [];
+    const workspace = workspaces.find((path) => nameOf(path) === name);
+    if (workspace !== undefined) return [`${workspace}/src/${rest}.ts`];
+    return target.startsWith('.') ? [relative(ROOT, resolve(ROOT, module, '..', target))] : [];
+  });
 }
 
 function manifestOf(workspace: string): {

@@ -2,7 +2,7 @@
 import { messageOf } from '@malla/base/error';
 import { listenMetrics as listen } from '@malla/platform/metrics-listener';
 import type { Registry } from 'prom-client';
-import type { ListenAddress } from './config/config.ts';
+import type { ListenAddress } from './config/address.ts';
 import type { MetricsSources } from './metrics-registry.ts';
 
 export interface MetricsListener {

@@ -11,10 +11,12 @@ import { DERP_VERSION, KEEPALIVE_JITTER_MS, KEEPALIVE_MS } from '@malla/wire/der
 import { encodeServerInfo, encodeServerKey } from '@malla/wire/derp/handshake';
 import { encodeKeepAlive } from '@malla/wire/derp/notice';
 import { FrameSplitter } from '@malla/wire/derp/splitter';
+import type { ClientConnection } from './client.ts';
 import type { CloseReason } from './counters.ts';
 import { Outbox } from './forward/outbox.ts';
 import { admitGreeted, type Greeted, MAX_GREETING_BYTES, readGreeting } from './greeting.ts';
-import type { Hub, Source } from './hub.ts';
+import type { Hub } from './hub.ts';
+import type { Source } from './source.ts';
 import type { Link } from '@malla/platform/link/link';
 import { bodyLimit, Session } from './session.ts';
 
@@ -41,7 +43,7 @@ type State =
   | { readonly kind: 'open'; readonly session: Session }
   | { readonly kind: 'closed' };
 
-export class Connection {
+export class Connection implements ClientConnection {
   readonly source: Source;
   readonly #hub: Hub;
   readonly #link: Link;

@@ -8,7 +8,8 @@ import { fail, ok, type Result } from '@malla/base/result';
 import { formatKey } from '@malla/keys/key';
 import { FRAME_HEADER_BYTES, FrameType } from '@malla/wire/derp/frame';
 import { type ClientInfo, decodeClientInfo, type HandshakeFault } from '@malla/wire/derp/handshake';
-import type { Hub, Source } from './hub.ts';
+import type { Hub } from './hub.ts';
+import type { Source } from './source.ts';
 
 export interface Greeted {
   /** 32 raw bytes, proven. */

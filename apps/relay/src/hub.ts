@@ -3,25 +3,12 @@ import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { NodePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
-import type { Lease } from '@malla/platform/budget/budget';
 import type { Clock } from '@malla/platform/clock';
-import type { Connection } from './connection.ts';
+import type { ClientConnection, ClientSession, Presence } from './client.ts';
 import type { Counters } from './counters.ts';
 import type { BufferPool } from './forward/buffer-pool.ts';
 import type { Rate } from './forward/token-bucket.ts';
 import type { Forwarder } from './mesh/remotes.ts';
-import type { Presence } from './presence.ts';
-import type { Session } from './session.ts';
-
-/** Where a client connects from. */
-export interface Source {
-  readonly address: string;
-  readonly port: number;
-  /** Whether it would rather be on another node of the region (`Ideal-Node`). */
-  readonly notIdeal?: boolean;
-  /** Its connection's, where somebody counts them. */
-  readonly lease?: Lease | undefined;
-}
 
 /**
  * Whether a client that holds this node key may be served. A rejection counts as no; the answer is
@@ -44,17 +31,17 @@ export interface Hub {
   /** 32 bytes that the servers of a region share; undefined: there are no others. */
   readonly meshKey: Uint8Array | undefined;
   /** Makes a client known. Called before the client is answered, so that nothing sent to it is lost. */
-  join(connection: Connection, key: Uint8Array): Presence;
+  join(connection: ClientConnection, key: Uint8Array): Presence;
   /** The client has been answered. */
-  opened(session: Session): void;
+  opened(session: ClientSession): void;
   /** The connection is over; `session` where it had been admitted. */
-  leave(connection: Connection, session: Session | undefined): void;
+  leave(connection: ClientConnection, session: ClientSession | undefined): void;
   /** The holder of the 32-byte key at `at`. */
   find(bytes: Uint8Array, at: number): Presence | undefined;
   /** The holder of a 32-byte key at another server of the region. */
   findRemote(key: Uint8Array): Forwarder | undefined;
-  /** Has {@link Connection.flush} called at the end of this turn of the event loop. */
-  flushSoon(connection: Connection): void;
+  /** Has {@link ClientConnection.flush} called at the end of this turn of the event loop. */
+  flushSoon(connection: ClientConnection): void;
   /** Whether packets are gathered until the end of a turn; otherwise they are written at once. */
   readonly isBusy: boolean;
   /** Number of the current turn. */
@@ -62,7 +49,7 @@ export interface Hub {
   /** Has the callback called at the end of this turn. */
   onNextTurn(callback: () => void): void;
   /** Tells a mesh peer of all clients, now and from now on. */
-  watch(session: Session): void;
+  watch(session: ClientSession): void;
   /** Disconnects the holder of the 32-byte key at `at`. */
   closePeer(bytes: Uint8Array, at: number): void;
 }

@@ -27,12 +27,13 @@ import { type CloseReason, type Counters, newCounters } from './counters.ts';
 import { BufferPool } from './forward/buffer-pool.ts';
 import { block, GATHER_MS, Pacer } from './forward/pacer.ts';
 import type { Rate } from './forward/token-bucket.ts';
-import type { Admit, Hub, Source } from './hub.ts';
+import type { Admit, Hub } from './hub.ts';
+import type { Source } from './source.ts';
 import type { Link } from '@malla/platform/link/link';
 import { MeshWatchers } from './mesh/watchers.ts';
 import { type Forwarder, Remotes } from './mesh/remotes.ts';
-import { type Presence, PresenceTable } from './presence.ts';
-import type { Session } from './session.ts';
+import { PresenceTable } from './presence.ts';
+import type { ClientConnection, ClientSession, Presence } from './client.ts';
 
 export interface RelayOptions {
   readonly key: X25519Private;
@@ -74,11 +75,11 @@ export class RelayServer implements Hub {
   /** Clients of the region's other servers; {@link MeshClient}s fill it. */
   readonly remotes: Remotes = new Remotes();
   readonly #maxConnections: number;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<ClientConnection>();
   readonly #presences = new PresenceTable();
   readonly #watchers = new MeshWatchers();
   readonly #pacer: Pacer;
-  #dirty: Connection[] = [];
+  #dirty: ClientConnection[] = [];
   #nextTurn: (() => void)[] = [];
   #turnScheduled = false;
   #turn = 0;
@@ -172,21 +173,21 @@ export class RelayServer implements Hub {
     cancel();
   }
 
-  join(connection: Connection, key: Uint8Array): Presence {
+  join(connection: ClientConnection, key: Uint8Array): Presence {
     const presence = this.#presences.add(key, connection);
     if (presence.connections.length > 1) this.counters.duplicateClients++;
     return presence;
   }
 
   /** The client has been answered. */
-  opened(session: Session): void {
+  opened(session: ClientSession): void {
     this.counters.clients++;
     if (session.isMeshPeer) this.counters.meshPeers++;
     if (session.presence.connections.length === 1) this.#watchers.present(session);
     if (this.#health !== '') session.connection.notify(encodeHealth(this.#health));
   }
 
-  leave(connection: Connection, session: Session | undefined): void {
+  leave(connection: ClientConnection, session: ClientSession | undefined): void {
     this.#connections.delete(connection);
     this.counters.connections--;
     if (session !== undefined) this.#leaveClients(connection, session);
@@ -201,7 +202,7 @@ export class RelayServer implements Hub {
     return this.remotes.find(key);
   }
 
-  flushSoon(connection: Connection): void {
+  flushSoon(connection: ClientConnection): void {
     this.#dirty.push(connection);
     this.#scheduleTurn();
   }
@@ -211,7 +212,7 @@ export class RelayServer implements Hub {
     this.#scheduleTurn();
   }
 
-  watch(session: Session): void {
+  watch(session: ClientSession): void {
     this.#watchers.add(session, this.#presences.all());
   }
 
@@ -220,7 +221,7 @@ export class RelayServer implements Hub {
     for (const connection of presence?.connections.slice() ?? []) connection.close('by-mesh-peer');
   }
 
-  #leaveClients(connection: Connection, session: Session): void {
+  #leaveClients(connection: ClientConnection, session: ClientSession): void {
     const { presence } = session;
     this.counters.clients--;
     if (session.isMeshPeer) this.counters.meshPeers--;

@@ -24,10 +24,9 @@ import {
   MAX_PING_BYTES,
 } from '@malla/wire/derp/notice';
 import { looksLikeDisco, MAX_PACKET_BODY_BYTES } from '@malla/wire/derp/packet';
-import type { Connection } from './connection.ts';
+import type { ClientConnection, ClientSession, Presence } from './client.ts';
 import { type Rate, TokenBucket } from './forward/token-bucket.ts';
 import type { Hub } from './hub.ts';
-import type { Presence } from './presence.ts';
 
 /** How often a client is told that a peer is not here. */
 const NOT_HERE_RATE: Rate = { perSecond: 1, burst: 3 };
@@ -66,8 +65,8 @@ export function bodyLimit(type: number): number | undefined {
   }
 }
 
-export class Session {
-  readonly connection: Connection;
+export class Session implements ClientSession {
+  readonly connection: ClientConnection;
   readonly presence: Presence;
   /** Whether it is a server of the region that proved to hold the mesh key. */
   readonly isMeshPeer: boolean;
@@ -90,7 +89,7 @@ export class Session {
   #pongWaits = false;
   #closed = false;
 
-  constructor(hub: Hub, connection: Connection, presence: Presence, info: ClientInfo) {
+  constructor(hub: Hub, connection: ClientConnection, presence: Presence, info: ClientInfo) {
     this.#hub = hub;
     this.connection = connection;
     this.presence = presence;

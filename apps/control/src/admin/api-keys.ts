@@ -6,7 +6,7 @@ import {
   expireApiKey,
 } from '../core/api-keys.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
 import { apiKeyView } from './views.ts';
 

@@ -11,7 +11,8 @@ import { authenticate } from './authenticate.ts';
 import type { AdminDeps } from './deps.ts';
 import { documentation } from './documentation.ts';
 import { EventStreams } from './event-stream.ts';
-import { allHandlers, type Caller } from './handlers.ts';
+import type { Caller } from './handler.ts';
+import { allHandlers } from './handlers.ts';
 import { readInput } from './input.ts';
 import { answerProblem } from './problem.ts';
 

@@ -2,7 +2,7 @@
 import type { Node } from '@malla/netmap/node';
 import { pastedAuthId } from '../machine/auth-id.ts';
 import type { AdminDeps } from './deps.ts';
-import type { Caller, HandlersOf } from './handlers.ts';
+import type { Caller, HandlersOf } from './handler.ts';
 import { nodeView } from './views.ts';
 
 export function authHandlers(

@@ -3,7 +3,7 @@ import { MallaError } from '@malla/base/error';
 import { parseRoutes } from '../core/routes.ts';
 import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { decodeHttpResponse } from './http-response.ts';
 import { idOf } from './input.ts';
 import { timeView, userView } from './views.ts';

@@ -3,7 +3,7 @@ import type * as api from '@malla/api/dns-schemas';
 import { addDnsRecord, removeDnsRecords } from '../core/dns-records.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
 import { timeView } from './views.ts';
 

@@ -1,7 +1,7 @@
 /** REST handler: health. */
 import { MallaError, messageOf } from '@malla/base/error';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 
 export function healthHandlers({ store, policy }: AdminDeps): HandlersOf<'health'> {
   return {

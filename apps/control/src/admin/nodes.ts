@@ -15,7 +15,7 @@ import { meantUser } from '../core/users.ts';
 import { pastedAuthId } from '../machine/auth-id.ts';
 import type { AdminDeps } from './deps.ts';
 import { logRegistered } from './auth.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { idOf, isZeroTime, timeOf } from './input.ts';
 import { auditEntryView, nodeView, timeView } from './views.ts';
 

@@ -5,7 +5,7 @@ import { MallaError } from '@malla/base/error';
 import { PolicyQuestions } from '../policy/questions.ts';
 import { checkView, policyView, problemView, setView, versionView } from '../policy/views.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
 
 export function policyHandlers({

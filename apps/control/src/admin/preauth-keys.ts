@@ -10,7 +10,7 @@ import {
 import type { State } from '../core/state.ts';
 import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { idOf, timeOf } from './input.ts';
 import { preAuthKeyView } from './views.ts';
 

@@ -2,7 +2,7 @@
 import type { User } from '@malla/netmap/user';
 import { createUser, destroyUser, renameUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
 import { userView } from './views.ts';
 

@@ -6,7 +6,14 @@ import { isIP, isIPv6 } from 'node:net';
 import { parseAddress } from '@malla/ip/address';
 import { contains, parsePrefixMasked, type Prefix } from '@malla/ip/prefix';
 import { CGNAT, DOCUMENTATION } from '@malla/ip/special';
-import type { ListenAddress } from './config.ts';
+
+/** Where to listen. */
+export interface ListenAddress {
+  /** Name or IP literal without brackets; absent: all addresses of both families. */
+  readonly host: string | undefined;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
 
 const PORT_NAMES: Readonly<Record<string, number>> = { http: 80, https: 443 };
 

@@ -5,6 +5,7 @@ import { formatPrefix } from '@malla/ip/prefix';
 import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
 import {
   formatListenAddress,
+  type ListenAddress,
   hostOf,
   isLoopback,
   isOfExamples,
@@ -12,7 +13,7 @@ import {
   isUnspecified,
   isWildcard,
 } from './address.ts';
-import type { ListenAddress, ListenConfig } from './config.ts';
+import type { ListenConfig } from './config.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
 

@@ -6,15 +6,9 @@
 import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
 
 import type { DnsRecord } from '@malla/netmap/dns-record';
+import type { ListenAddress } from './address.ts';
+import type { LogLevel } from './log-level.ts';
 import type { KeyName } from './keys/table.ts';
-
-/** Where to listen. */
-export interface ListenAddress {
-  /** Name or IP literal without brackets; absent: all addresses of both families. */
-  readonly host: string | undefined;
-  /** 0 lets the system choose. */
-  readonly port: number;
-}
 
 export interface ListenConfig {
   /** Control, and the embedded relay unless that has a listener of its own. */
@@ -100,8 +94,6 @@ export interface DnsConfig {
 /** Who sees whom while no policy is set. */
 export const PolicyDefault = { sameUser: 'same-user', allowAll: 'allow-all' } as const;
 export type PolicyDefault = (typeof PolicyDefault)[keyof typeof PolicyDefault];
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 export interface Config {
   /** Scheme, host and port as clients reach the server; no slash at the end. */

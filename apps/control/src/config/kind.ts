@@ -9,8 +9,8 @@ import { fail, ok, type Result } from '@malla/base/result';
 import { parseAddress } from '@malla/ip/address';
 import { parsePrefixMasked, type Prefix, singlePrefix } from '@malla/ip/prefix';
 import { MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
-import { isDnsName, parseListenAddress } from './address.ts';
-import type { ListenAddress, LogLevel } from './config.ts';
+import { isDnsName, type ListenAddress, parseListenAddress } from './address.ts';
+import type { LogLevel } from './log-level.ts';
 import { show, type Given } from './given.ts';
 
 export interface Kind<T> {

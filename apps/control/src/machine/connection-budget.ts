@@ -5,9 +5,10 @@
 import type { MachinePublic } from '@malla/keys/key';
 import type { Lease } from '@malla/platform/budget/budget';
 import type { Budgets } from '../budgets.ts';
-import { MAX_BODY_BYTES } from './inner-http.ts';
 import type { Pace } from './pace.ts';
 
+/** Largest request body, bytes: an answer that we have asked for. Others have a few KiB. */
+export const MAX_BODY_BYTES = 1 << 20;
 /** A register or map request: real ones have 2 KiB, those of a router with a thousand routes 50. */
 const MAX_REPORT_BYTES = { node: 128 << 10, stranger: 64 << 10 } as const;
 /** Anything else has some hundred bytes. */

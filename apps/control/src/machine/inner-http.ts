@@ -9,9 +9,6 @@ import type { Aead } from '@malla/noise/aead';
 import type { RecordKeys } from '@malla/noise/handshake';
 import type { ConnectionBudget } from './connection-budget.ts';
 
-/** Largest request body, bytes: an answer that we have asked for. Others have a few KiB. */
-export const MAX_BODY_BYTES = 1 << 20;
-
 /** A streamed answer. No method throws; after the end they do nothing. */
 export interface AnswerStream {
   /** Takes all the bytes; false asks to wait for `onWritable`. */

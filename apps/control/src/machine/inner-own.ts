@@ -2,6 +2,7 @@
  * HTTP inside Noise on our own engine (@malla/http2): no stream wrappers, one copy from a message to
  * the bytes that are sealed, and a few KiB for a connection that idles under its map stream.
  */
+import { MAX_BODY_BYTES } from './connection-budget.ts';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { utf8 } from '@malla/base/bytes';
@@ -15,7 +16,6 @@ import {
   type Exchange,
   type InnerHttp,
   type InnerHttpOptions,
-  MAX_BODY_BYTES,
 } from './inner-http.ts';
 import { PacedInput } from './paced-input.ts';
 

@@ -20,14 +20,9 @@ import type { ChangeListener, Ledger } from '../ledger.ts';
 import { MAX_POLICY_VERSIONS, type PolicyHead, type Store } from '../store/store.ts';
 import { WatchedFile } from '@malla/platform/watched-file';
 import type { Members } from './engine-for.ts';
-import {
-  judge,
-  MAX_POLICY_LENGTH,
-  readPolicy,
-  type Refusal,
-  refusalError,
-  unreadable,
-} from './judge.ts';
+import { judge, MAX_POLICY_LENGTH, readPolicy, type Refusal, unreadable } from './judge.ts';
+import type { InForce, Refused, Unset } from './in-force.ts';
+import { refusalError } from './refusal-error.ts';
 import { nameIn } from './members.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 
@@ -47,26 +42,6 @@ export interface PolicyDeps {
   /** Unix ms. */
   readonly now: () => number;
   readonly log: Logger;
-}
-
-/** A version and what it means. */
-export interface InForce {
-  readonly version: PolicyVersion;
-  readonly policy: Policy;
-}
-
-/** The version with which somebody went back to no policy. */
-export interface Unset {
-  readonly version: PolicyVersion;
-  readonly policy: undefined;
-}
-
-/** The newest text of the policy where it was refused. */
-export interface Refused extends Refusal {
-  /** Where it stands: the path of the file, or the number of a stored version. */
-  readonly where: string;
-  /** Unix ms. */
-  readonly since: number;
 }
 
 /** After which a file is read again, ms, whose tests failed (they may pass when users were made), or that could not be kept. */

@@ -3,7 +3,6 @@
  * pass in the tailnet as it is now.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { MallaError } from '@malla/base/error';
 import { fail, type Result } from '@malla/base/result';
 import { parsePolicy } from '@malla/policy/document/parse';
 import { formatProblems, type Problem } from '@malla/policy/document/problem';
@@ -13,7 +12,6 @@ import type { NodeName } from '@malla/policy/explain/ends';
 import { policyTestSteps } from '@malla/policy/explain/tests';
 import type { Policy } from '@malla/policy/policy';
 import { engineFor, type Members } from './engine-for.ts';
-import { problemView } from './views.ts';
 
 /** Longest text of a policy, characters; a file may have as many bytes. */
 export const MAX_POLICY_LENGTH = 1 << 20;
@@ -52,13 +50,6 @@ export function readPolicy(text: string): Result<Policy, Refusal> {
   const parsed = parsePolicy(text);
   if (parsed.ok) return parsed;
   return invalid(parseTree(text).ok ? 'content' : 'syntax', parsed.error);
-}
-
-/** The refusal as what a caller of the API gets. */
-export function refusalError({ reason, text, problems }: Refusal): MallaError {
-  return new MallaError('policy.invalid', text, {
-    details: { reason, problems: problems.map(problemView) },
-  });
 }
 
 /** A file that cannot be read has no places. */

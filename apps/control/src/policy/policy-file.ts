@@ -2,7 +2,8 @@
 import type { PolicyProblem } from '@malla/api/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import { WatchedFile } from '@malla/platform/watched-file';
-import { MAX_POLICY_LENGTH, readPolicy, refusalError } from './judge.ts';
+import { MAX_POLICY_LENGTH, readPolicy } from './judge.ts';
+import { refusalError } from './refusal-error.ts';
 import { problemView } from './views.ts';
 
 /**

@@ -23,7 +23,8 @@ import type { PolicyHolder } from './holder.ts';
 import { nameIn } from './members.ts';
 import { type NamedTailnet, readTopology, type Topology } from './topology.ts';
 import { engineFor, type Members } from './engine-for.ts';
-import { judge, readPolicy, refusalError, testPolicy } from './judge.ts';
+import { judge, readPolicy, testPolicy } from './judge.ts';
+import { refusalError } from './refusal-error.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import { withoutPolicy, type WithoutPolicy } from './without-policy.ts';
 

@@ -6,10 +6,14 @@ import type { Problem } from '@malla/policy/document/problem';
 import type { Policy } from '@malla/policy/policy';
 import type { PolicyVersion as Version } from '../core/change.ts';
 import type { PolicyHead } from '../store/store.ts';
-import type { InForce, PolicyHolder, Unset } from './holder.ts';
+import type { InForce, Unset } from './in-force.ts';
 
 /** What is in force. Throws MallaError `policy.not-found`. */
-export function policyView({ inForce }: Pick<PolicyHolder, 'inForce'>): AnswerOf<'getPolicy'> {
+export function policyView({
+  inForce,
+}: {
+  readonly inForce: InForce | undefined;
+}): AnswerOf<'getPolicy'> {
   if (inForce === undefined) {
     throw new MallaError('policy.not-found', 'acl policy not found: none is set');
   }

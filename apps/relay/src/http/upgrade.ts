@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import { utf8 } from '@malla/base/bytes';
 import { DERP_VERSION } from '@malla/wire/derp/frame';
 import type { WebSocketServer } from 'ws';
-import type { Source } from '../hub.ts';
+import type { Source } from '../source.ts';
 import type { Lease } from '@malla/platform/budget/budget';
 import { StreamLink } from '@malla/platform/link/stream-link';
 import { WebSocketLink } from '@malla/platform/link/websocket-link';

@@ -5,14 +5,13 @@
  */
 import { addressBytes, parseAddress } from '@malla/ip/address';
 import { encodePeerPresent, PresentFlag } from '@malla/wire/derp/notice';
-import type { Presence } from '../presence.ts';
-import type { Session } from '../session.ts';
+import type { ClientSession, Presence } from '../client.ts';
 
 export class MeshWatchers {
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<ClientSession>();
 
   /** Tells a mesh peer of everybody who is here, and from now on of who comes and leaves. */
-  add(watcher: Session, presences: Iterable<Presence>): void {
+  add(watcher: ClientSession, presences: Iterable<Presence>): void {
     if (this.#sessions.has(watcher)) return;
     this.#sessions.add(watcher);
     // Those who have left by the time it is their turn are left out.
@@ -22,12 +21,12 @@ export class MeshWatchers {
     watcher.connection.notifyAll(frames);
   }
 
-  remove(watcher: Session): void {
+  remove(watcher: ClientSession): void {
     this.#sessions.delete(watcher);
   }
 
   /** A client has come. */
-  present(session: Session): void {
+  present(session: ClientSession): void {
     if (this.#sessions.size > 0) this.gone(presentFrame(session));
   }
 
@@ -37,7 +36,7 @@ export class MeshWatchers {
   }
 }
 
-function presentFrame({ connection, presence, isMeshPeer, isProber }: Session): Uint8Array {
+function presentFrame({ connection, presence, isMeshPeer, isProber }: ClientSession): Uint8Array {
   const { source } = connection;
   const flags =
     (isMeshPeer ? PresentFlag.meshPeer : isProber ? PresentFlag.prober : PresentFlag.regular) |

@@ -5,20 +5,11 @@
  *
  * Source: Tailscale's documentation, device posture §Posture conditions.
  */
-import { contains, type Prefix } from '@malla/ip/prefix';
-import { CGNAT, TAILNET_ULA } from '@malla/ip/special';
-import { EXIT_ROUTES } from '@malla/ip/special';
+import type { Prefix } from '@malla/ip/prefix';
+import { CGNAT, EXIT_ROUTES, TAILNET_ULA } from '@malla/ip/special';
 import type { Alias, Policy } from '../policy.ts';
 import { without } from './internet.ts';
-import type { Population } from './population.ts';
-import {
-  aliasText,
-  isAutogroup,
-  prefixesOf,
-  type Selector,
-  type SelectorSpec,
-} from './selector.ts';
-import { isTailnetAddress, prefixText } from './sources.ts';
+import { aliasText, isAutogroup, prefixesOf, type SelectorSpec } from './selector.ts';
 
 /** The specification of what an alias means behind routers; undefined if it means only devices. */
 export function behindSpec(alias: Alias, policy: Policy): SelectorSpec | undefined {
@@ -27,25 +18,8 @@ export function behindSpec(alias: Alias, policy: Policy): SelectorSpec | undefin
   return { text, alias, postures: [], via: [], behind: true };
 }
 
-/** The prefixes of an alias without the tailnet's own ranges; for `*` see {@link behindTexts}. */
+/** The prefixes of an alias without the tailnet's own ranges; for `*` see rule-sources.ts. */
 export function prefixesBehind(alias: Alias, policy: Policy): readonly Prefix[] {
   const whole = isAutogroup(alias, 'danger-all') ? EXIT_ROUTES : prefixesOf(alias, policy);
   return whole.flatMap((prefix) => without(prefix, [CGNAT, TAILNET_ULA]));
-}
-
-/**
- * The sources under such a selector: for `*` the subnets that are served. A prefix in which a device has
- * its address counts for none: the device could have another posture.
- */
-export function behindTexts(
-  { alias, prefixes }: Selector,
-  population: Population,
-): readonly string[] {
-  if (alias.kind === 'any') return population.routes();
-  const taken = [...population.nodes()].flatMap(({ addresses }) =>
-    addresses.filter((address) => !isTailnetAddress(address)),
-  );
-  return prefixes
-    .filter((prefix) => !taken.some((address) => contains(prefix, address)))
-    .map(prefixText);
 }

@@ -2,7 +2,7 @@
  * Who the sources of each rule are, as texts of a packet filter, kept until a change of a node or of the
  * policy makes them say something else.
  */
-import { behindTexts } from './behind.ts';
+import { contains } from '@malla/ip/prefix';
 import { eachBit, hasBit } from './bits.ts';
 import type { FilterName } from './contract.ts';
 import type { CompiledRule, Plan } from './plan.ts';
@@ -212,4 +212,18 @@ function holds(addresses: readonly SourceAddress[], { family, value }: SourceAdd
 /** The addresses of a node that are not in the tailnet's ranges. */
 export function outsideAddresses(record: NodeRecord | undefined): readonly SourceAddress[] {
   return record?.addresses.filter((address) => !isTailnetAddress(address)) ?? [];
+}
+
+/**
+ * The sources under a selector that means what is behind routers: for `*` the subnets that are served. A prefix in which a device has
+ * its address counts for none: the device could have another posture.
+ */
+function behindTexts({ alias, prefixes }: Selector, population: Population): readonly string[] {
+  if (alias.kind === 'any') return population.routes();
+  const taken = [...population.nodes()].flatMap(({ addresses }) =>
+    addresses.filter((address) => !isTailnetAddress(address)),
+  );
+  return prefixes
+    .filter((prefix) => !taken.some((address) => contains(prefix, address)))
+    .map(prefixText);
 }
