@@ -185,6 +185,8 @@ class Preflight implements Findings {
   }
 
   #problem(key: KeyName, message: string): void {
+    // A certificate and its key lie behind the same closed folder.
+    if (this.problems.some((problem) => problem.key === key && problem.message === message)) return;
     this.problems.push({ ...this.#loaded.placeOf(key), key, message });
   }
 

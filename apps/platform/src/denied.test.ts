@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,4 +121,19 @@ describe('what will be denied to another user', { skip: needsRoot }, () => {
     assert.equal(whyDeniedTo(STRANGER, file, 'read'), undefined);
     assert.notEqual(whyDeniedTo(STRANGER, file, 'write'), undefined);
   });
+
+  test(
+    'is nothing where an access list allows it',
+    { skip: needsRoot || skipWithoutAcls() },
+    () => {
+      const file = make('listed', 0o600, 'x');
+      assert.notEqual(whyDeniedTo(STRANGER, file, 'read'), undefined);
+      assert.equal(spawnSync('setfacl', ['-m', `u:${STRANGER}:r`, file]).status, 0);
+      assert.equal(whyDeniedTo(STRANGER, file, 'read'), undefined);
+    },
+  );
 });
+
+function skipWithoutAcls(): string | false {
+  return spawnSync('setfacl', ['--version']).status === 0 ? false : 'needs setfacl';
+}

@@ -3,6 +3,7 @@
  * command that mends it, in one line. It looks at the file system after something has failed, and changes
  * nothing. What it knows is owners, modes and read-only mounts; for anything else it has no explanation.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf } from '@malla/base/error';
@@ -38,14 +39,15 @@ export function whoseInstead(path: string): string | undefined {
   return explain(path, 'write', whose);
 }
 
-/**
- * The same for another user, as whom the server is going to run; judged by owners and modes alone, and only
- * where root asks, who may look everywhere.
- */
+/** The same for another user, as whom the server is going to run; for root, who may look everywhere. */
 export function whyDeniedTo(uid: number, path: string, wanted: Wanted): string | undefined {
   const groups = groupsOf(uid);
   const self = { uid, gid: groups[0] ?? uid };
-  return explain(path, wanted, sayWhy, self, (at, mode) => mayByMode(at, mode, uid, groups));
+  return explain(path, wanted, sayWhy, self, (at, mask) => {
+    const byMode = mayByMode(at, mask, uid, groups);
+    // Access lists may allow what the mode does not, as systemd's do for credentials.
+    return byMode === 'no' ? tryAs(self, at, mask) : byMode;
+  });
 }
 
 type Say = (obstacle: Obstacle, self: Self) => string;
@@ -137,6 +139,23 @@ function mayByMode(
   const { uid, gid, mode } = statSync(at);
   const shift = uid === user ? 6 : groups.includes(gid) ? 3 : 0;
   return ((mode >> shift) & mask) === mask ? 'yes' : 'no';
+}
+
+/** Asks the system, in a process of that user. */
+function tryAs({ uid, gid }: Self, at: string, mask: number): ReturnType<May> {
+  const name = userName(uid);
+  const groups =
+    name === undefined
+      ? 'process.setgroups([])'
+      : `process.initgroups(${JSON.stringify(name)}, ${gid})`;
+  const code = `${groups}; process.setgid(${gid}); process.setuid(${uid});
+    require('node:fs').accessSync(${JSON.stringify(at)}, ${mask})`;
+  const { status } = spawnSync(process.execPath, ['-e', code], {
+    cwd: '/',
+    env: {},
+    stdio: 'ignore',
+  });
+  return status === 0 ? 'yes' : 'no';
 }
 
 interface Self {
