@@ -92,6 +92,7 @@ async function tailnetOf(users: number): Promise<Tailnet> {
       commands: operatorCommands('malla'),
       budgets: createBudgets(silentLogger, () => performance.now(), 1_024),
       log: silentLogger,
+      journal: silentLogger,
     },
   );
 }

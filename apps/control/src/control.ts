@@ -16,7 +16,7 @@ import { type HttpServer, listenHttp } from '@malla/platform/http/http-server';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
-import { type Budgets, createBudgets } from './budgets.ts';
+import { createBudgets } from './budgets.ts';
 import type { BuildInfo } from './build-info.ts';
 import { hostOf } from './config/address.ts';
 import type { ListenAddress } from './config/address.ts';
@@ -24,7 +24,6 @@ import type { Config } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { RecordFile } from './dns/record-file.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
-import type { Compress } from './fanout/message.ts';
 import { clientAddress } from './listen/client-address.ts';
 import { createFront } from './listen/front.ts';
 import { ProxyAdvice } from './listen/proxy-advice.ts';
@@ -72,6 +71,8 @@ export interface Control {
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
 const LOG_LOOK_EVERY_MS = 10_000;
+/** Lines of one kind about nodes: a tailnet may join at once, and a node may log in and out without end. */
+const JOURNAL_LIMIT = { burst: 10_000, everyMs: 200 } as const;
 const TLS_LOOK_EVERY_MS = 30_000;
 const POLICY_LOOK_EVERY_MS = 1_000;
 const RECORDS_LOOK_EVERY_MS = 2_000;
@@ -93,11 +94,20 @@ export async function startControl(config: Config, deps: ControlDeps): Promise<C
 async function assemble(config: Config, deps: ControlDeps, running: Running): Promise<Control> {
   const { log } = deps;
   const limited = new LimitedLog(log, monotonic);
-  running.every(LOG_LOOK_EVERY_MS, async () => limited.look());
+  const journal = new LimitedLog(log, monotonic, JOURNAL_LIMIT);
+  running.every(LOG_LOOK_EVERY_MS, async () => {
+    limited.look();
+    journal.look();
+  });
   const store = new WatchedStore(deps.store, log, monotonic);
   const budgets = createBudgets(log, monotonic, config.registerCache.maxEntries);
   const native = loadNative(log, deps.native ?? true);
-  const world = worldOf(deps, native.compress, budgets, limited.log);
+  const world = worldOf(deps, {
+    compress: native.compress,
+    budgets,
+    log: limited.log,
+    journal: journal.log,
+  });
   const addressOf = (request: IncomingMessage): string =>
     clientAddress(request.socket.remoteAddress, request.headers, trusted);
   const trusted = config.listen.trustedProxies
@@ -300,7 +310,10 @@ class Running {
   }
 }
 
-function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets, log: Logger): World {
+function worldOf(
+  deps: ControlDeps,
+  made: Pick<World, 'compress' | 'budgets' | 'log' | 'journal'>,
+): World {
   return {
     now: deps.now ?? (() => Date.now()),
     monotonic,
@@ -309,10 +322,8 @@ function worldOf(deps: ControlDeps, compress: Compress, budgets: Budgets, log: L
       const timer = setTimeout(task, delayMs);
       return () => clearTimeout(timer);
     },
-    compress,
-    budgets,
     commands: operatorCommands(deps.call),
-    log,
+    ...made,
   };
 }
 

@@ -58,7 +58,10 @@ export interface World {
   readonly compress: Compress;
   readonly budgets: Budgets;
   readonly commands: OperatorCommands;
+  /** Of what anybody can cause not every line is written. */
   readonly log: Logger;
+  /** For what becomes of nodes, of which each line counts. */
+  readonly journal: Logger;
 }
 
 /** How often rows that may be stored late are stored, ms. */
@@ -232,6 +235,7 @@ export class Tailnet {
       now: world.now,
       after: world.after,
       log: world.log,
+      journal: world.journal,
     };
     this.#expiry = new ExpiryWatch({
       ledger: this.ledger,
@@ -245,7 +249,7 @@ export class Tailnet {
       onExpired: (nodes) => this.#endExpired(nodes),
       onGone: (nodes) => {
         for (const { id: node, name } of nodes) {
-          world.log.info({ node, name }, 'ephemeral node deleted: it was away for too long');
+          world.journal.info({ node, name }, 'ephemeral node deleted: it was away for too long');
         }
       },
     });
@@ -271,7 +275,7 @@ export class Tailnet {
     const renamed = await tailnet.ledger.execute(giveUpReservedNames);
     for (const { before, after } of renamed) {
       const fields = { node: before.id, was: before.name, name: after.name };
-      world.log.warn(fields, 'node renamed: programs mean something else by its name');
+      world.journal.warn(fields, 'node renamed: programs mean something else by its name');
     }
     return tailnet;
   }
@@ -463,7 +467,10 @@ export class Tailnet {
       )
       .then((nodes) => {
         for (const { id: node, name, approvedRoutes: routes } of nodes) {
-          this.#world.log.info({ node, name, routes }, 'routes of a node approved by the policy');
+          this.#world.journal.info(
+            { node, name, routes },
+            'routes of a node approved by the policy',
+          );
         }
       })
       .catch((error: unknown) =>

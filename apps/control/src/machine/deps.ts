@@ -32,6 +32,8 @@ export interface MachineDeps {
   /** Calls back after so many ms, unless the returned function is called first. */
   readonly after: (delayMs: number, task: () => void) => () => void;
   readonly log: Logger;
+  /** For what devices do that were let in, of which each line counts. */
+  readonly journal: Logger;
 }
 
 /** The connection that a request came on, and the HTTP that it can be pinged by. */

@@ -79,7 +79,8 @@ async function answerFor(
     // Clients send their key again with every register.
     if (node !== known) {
       const { id, name, preAuthKeyId: preAuthKey } = node;
-      deps.log.info({ node: id, name, preAuthKey }, 'node registered with an auth key');
+      const { journal: log } = deps;
+      log.info({ node: id, name, preAuthKey }, 'node registered with an auth key');
     }
     return registered(deps, node, false);
   }
@@ -98,7 +99,8 @@ async function logOut(
 ): Promise<RegisterAnswer> {
   if (node !== undefined) {
     await shorten(deps, node, expiry);
-    deps.log.info({ node: node.id }, 'node logged out');
+    const { journal: log } = deps;
+    log.info({ node: node.id }, 'node logged out');
   }
   return registered(deps, node, false);
 }

@@ -73,6 +73,7 @@ export class TestMachines {
       commands: operatorCommands('malla'),
       budgets: createBudgets(log, () => time.now, config.registerCache.maxEntries),
       log,
+      journal: log,
     };
     const tailnet = await Tailnet.load(FIRST_TAILNET, config, store, { Regions: {} }, world);
     return new TestMachines(tailnet, given);
