@@ -5,5 +5,5 @@ import { createProgram } from '@malla/cli/program';
 import { renderCliReference } from '@malla/cli/reference';
 import { silentCli } from '@malla/cli/testing/cli';
 
-const reference = renderCliReference(readTree(createProgram(silentCli)));
+const reference = renderCliReference(readTree(await createProgram(silentCli)));
 writeFileSync(new URL('../docs/reference/cli.md', import.meta.url), reference);

@@ -39,19 +39,20 @@ describe('commands that our texts show', () => {
     assert.ok(linesOf('deploy/compose.yaml').includes('malla users create vpn1'));
   });
 
-  test('would not be understood with a word or a flag that there is not, or without one that it needs', () => {
-    assert.match(problemWith('malla users lisst') ?? '', /unknown command "lisst"/);
-    assert.match(problemWith('malla nodes list --colour') ?? '', /unknown flag: --colour/);
-    assert.match(problemWith('malla nodes rename NAME') ?? '', /required flag/);
-    assert.equal(problemWith("malla policy check -f 'my policy' # or another"), undefined);
+  test('would not be understood with a word or a flag that there is not, or without one that it needs', async () => {
+    assert.match((await problemWith('malla users lisst')) ?? '', /unknown command "lisst"/);
+    assert.match((await problemWith('malla nodes list --colour')) ?? '', /unknown flag: --colour/);
+    assert.match((await problemWith('malla nodes rename NAME')) ?? '', /required flag/);
+    assert.equal(await problemWith("malla policy check -f 'my policy' # or another"), undefined);
   });
 
-  test('are understood by malla, with all that they need', () => {
-    const wrong = shown.flatMap(({ path, line }) => {
-      const problem = problemWith(line);
-      return problem === undefined ? [] : [`${path}: ${line}: ${problem}`];
-    });
-    assert.deepEqual([...new Set(wrong)], []);
+  test('are understood by malla, with all that they need', async () => {
+    const wrong = new Set<string>();
+    for (const { path, line } of shown) {
+      const problem = await problemWith(line);
+      if (problem !== undefined) wrong.add(`${path}: ${line}: ${problem}`);
+    }
+    assert.deepEqual([...wrong], []);
   });
 });
 
@@ -60,9 +61,9 @@ function linesOf(wanted: string): string[] {
 }
 
 /** What malla would say of a command line, if it is wrong. Nothing runs. */
-function problemWith(line: string): string | undefined {
+async function problemWith(line: string): Promise<string | undefined> {
   const [, ...words] = wordsOf(line);
-  const program = createProgram(silentCli);
+  const program = await createProgram(silentCli);
   const { length } = commandOf(program, words);
   // A command that is only named, such as `malla nodes tag`, needs nothing.
   if (length === words.length) return undefined;

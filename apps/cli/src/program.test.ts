@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MallaCommand } from './command.ts';
 import { flatten, readTree } from './completion/tree.ts';
-import { createProgram } from './program.ts';
+import { createProgram, GROUPS } from './program.ts';
 import { runMalla, silentCli } from './testing/cli.ts';
 
 /** headscale's commands, aliases and flags (its command line, 0.30), and below them our own. */
@@ -93,8 +94,35 @@ const COMMANDS: Readonly<
   },
 };
 
+const tree = flatten(readTree(await createProgram(silentCli)));
+
 describe('the command tree', () => {
-  const tree = flatten(readTree(createProgram(silentCli)));
+  test('has each group by the names under which it is looked for', async () => {
+    for (const { names, make } of GROUPS) {
+      const made = await make(silentCli, new MallaCommand('malla'));
+      assert.deepEqual([made.name(), ...made.aliases()], names);
+    }
+  });
+
+  test('is the same for a command of which only its group is loaded', async () => {
+    for (const { names } of GROUPS) {
+      for (const name of names) {
+        const alone = await runMalla([name, '--help']);
+        const flagged = await runMalla([
+          '--force',
+          '-c',
+          'x.yaml',
+          '--output=json',
+          name,
+          '--help',
+        ]);
+        // All are loaded for this.
+        const among = await runMalla(['help', name]);
+        assert.match(alone.stdout, new RegExp(`^Usage: malla ${names[0]}`));
+        assert.deepEqual([flagged, among], [alone, alone]);
+      }
+    }
+  });
 
   test('has the commands, aliases and flags of the table and no others', () => {
     const found = Object.fromEntries(

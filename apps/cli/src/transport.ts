@@ -2,7 +2,9 @@
  * How commands reach a server: over the unix socket of this machine, which needs no key, or over HTTPS
  * with an API key. One request is one connection: a command makes few.
  */
+import { existsSync } from 'node:fs';
 import type { IncomingMessage, RequestOptions } from 'node:http';
+import net, { type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiRequest, ApiResponse, Transport } from '@malla/api/client';
 import { messageOf } from '@malla/base/error';
@@ -29,7 +31,9 @@ export function socketTransport({ path, timeoutMs }: SocketTarget): Transport {
       const deadline = AbortSignal.timeout(timeoutMs);
       for (let attempt = 0; ; attempt++) {
         try {
-          return await send(http.request, { socketPath: path }, request, deadline);
+          // Without an agent, which would look at what address a path is with 10 ms of patterns.
+          const createConnection = (): Socket => net.connect(path);
+          return await send(http.request, { createConnection }, request, deadline);
         } catch (error) {
           const code = codeOf(error);
           if (code === 'EACCES' || code === 'EPERM') {
@@ -42,7 +46,7 @@ export function socketTransport({ path, timeoutMs }: SocketTarget): Transport {
           const isAbsent = code === 'ENOENT' || code === 'ECONNREFUSED';
           if (!isAbsent && !deadline.aborted) throw failed(`socket "${path}"`, error);
           const waited = await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)], deadline);
-          if (!waited) throw unanswered(path, timeoutMs, isAbsent, error);
+          if (!waited) throw unanswered(path, timeoutMs, isAbsent || !existsSync(path), error);
         }
       }
     },
@@ -115,7 +119,8 @@ async function send(
     ...(target.headers as Record<string, string> | undefined),
     ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
   };
-  const outgoing = open({ ...target, method, path, headers, signal, agent: false }, resolve);
+  const agent = target.createConnection === undefined ? { agent: false } : {};
+  const outgoing = open({ ...target, ...agent, method, path, headers, signal }, resolve);
   outgoing.on('error', reject);
   outgoing.end(body);
   const response = await promise;

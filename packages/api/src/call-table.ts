@@ -2,7 +2,7 @@
  * The route table without its schemas, for clients: where each field of a call goes, and what the answer
  * looks like. `scripts/generate-api-calls.ts` writes it to calls.json; a test holds that it is current.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Shape } from './answer-shape.ts';
 import * as dnsSchemas from './dns-schemas.ts';
 import * as policySchemas from './policy-schemas.ts';

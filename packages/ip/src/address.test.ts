@@ -7,6 +7,7 @@ import {
   addressBytes,
   addressFromBytes,
   compareAddresses,
+  familyOf,
   formatAddress,
   parseAddress,
   unmap,
@@ -108,6 +109,17 @@ describe('IP address', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  test('its family is what the platform says, with a zone too', () => {
+    const near = fc.stringMatching(/^[\d.:a-fA-F%]{0,20}(?:%\w{0,4})?$/);
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), near, fc.string()), (text) => {
+        assert.equal(familyOf(text), isIP(text), text);
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.deepEqual(['fe80::1%eth0', '10.0.0.1%eth0', '::1%', ''].map(familyOf), [6, 0, 0, 0]);
   });
 
   test('bytes of another length are no address', () => {

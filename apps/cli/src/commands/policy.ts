@@ -1,11 +1,11 @@
 /** `malla policy`: who may do what in the tailnet. */
-import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
 import type { PolicyProblem, PolicyVersion } from '@malla/api/policy-schemas';
 import { messageOf } from '@malla/base/error';
+import { parseAddress } from '@malla/ip/address';
 import { count as inRange, id, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
@@ -310,7 +310,7 @@ async function readIfGiven(
   const name = flag ?? operand;
   if (name === undefined) return undefined;
   try {
-    return { name, text: await readFile(resolve(it.cli.cwd, name), 'utf8') };
+    return { name, text: readFileSync(resolve(it.cli.cwd, name), 'utf8') };
   } catch (error) {
     throw new CommandError(`reading policy file: ${messageOf(error)}`, { cause: error });
   }
@@ -379,8 +379,9 @@ export function destinationOf(target: string): {
   readonly destination: string;
   readonly port: number | undefined;
 } {
-  const [, host = target, portText] =
-    isIP(target) === 6 ? [] : (/^(.+):(\d{1,5}|\*)$/.exec(target) ?? []);
+  const address = parseAddress(target);
+  const isWhole = address.ok && address.value.family === 6;
+  const [, host = target, portText] = isWhole ? [] : (/^(.+):(\d{1,5}|\*)$/.exec(target) ?? []);
   const destination = host.replace(/^\[(.*)\]$/, '$1');
   if (portText === undefined || portText === '*') return { destination, port: undefined };
   const port = Number(portText);

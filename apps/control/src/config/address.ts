@@ -2,8 +2,7 @@
  * The few facts about hosts that checking a configuration takes: listen addresses as Go writes them,
  * DNS names, and how official clients look at the host of a URL.
  */
-import { isIP, isIPv6 } from 'node:net';
-import { parseAddress } from '@malla/ip/address';
+import { familyOf, parseAddress } from '@malla/ip/address';
 import { contains, parsePrefixMasked, type Prefix } from '@malla/ip/prefix';
 import { CGNAT, DOCUMENTATION } from '@malla/ip/special';
 
@@ -22,17 +21,17 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5}|https?)$/.exec(text);
   if (match === null) return undefined;
   const [, v6, name = '', portText = ''] = match;
-  if (v6 !== undefined && !isIPv6(v6)) return undefined;
+  if (v6 !== undefined && familyOf(v6) !== 6) return undefined;
   const port = PORT_NAMES[portText] ?? Number(portText);
   if (port > 65_535) return undefined;
   const host = v6 ?? name;
-  if (host !== '' && isIP(host) === 0 && !isDnsName(host)) return undefined;
+  if (host !== '' && familyOf(host) === 0 && !isDnsName(host)) return undefined;
   return { host: host === '' ? undefined : host, port };
 }
 
 /** Writes it back, as {@link parseListenAddress} reads it. */
 export function formatListenAddress({ host, port }: ListenAddress): string {
-  return host === undefined ? `:${port}` : `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  return host === undefined ? `:${port}` : `${familyOf(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
 /** Whether the listener takes connections on every address of the machine. */
@@ -87,7 +86,7 @@ const LOCAL = ['169.254.0.0/16', 'fe80::/10', '0.0.0.0/32', '::/128'].map(prefix
  */
 export function isLocal(host: string): boolean {
   if (isPrivateToClients(host) || isIn([...LOCAL, CGNAT], host)) return true;
-  if (isIP(host) !== 0) return false;
+  if (familyOf(host) !== 0) return false;
   return !host.includes('.') || /\.(?:local|lan|internal|localhost|home\.arpa)\.?$/i.test(host);
 }
 

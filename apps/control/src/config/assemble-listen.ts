@@ -1,6 +1,6 @@
 /** Puts together how the server is reached, and checks that its clients can. */
 import { dirname, join } from 'node:path';
-import { isIPv6 } from 'node:net';
+import { familyOf } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
 import type { CertificateFiles } from '@malla/platform/tls/server-certificate';
 import {
@@ -35,7 +35,7 @@ export function assembleServerUrl(settings: Settings): URL {
   const set = settings.get('server_url');
   if (set !== undefined) return new URL(set);
   const host = isWildcard(listen) ? '127.0.0.1' : (listen.host ?? '127.0.0.1');
-  const fallback = new URL(`http://${isIPv6(host) ? `[${host}]` : host}:${listen.port}`);
+  const fallback = new URL(`http://${familyOf(host) === 6 ? `[${host}]` : host}:${listen.port}`);
   if (settings.isBroken('server_url')) return fallback;
   if (settings.origin !== 'none') {
     settings.problem('server_url', 'required: the URL at which clients reach this server');
@@ -54,7 +54,7 @@ export function assembleServerUrl(settings: Settings): URL {
 export function defaultAddress(serverUrl: URL, port: number): ListenAddress {
   const host = hostOf(serverUrl);
   if (isLoopback(host)) return { host: host === 'localhost' ? '127.0.0.1' : host, port };
-  return { host: isIPv6(host) ? undefined : '0.0.0.0', port };
+  return { host: familyOf(host) === 6 ? undefined : '0.0.0.0', port };
 }
 
 export function assembleListen(settings: Settings, serverUrl: URL, dataDir: string): ListenConfig {

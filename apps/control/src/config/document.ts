@@ -4,7 +4,7 @@
  * is empty text unless it means something of its own: as in headscale. Unlike there, nothing unknown is
  * skipped in silence: what looks like a known key misspelled is a problem, the rest a warning.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import type { Document, LineCounter } from 'yaml';
 import { messageOf } from '@malla/base/error';
 import type { ConfigNote, ConfigProblem } from './config.ts';
 import type { Given } from './given.ts';
@@ -12,6 +12,7 @@ import { isRemovedSection, removedKey } from './keys/removed.ts';
 import { isKeyName, isSection, KEY_NAMES, keyOf } from './keys/table.ts';
 import { bool } from './kind.ts';
 import { describeUnknown } from './unknown.ts';
+import { yaml } from './yaml.ts';
 
 /** More than any configuration needs. */
 const MAX_CHARACTERS = 1 << 20;
@@ -43,7 +44,8 @@ export function readDocument(text: string, source: string): ReadDocument {
 class Reader {
   readonly #text: string;
   readonly #source: string;
-  readonly #lines = new LineCounter();
+  readonly #yaml = yaml();
+  readonly #lines: LineCounter = new this.#yaml.LineCounter();
   readonly #given = new Map<string, Given>();
   readonly #problems: ConfigProblem[] = [];
   readonly #notes: ConfigNote[] = [];
@@ -64,7 +66,7 @@ class Reader {
   }
 
   #read(): void {
-    const document = parseDocument(this.#text, {
+    const document = this.#yaml.parseDocument(this.#text, {
       lineCounter: this.#lines,
       prettyErrors: false,
       uniqueKeys: false,
@@ -83,15 +85,15 @@ class Reader {
 
   /** Reads the keys of a section; `name` is empty for the whole document. */
   #section(document: Document, node: unknown, name: string, line: number | undefined): void {
-    const map = isAlias(node) ? node.resolve(document) : node;
-    if (!isMap(map)) {
+    const map = yaml().isAlias(node) ? node.resolve(document) : node;
+    if (!yaml().isMap(map)) {
       const message = `${name === '' ? 'the file' : 'this section'} must hold keys, as in "${exampleOf(name)}: ..."`;
       this.#problem(line ?? this.#lineOf(map), name === '' ? undefined : name, message);
       return;
     }
     for (const { key, value } of map.items) {
       const keyLine = this.#lineOf(key) ?? line;
-      const own = isScalar(key) ? String(key.value).toLowerCase() : '?';
+      const own = yaml().isScalar(key) ? String(key.value).toLowerCase() : '?';
       this.#entry(document, name === '' ? own : `${name}.${own}`, value, keyLine);
     }
   }
@@ -104,7 +106,7 @@ class Reader {
     }
     if (isNull(node)) return;
     if (!isKnown) {
-      this.#unknown(key, isMap(isAlias(node) ? node.resolve(document) : node), line);
+      this.#unknown(key, yaml().isMap(yaml().isAlias(node) ? node.resolve(document) : node), line);
       return;
     }
     const earlier = this.#given.get(key);
@@ -131,15 +133,15 @@ class Reader {
   }
 
   #value(document: Document, node: unknown, line: number | undefined): Given {
-    const target = isAlias(node) ? node.resolve(document) : node;
+    const target = yaml().isAlias(node) ? node.resolve(document) : node;
     const at = this.#lineOf(node) ?? line;
-    if (isScalar(target)) {
+    if (yaml().isScalar(target)) {
       const plain = target.type === 'PLAIN' && target.source !== undefined;
       const text = plain ? target.source : String(target.value);
       return { source: this.#source, line: at, value: target.value, text };
     }
     const value: unknown =
-      isMap(target) || isSeq(target)
+      yaml().isMap(target) || yaml().isSeq(target)
         ? target.toJS(document, { maxAliasCount: MAX_ALIASES })
         : undefined;
     return { source: this.#source, line: at, value, text: undefined };
@@ -164,7 +166,9 @@ class Reader {
 
   #lineOf(node: unknown): number | undefined {
     const range =
-      isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range : undefined;
+      yaml().isScalar(node) || yaml().isMap(node) || yaml().isSeq(node) || yaml().isAlias(node)
+        ? node.range
+        : undefined;
     return range === undefined || range === null ? undefined : this.#lineAt(range[0]);
   }
 
@@ -175,13 +179,13 @@ class Reader {
 }
 
 function isNull(node: unknown): boolean {
-  return node === null || node === undefined || (isScalar(node) && node.value === null);
+  return node === null || node === undefined || (yaml().isScalar(node) && node.value === null);
 }
 
 /** Null, or text of nothing but spaces. */
 function isBlank(node: unknown): boolean {
   if (isNull(node)) return true;
-  return isScalar(node) && typeof node.value === 'string' && node.value.trim() === '';
+  return yaml().isScalar(node) && typeof node.value === 'string' && node.value.trim() === '';
 }
 
 function isMeantEmpty(key: string): boolean {

@@ -2,16 +2,15 @@
  * Kinds of values: what is allowed, in words, and how text or a YAML value becomes one in base units.
  * One parser serves the file, the environment and flags, so that all three accept the same.
  */
-import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { parse as parseYaml } from 'yaml';
 import { parseDuration } from '@malla/base/duration';
 import { fail, ok, type Result } from '@malla/base/result';
-import { parseAddress } from '@malla/ip/address';
+import { familyOf, parseAddress } from '@malla/ip/address';
 import { parsePrefixMasked, type Prefix, singlePrefix } from '@malla/ip/prefix';
 import { MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
 import { isDnsName, type ListenAddress, parseListenAddress } from './address.ts';
 import type { LogLevel } from './log-level.ts';
 import { show, type Given } from './given.ts';
+import { yaml } from './yaml.ts';
 
 export interface Kind<T> {
   /** What is allowed, completing "is not ...". */
@@ -81,7 +80,7 @@ function isBlank(item: unknown): boolean {
 function composed({ value, text: written }: Given): unknown {
   if (written === undefined || !/^\s*[[{]/.test(written)) return value;
   try {
-    const parsed: unknown = parseYaml(written, { maxAliasCount: 0, logLevel: 'error' });
+    const parsed: unknown = yaml().parse(written, { maxAliasCount: 0, logLevel: 'error' });
     return typeof parsed === 'object' && parsed !== null ? parsed : value;
   } catch {
     return value; // such as the address [2001:db8::1]:53
@@ -199,23 +198,23 @@ export const optionalDnsName: Kind<string> = {
 };
 
 export const hostname: Kind<string> = scalar('a host name or an IP address', (value) =>
-  isIP(value) !== 0 || isDnsName(value) ? value.toLowerCase().replace(/\.$/, '') : undefined,
+  familyOf(value) !== 0 || isDnsName(value) ? value.toLowerCase().replace(/\.$/, '') : undefined,
 );
 
 export const ipv4: Kind<string> = scalar('an IPv4 address', (value) =>
-  isIPv4(value) ? value : undefined,
+  familyOf(value) === 4 ? value : undefined,
 );
 
 export const ipv6: Kind<string> = scalar('an IPv6 address', (value) =>
-  isIPv6(value) ? value : undefined,
+  familyOf(value) === 6 ? value : undefined,
 );
 
 const nameserver: Kind<string> = scalar(
   'a name server: an IP address, IP:port, or an https:// URL',
   (value) => {
-    if (isIP(value) !== 0 || isHttpUrl(value)) return value;
+    if (familyOf(value) !== 0 || isHttpUrl(value)) return value;
     const address = parseListenAddress(value);
-    return isIP(address?.host ?? '') === 0 ? undefined : value;
+    return familyOf(address?.host ?? '') === 0 ? undefined : value;
   },
 );
 

@@ -11,6 +11,7 @@ import type { Config, ConfigNote, ConfigProblem, LoadedConfig } from './config.t
 import { readDocument, type ReadDocument } from './document.ts';
 import { readEnvironment, type Environment, type ReadEnvironment } from './environment.ts';
 import type { Given } from './given.ts';
+import { glance } from './glance.ts';
 import { locateConfig, type ConfigFile, type ReadFile } from './locate.ts';
 import { Settings, type Origin } from './settings.ts';
 
@@ -66,7 +67,7 @@ export function loadConfig(options: LoadOptions): Result<LoadedConfig, readonly 
 export function loadClientConfig(
   options: LoadOptions,
 ): Result<ClientConfig, readonly ConfigProblem[]> {
-  const read = readAll(options);
+  const read = readAll(options, glanceOrRead);
   if (!read.ok) return read;
   const { document, settings, readFile } = read.value;
   if (isUnreadable(document)) return fail(document.problems);
@@ -76,6 +77,12 @@ export function loadClientConfig(
   const problems = all.filter(({ key }) => key !== undefined && isClientKey(key));
   if (problems.length > 0) return fail(problems.toSorted(byPlace));
   return ok(deepFreeze({ socketPath, cli }));
+}
+
+/** Most files say plainly what a command needs; of others it is found with the whole document. */
+function glanceOrRead(text: string, source: string): ReadDocument {
+  const given = glance(text, source);
+  return given === undefined ? readDocument(text, source) : { given, problems: [], notes: [] };
 }
 
 /** Nothing is known of such a file's keys, so nothing can be said about them. */
@@ -95,7 +102,10 @@ interface ReadConfig {
   readonly readFile: ReadFile;
 }
 
-function readAll(options: LoadOptions): Result<ReadConfig, readonly ConfigProblem[]> {
+function readAll(
+  options: LoadOptions,
+  readText: (text: string, source: string) => ReadDocument = readDocument,
+): Result<ReadConfig, readonly ConfigProblem[]> {
   const readFile = options.readFile ?? ((path) => readFileSync(path, 'utf8'));
   const located = locateConfig(options, readFile);
   if (!located.ok) return fail([located.error]);
@@ -103,7 +113,7 @@ function readAll(options: LoadOptions): Result<ReadConfig, readonly ConfigProble
   const document: ReadDocument =
     file === undefined
       ? { given: new Map(), problems: [], notes: [] }
-      : readDocument(file.text, file.shown);
+      : readText(file.text, file.shown);
   const environment = readEnvironment(options.env);
   const settings = new Settings({
     layers: [flags(options), environment.given, document.given],
