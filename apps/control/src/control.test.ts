@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { makeKey } from '@malla/platform/key-file';
 import type { Config } from './config/config.ts';
@@ -16,10 +16,10 @@ import { testNode, testUser } from './testing/tailnet.ts';
 
 describe('a server that cannot start', () => {
   let folder: string;
-  before(async () => {
+  beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'malla-control-'));
   });
-  after(() => rm(folder, { recursive: true }));
+  afterEach(() => rm(folder, { recursive: true }));
 
   function configOf(yaml: string): Config {
     const text = `server_url: http://127.0.0.1:1\ndata_dir: ${folder}\n${yaml}`;
