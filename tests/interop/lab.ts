@@ -59,6 +59,11 @@ export class Host {
     this.dir = dir;
   }
 
+  /** Where its firmware's tables are, if it is to have any of its own: its `/sys/firmware`. */
+  get firmwareDir(): string {
+    return join(this.dir, 'firmware');
+  }
+
   /** Runs a command here and waits for its end. Never rejects for an exit code. */
   run(argv: readonly string[], options: RunOptions = {}): Promise<Output> {
     const [file, ...args] = this.#inside(argv);
@@ -136,9 +141,12 @@ export class Host {
   }
 
   #inside(argv: readonly string[]): [string, ...string[]] {
-    const script =
-      'set -e; hostname "$1"; mount --bind "$2/etc" /etc; mount --bind "$2/run" /run; shift 2; exec "$@"';
-    const shell = ['sh', '-c', script, 'lab', this.name, this.dir];
+    const script = [
+      'set -e; hostname "$1"; mount --bind "$2/etc" /etc; mount --bind "$2/run" /run',
+      '[ ! -d "$3" ] || mount --bind "$3" /sys/firmware',
+      'shift 3; exec "$@"',
+    ].join('; ');
+    const shell = ['sh', '-c', script, 'lab', this.name, this.dir, this.firmwareDir];
     return ['ip', 'netns', 'exec', this.namespace, 'unshare', '--uts', ...shell, ...argv];
   }
 }

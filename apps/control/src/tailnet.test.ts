@@ -2,6 +2,7 @@ import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Node } from '@malla/netmap/node';
+import { parsePolicy } from '@malla/policy/document/parse';
 import { ALLOW_ALL } from '@malla/policy/policy';
 import { type Change, decide } from './core/change.ts';
 import { deleteNode } from './core/nodes.ts';
@@ -150,6 +151,25 @@ describe('a node', () => {
       const { netmap } = await (await machines.joined(1, key)).openMap();
       const granted = Object.keys(netmap.self?.['CapMap'] ?? {});
       assert.equal(granted.includes('randomize-client-port'), isOn);
+    }
+  });
+});
+
+describe('under a policy with postures', () => {
+  test('a node is asked on each stream that it opens, also when it was only away for a moment', async () => {
+    const machines = await TestMachines.start();
+    const device = await machines.joined(1, await machines.key(await machines.user('alice')));
+    const parsed = parsePolicy('{"postures": {"posture:x": ["node:tsAutoUpdate"]}, "acls": []}');
+    assert.ok(parsed.ok);
+    machines.tailnet.setPolicy(parsed.value);
+    for (let nth = 1; nth <= 2; nth++) {
+      const stream = await device.openMap();
+      await machines.pass(2_000);
+      const [ping, ...more] = stream.netmap.pings;
+      assert.match(atob(String(ping?.['Payload'])), /^GET \/update HTTP/);
+      assert.deepEqual(more, []);
+      stream.leave();
+      await machines.pass(3_000);
     }
   });
 });

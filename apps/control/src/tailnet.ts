@@ -411,9 +411,12 @@ export class Tailnet {
       else routes.streamsEnded(event.id);
     });
     events.on('presence', ({ event }) => {
-      if (event.kind !== 'turned' || state.node(event.id) === undefined) return;
-      if (event.online) this.#posture.connected(event.id);
-      else this.#noteLastSeen(event.id, presences.of(event.id, undefined).lastSeen);
+      if (state.node(event.id) === undefined) return;
+      if (event.kind === 'turned' && !event.online) {
+        this.#noteLastSeen(event.id, presences.of(event.id, undefined).lastSeen);
+      } else if (event.kind === 'stream' && event.open) {
+        this.#posture.connected(event.id);
+      }
     });
   }
 

@@ -35,10 +35,14 @@ class World {
     now: () => this.now,
   });
 
-  /** Lets promises that wait for nothing outside run. */
-  async settle(): Promise<void> {
-    for (let i = 0; i < 50; i++) await Promise.resolve();
+  settle(): Promise<void> {
+    return settle();
   }
+}
+
+/** Lets promises that wait for nothing outside run. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
 }
 
 const SERIAL = 'HTTP/1.1 200 OK\r\n\r\n{"SerialNumbers":["C02","B1"]}';
@@ -69,6 +73,7 @@ describe('posture attributes', () => {
     ]) {
       world.answers.set('1 /posture/identity', answer);
       world.collector.connected(1);
+      world.collector.look();
       await world.settle();
       assert.equal(world.collector.of(1)?.size, 0);
     }
@@ -89,6 +94,82 @@ describe('posture attributes', () => {
     await world.settle();
     assert.deepEqual(world.changed, [1, 1]);
     assert.equal(world.collector.of(1)?.get('node:tsAutoUpdate'), false);
+  });
+
+  test('are asked of whoever connects anew, when its stream is there', async () => {
+    const world = new World();
+    world.answers.set('1 /posture/identity', 'HTTP/1.1 200 OK\r\n\r\n{"PostureDisabled":true}');
+    world.collector.setPolicy(policy('node:serialNumber'), [1]);
+    await world.settle();
+    world.answers.set('1 /posture/identity', SERIAL);
+    world.collector.connected(1);
+    assert.equal(world.asked.length, 1);
+    world.collector.look();
+    await world.settle();
+    assert.equal(world.collector.of(1)?.get('node:serialNumber'), 'C02');
+  });
+
+  test('that were asked for on a stream that is gone are asked for again at once, and not mixed up', async () => {
+    const pending: ((answer: Uint8Array) => void)[] = [];
+    const collector = new PostureCollector({
+      request: () => new Promise((resolve) => pending.push(resolve)),
+      isOnline: () => true,
+      ownerOf: String,
+      onChanged: () => {},
+      now: () => 0,
+    });
+    collector.setPolicy(policy('node:serialNumber'), [1]);
+    collector.look();
+    assert.equal(pending.length, 1);
+    collector.connected(1);
+    collector.look();
+    assert.equal(pending.length, 2);
+    pending[1]?.(utf8(SERIAL));
+    await settle();
+    pending[0]?.(utf8('HTTP/1.1 200 OK\r\n\r\n{"SerialNumbers":["OLD"]}'));
+    await settle();
+    assert.equal(collector.of(1)?.get('node:serialNumber'), 'C02');
+  });
+
+  test('stay for a while where a node no longer answers, which is asked again soon', async () => {
+    const world = new World();
+    world.answers.set('1 /posture/identity', SERIAL);
+    world.collector.setPolicy(policy('node:serialNumber'), [1]);
+    await world.settle();
+    world.answers.clear();
+    world.now = 3_600_000;
+    for (const [silent, known] of [
+      [1, 'C02'],
+      [2, 'C02'],
+      [3, undefined],
+    ] as const) {
+      world.collector.look();
+      await world.settle();
+      assert.equal(world.asked.length, 1 + silent);
+      assert.equal(world.collector.of(1)?.get('node:serialNumber'), known);
+      world.now += 60_000;
+    }
+    world.answers.set('1 /posture/identity', SERIAL);
+    world.collector.look();
+    await world.settle();
+    assert.equal(world.collector.of(1)?.get('node:serialNumber'), 'C02');
+    world.now += 60_000;
+    world.collector.look();
+    await world.settle();
+    assert.equal(world.asked.length, 5);
+  });
+
+  test('of a node that says that it has them no longer are gone at once', async () => {
+    const world = new World();
+    world.answers.set('1 /posture/identity', SERIAL);
+    world.collector.setPolicy(policy('node:serialNumber'), [1]);
+    await world.settle();
+    world.answers.set('1 /posture/identity', 'HTTP/1.1 200 OK\r\n\r\n{"PostureDisabled":true}');
+    world.collector.connected(1);
+    world.collector.look();
+    await world.settle();
+    assert.equal(world.collector.of(1)?.size, 0);
+    assert.deepEqual(world.changed, [1, 1]);
   });
 
   test('of a node that was deleted while it was asked are not kept', async () => {

@@ -1,7 +1,10 @@
 /**
  * Asks connected clients for what posture conditions want to know and a Hostinfo does not say: the
  * device's serial number, and whether the client updates itself. Only what the policy names is asked
- * for; a node that gives no answer has no such attribute.
+ * for, whenever a client connects and once an hour.
+ *
+ * A node that never answered has no such attribute. One that did and does not now keeps what it had for
+ * {@link MAX_SILENT} questions: a request is lost whenever a client changes networks.
  *
  * Source: docs/protocol/control.md §c2n, `/posture/identity` and `/update`. Observed: clients 1.80 to
  * 1.102 give serial numbers only where posture checking is on (`tailscale set --posture-checking`).
@@ -18,6 +21,10 @@ const MAX_AT_ONCE = 16;
 const MAX_OF_OWNER = 4;
 /** How old an answer may get while a node stays connected, ms. */
 const REFRESH_MS = 3_600_000;
+/** After which a node that did not answer is asked again, ms. */
+const RETRY_MS = 60_000;
+/** Questions in a row without an answer, after which nothing is known of a node. */
+const MAX_SILENT = 3;
 /** Longest value that is kept, characters. */
 const MAX_VALUE_CHARS = 256;
 
@@ -55,14 +62,23 @@ const QUESTIONS: Readonly<Record<string, { readonly path: string; readonly read:
   },
 };
 
+/** A node that is being asked. */
+interface Round {
+  readonly node: NodeId;
+  readonly owner: string;
+  /** The node has connected anew: the questions travel on a stream that is gone. */
+  isStale: boolean;
+}
+
 export class PostureCollector {
   readonly #options: PostureOptions;
   readonly #answers = new Map<NodeId, PostureAttributes>();
   /** Monotonic ms when a node was last asked. */
   readonly #askedAt = new Map<NodeId, number>();
+  /** How many questions in a row a node has not answered. */
+  readonly #silent = new Map<NodeId, number>();
   readonly #waiting = new Set<NodeId>();
-  /** With their owners. */
-  readonly #asking = new Map<NodeId, string>();
+  readonly #rounds = new Set<Round>();
   #wanted: readonly string[] = [];
 
   constructor(options: PostureOptions) {
@@ -82,78 +98,93 @@ export class PostureCollector {
     const wanted = Object.keys(QUESTIONS).filter((name) => named.includes(name));
     const more = wanted.some((name) => !this.#wanted.includes(name));
     this.#wanted = wanted;
-    if (more) for (const node of nodes) this.connected(node);
-  }
-
-  /** A node came online. */
-  connected(node: NodeId): void {
-    if (this.#wanted.length === 0 || !this.#options.isOnline(node)) return;
-    this.#waiting.add(node);
+    if (!more) return;
+    for (const node of nodes) this.connected(node);
     this.#next();
   }
 
-  /** Asks again whose answers are old. Call it about once a minute or more often. */
+  /** A node has opened a stream, also where it was online already. It is asked with the next {@link look}: the stream is only about to be. */
+  connected(node: NodeId): void {
+    if (this.#wanted.length === 0 || !this.#options.isOnline(node)) return;
+    for (const round of this.#rounds) if (round.node === node) round.isStale = true;
+    this.#waiting.add(node);
+  }
+
+  /** Asks who has connected, who did not answer, and whose answers are old. Call it about once a second. */
   look(): void {
     const now = this.#options.now();
-    for (const [node, at] of this.#askedAt) if (now - at >= REFRESH_MS) this.connected(node);
+    for (const [node, at] of this.#askedAt) {
+      const isDue = now - at >= (this.#silent.has(node) ? RETRY_MS : REFRESH_MS);
+      if (isDue && this.#wanted.length > 0 && this.#options.isOnline(node)) this.#waiting.add(node);
+    }
+    this.#next();
   }
 
   remove(node: NodeId): void {
     this.#answers.delete(node);
     this.#askedAt.delete(node);
+    this.#silent.delete(node);
     this.#waiting.delete(node);
   }
 
   #next(): void {
     for (const node of this.#waiting) {
-      if (this.#asking.size >= MAX_AT_ONCE) return;
+      if (this.#rounds.size >= MAX_AT_ONCE) return;
       const owner = this.#options.ownerOf(node);
-      if (this.#asking.has(node) || this.#askingOf(owner) >= MAX_OF_OWNER) continue;
+      const ofOwner = [...this.#rounds].filter((round) => round.owner === owner);
+      // Questions that are lost count too, as long as they are waited for.
+      if (ofOwner.length >= MAX_OF_OWNER) continue;
+      if (ofOwner.some((round) => round.node === node && !round.isStale)) continue;
       this.#waiting.delete(node);
-      this.#asking.set(node, owner);
+      const round: Round = { node, owner, isStale: false };
+      this.#rounds.add(round);
       this.#askedAt.set(node, this.#options.now());
-      void this.#ask(node).finally(() => {
-        this.#asking.delete(node);
+      void this.#ask(round).finally(() => {
+        this.#rounds.delete(round);
         this.#next();
       });
     }
   }
 
-  #askingOf(owner: string): number {
-    return [...this.#asking.values()].filter((each) => each === owner).length;
-  }
-
-  async #ask(node: NodeId): Promise<void> {
-    const attributes = new Map<string, string | boolean>();
-    const texts = new Map<string, JsonObject>();
-    for (const name of this.#wanted) {
+  async #ask(round: Round): Promise<void> {
+    const { node } = round;
+    const answers = new Map<string, JsonObject | undefined>();
+    const wanted = this.#wanted;
+    for (const name of wanted) {
+      const path = QUESTIONS[name]?.path ?? '';
+      if (!answers.has(path)) answers.set(path, await this.#get(node, path));
+    }
+    // Deleted meanwhile, or asked anew.
+    if (round.isStale || !this.#askedAt.has(node)) return;
+    const isSilent = [...answers.values()].includes(undefined);
+    const silent = isSilent ? (this.#silent.get(node) ?? 0) + 1 : 0;
+    if (isSilent) this.#silent.set(node, silent);
+    else this.#silent.delete(node);
+    const before = this.#answers.get(node);
+    const attributes = new Map<string, string | boolean | number>();
+    for (const name of wanted) {
       const question = QUESTIONS[name];
-      if (question === undefined) continue;
-      let answer = texts.get(question.path);
-      if (answer === undefined) {
-        answer = await this.#get(node, question.path);
-        texts.set(question.path, answer);
-      }
-      const value = question.read(answer);
+      const answer = answers.get(question?.path ?? '');
+      const known = silent < MAX_SILENT ? before?.get(name) : undefined;
+      const value = answer === undefined ? known : question?.read(answer);
       if (value !== undefined) attributes.set(name, value);
     }
-    // Deleted meanwhile.
-    if (!this.#askedAt.has(node)) return;
-    const before = this.#answers.get(node);
     if (before !== undefined && [...before].join() === [...attributes].join()) return;
     this.#answers.set(node, attributes);
     if (before !== undefined || attributes.size > 0) this.#options.onChanged(node);
   }
 
-  /** The JSON object that a client answers; empty where it answers anything else. */
-  async #get(node: NodeId, path: string): Promise<JsonObject> {
+  /** The JSON object that a client answers, empty where it answers anything else; undefined: nothing. */
+  async #get(node: NodeId, path: string): Promise<JsonObject | undefined> {
+    let answer: Uint8Array;
     try {
-      const response = decodeHttpResponse(await this.#options.request(node, 'GET', path, ''));
-      if (!response.ok || response.value.status !== 200) return {};
-      const body = parseObjectText(response.value.body);
-      return body.ok ? body.value : {};
+      answer = await this.#options.request(node, 'GET', path, '');
     } catch {
-      return {};
+      return undefined;
     }
+    const response = decodeHttpResponse(answer);
+    if (!response.ok || response.value.status !== 200) return {};
+    const body = parseObjectText(response.value.body);
+    return body.ok ? body.value : {};
   }
 }
