@@ -95,20 +95,20 @@ export class Tailnet {
   #saving: Promise<void> | undefined;
 
   private constructor(
-    id: TailnetId,
+    own: TailnetId,
     config: Config,
     store: Store,
     { state, revision }: { readonly state: State; readonly revision: Revision },
     derpMap: DerpMap,
     world: World,
   ) {
-    this.id = id;
+    this.id = own;
     this.#world = world;
     this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
     const events = new TailnetEvents(world.log);
     this.events = events;
     this.ledger = new Ledger({
-      tailnet: id,
+      tailnet: own,
       state,
       store,
       revision,
@@ -220,7 +220,7 @@ export class Tailnet {
       world.random,
     );
     this.machine = {
-      tailnet: id,
+      tailnet: own,
       ledger: this.ledger,
       fanout: this.fanout,
       presences: this.presences,
