@@ -7,8 +7,9 @@ import { parse } from 'yaml';
 import { skipWithout } from '../interop/needs.ts';
 import { showLogs } from '../interop/show-logs.ts';
 import { until } from '../interop/until.ts';
+import type { Place } from './reader/device.ts';
 import { Guide } from './reader/guide.ts';
-import { LOGIN_SERVER, type Place, Village, VILLAGE_TOOLS } from './reader/village.ts';
+import { LOGIN_SERVER, Village, VILLAGE_TOOLS } from './reader/village.ts';
 
 const KNOWN_MS = 30_000;
 const RECORD = { name: 'grafana.tailnet.example.org', type: 'A', value: '192.0.2.3' };

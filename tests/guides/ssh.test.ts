@@ -7,9 +7,10 @@ import { skipWithout } from '../interop/needs.ts';
 import { showLogs } from '../interop/show-logs.ts';
 import { SshSession } from '../interop/ssh-session.ts';
 import { until } from '../interop/until.ts';
+import type { Place } from './reader/device.ts';
 import { Guide } from './reader/guide.ts';
 import { printedAs } from './reader/session.ts';
-import { LOGIN_SERVER, type Place, Village, VILLAGE_TOOLS } from './reader/village.ts';
+import { LOGIN_SERVER, Village, VILLAGE_TOOLS } from './reader/village.ts';
 
 const TITLE = 'SSH without keys';
 const REACHED_MS = 30_000;

@@ -6,8 +6,9 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { skipWithout } from '../interop/needs.ts';
 import { showLogs } from '../interop/show-logs.ts';
 import { until } from '../interop/until.ts';
+import type { Place } from './reader/device.ts';
 import { Guide } from './reader/guide.ts';
-import { LOGIN_SERVER, type Place, Village, VILLAGE_TOOLS } from './reader/village.ts';
+import { LOGIN_SERVER, Village, VILLAGE_TOOLS } from './reader/village.ts';
 
 const POLICY = {
   tagOwners: { 'tag:web': ['ann@'], 'tag:db': ['ann@'] },

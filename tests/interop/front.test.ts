@@ -1,7 +1,4 @@
-/**
- * TLS in front of official clients: malla's own, and the reverse proxies of the guide, one after the other
- * before the same clients, which must find their way back each time.
- */
+/** TLS of malla's own before official clients. What stands in front instead is in tests/guides. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { type Certificate, makeCertificate } from './certificate.ts';
@@ -10,13 +7,11 @@ import { describeEachVersion } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient } from './official-client.ts';
-import { REVERSE_PROXIES, stopProxy } from './reverse-proxy.ts';
 import { showLogs } from './show-logs.ts';
 
 const SERVER = '198.51.100.10';
 const NAME = 'vpn.example.org';
 const LOGIN = `https://${NAME}`;
-const BACK_MS = 40_000;
 
 const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
 
@@ -26,11 +21,6 @@ describeEachVersion('TLS before official clients', skip, (version) => {
   let certificate: Certificate;
   let server: ControlServer;
   let clients: readonly [OfficialClient, OfficialClient];
-  const config = {
-    server_url: LOGIN,
-    trusted_proxies: ['127.0.0.1/32'],
-    derp: { server: { ipv4: SERVER } },
-  };
 
   before(async () => {
     lab = new Lab();
@@ -43,7 +33,7 @@ describeEachVersion('TLS before official clients', skip, (version) => {
     for (const host of [ctl, ...hosts]) host.addName(NAME, SERVER);
     certificate = makeCertificate(ctl.dir, `DNS:${NAME}`);
     server = await ControlServer.start(ctl, {
-      ...config,
+      server_url: LOGIN,
       listen_addr: '0.0.0.0:443',
       tls_cert_path: certificate.certFile,
       tls_key_path: certificate.keyFile,
@@ -66,36 +56,6 @@ describeEachVersion('TLS before official clients', skip, (version) => {
     await relayWorks();
     assert.equal(await health(), '{"status":"pass"}');
   });
-
-  for (const proxy of REVERSE_PROXIES) {
-    test(
-      `clients come back through ${proxy.program}, and stay through restarts of the server`,
-      {
-        skip: skipWithout(proxy.program),
-      },
-      async () => {
-        await server.reconfigure({ ...config, listen_addr: '127.0.0.1:8080' });
-        const front = proxy.start(ctl, certificate);
-        try {
-          await backOnline();
-          assert.equal(await health(), '{"status":"pass"}');
-          await relayWorks();
-          await server.restart();
-          await backOnline();
-          await relayWorks();
-        } finally {
-          await stopProxy(front);
-        }
-      },
-    );
-  }
-
-  async function backOnline(): Promise<void> {
-    await server.untilNodes('both nodes online', BACK_MS, (nodes) =>
-      nodes.every((node) => node.online),
-    );
-    for (const client of clients) await client.running(BACK_MS);
-  }
 
   async function relayWorks(): Promise<void> {
     const [first, second] = clients;

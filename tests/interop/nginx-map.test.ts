@@ -4,16 +4,13 @@
  * HTTP/1.0. Official clients join behind each, and their relay connections pass it too.
  */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join as joinPath } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type Certificate, makeCertificate } from './certificate.ts';
 import { ControlServer } from './control-server.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient } from './official-client.ts';
-import { stopProxy } from './reverse-proxy.ts';
+import { installCertificate, startNginx, stopProxy } from './reverse-proxy.ts';
 import { showLogs } from './show-logs.ts';
 
 const SERVER = '198.51.100.10';
@@ -71,21 +68,6 @@ const VARIANTS: Readonly<Record<string, string>> = {
   'HTTP/1.0, its default': site(['proxy_pass http://127.0.0.1:8080;']),
 };
 
-/** Starts it in the foreground, for a server on port 8080 of the same host. */
-function startNginx(host: Host, { certFile, keyFile }: Certificate, block: string): ChildProcess {
-  const dir = joinPath(host.dir, 'nginx');
-  mkdirSync(dir, { recursive: true });
-  const sites = block
-    .replace(`${EXAMPLE_DIR}/fullchain.pem`, certFile)
-    .replace(`${EXAMPLE_DIR}/privkey.pem`, keyFile);
-  const file = joinPath(dir, 'nginx.conf');
-  writeFileSync(file, `pid ${dir}/pid;\nevents {}\nhttp {\naccess_log off;\n${sites}}\n`);
-  return host.start(
-    ['nginx', '-c', file, '-e', `${dir}/error.log`, '-g', 'daemon off;'],
-    joinPath(dir, 'log'),
-  );
-}
-
 const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl', 'nginx');
 
 describe('nginx before official clients', { skip }, () => {
@@ -101,6 +83,7 @@ describe('nginx before official clients', { skip }, () => {
     ctl = lab.publicHost('ctl', SERVER);
     ctl.addName(NAME, SERVER);
     certificate = makeCertificate(ctl.dir, `DNS:${NAME}`);
+    installCertificate(ctl, NAME, certificate);
     server = await ControlServer.start(ctl, {
       server_url: LOGIN,
       listen_addr: '127.0.0.1:8080',
@@ -118,7 +101,7 @@ describe('nginx before official clients', { skip }, () => {
 
   for (const [name, block] of Object.entries(VARIANTS)) {
     test(`with ${name}: a client joins, all others come back, and the relay carries them`, async () => {
-      const nginx = startNginx(ctl, certificate, block);
+      const nginx = startNginx(ctl, block);
       try {
         const newcomers = clients.length === 0 ? 2 : 1;
         for (let joined = 0; joined < newcomers; joined++) await join();

@@ -24,13 +24,22 @@ export interface Block {
 
 export class Guide {
   readonly #path: string;
+  readonly #text: string;
   readonly #blocks: readonly Block[];
   readonly #taken = new Set<Block>();
 
   /** By its path from the root of the repository, such as `docs/guide/dns.md`. */
   constructor(path: string) {
     this.#path = path;
-    this.#blocks = blocksOf(path, readFileSync(join(ROOT, path), 'utf8'));
+    this.#text = readFileSync(join(ROOT, path), 'utf8');
+    this.#blocks = blocksOf(path, this.#text);
+  }
+
+  /** What the guide quotes in a sentence, in backticks, that begins like this. */
+  quoted(begin: string): string {
+    const at = this.#text.indexOf(`\`${begin}`) + 1;
+    assert.notEqual(at, 0, `${this.#path} quotes “${begin}…”`);
+    return this.#text.slice(at, this.#text.indexOf('`', at));
   }
 
   /** The only block of this language below a heading, or the one of a number where there are more. */

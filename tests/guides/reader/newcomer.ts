@@ -25,10 +25,19 @@ export class Newcomer {
   readonly #machine: Machine;
   readonly #bin: string;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #folder: string;
 
-  /** `env` is what commands find in their environment, beside a PATH of their own. */
-  constructor(machine: Machine, env: Readonly<Record<string, string>> = {}) {
+  /**
+   * `env` is what commands find in their environment, beside a PATH of their own; `folder` is where they are typed,
+   * the machine's own if nothing else is said.
+   */
+  constructor(
+    machine: Machine,
+    env: Readonly<Record<string, string>> = {},
+    folder: string = machine.dir,
+  ) {
     this.#machine = machine;
+    this.#folder = folder;
     this.#bin = join(machine.dir, 'bin');
     mkdirSync(this.#bin, { recursive: true });
     this.#env = {
@@ -37,6 +46,8 @@ export class Newcomer {
       ...env,
       PATH: [this.#bin, process.env['PATH']].join(delimiter),
     };
+    // On a terminal it shows no progress of so little; here it does not know that it is on one.
+    writeFileSync(join(machine.dir, '.curlrc'), 'no-progress-meter\n');
     this.has('malla', `exec ${MALLA} "$@"`);
     // Tests of what needs root run as root.
     this.has('sudo', 'exec "$@"');
@@ -80,7 +91,8 @@ export class Newcomer {
 
   /** Both outputs in one, as a terminal shows them. */
   #shell(script: string): Promise<Output> {
-    return this.#machine.run(['sh', '-e', '-c', `exec 2>&1\n${script}`], { env: this.#env });
+    const argv = ['sh', '-e', '-c', `exec 2>&1; cd "$0"\n${script}`, this.#folder];
+    return this.#machine.run(argv, { env: this.#env });
   }
 }
 

@@ -8,8 +8,8 @@ import { type Certificate, makeCertificate } from '../../interop/certificate.ts'
 import { ControlServer } from '../../interop/control-server.ts';
 import { type Host, Lab } from '../../interop/lab.ts';
 import { LAB_TOOLS } from '../../interop/needs.ts';
-import { officialBinaries } from '../../interop/official-binaries.ts';
-import { OfficialClient } from '../../interop/official-client.ts';
+import type { OfficialClient } from '../../interop/official-client.ts';
+import { deviceAt, type Place } from './device.ts';
 import { Newcomer } from './newcomer.ts';
 
 /** What tests with a village need. */
@@ -18,14 +18,6 @@ export const VILLAGE_TOOLS = [...LAB_TOOLS, 'go', 'openssl'] as const;
 export const SERVER_NAME = 'vpn.example.org';
 export const LOGIN_SERVER = `https://${SERVER_NAME}`;
 const SERVER_ADDRESS = '198.51.100.10';
-const VERSION = '1.102';
-
-/** A device and whoever sits at it. */
-export interface Place {
-  readonly host: Host;
-  readonly client: OfficialClient;
-  readonly newcomer: Newcomer;
-}
 
 export class Village {
   readonly lab: Lab;
@@ -69,13 +61,9 @@ export class Village {
   /** The same on a host of the lab. */
   async deviceAt(host: Host): Promise<Place> {
     host.addName(SERVER_NAME, SERVER_ADDRESS);
-    const trust = this.certificate.certFile;
-    const client = await OfficialClient.start(host, { version: VERSION, trust });
-    this.#clients.push(client);
-    const newcomer = new Newcomer(host, { SSL_CERT_FILE: trust });
-    const { tailscale } = officialBinaries(VERSION);
-    newcomer.has('tailscale', `exec ${tailscale} --socket=${client.socket} "$@"`);
-    return { host, client, newcomer };
+    const place = await deviceAt(host, this.certificate.certFile);
+    this.#clients.push(place.client);
+    return place;
   }
 
   /** All clients, for a failure's message. */
