@@ -55,10 +55,10 @@ describe('what is denied', { skip: needsRoot }, () => {
   });
 
   test('where a folder is missing tells how to make it', () => {
-    const missing = join(root, 'theirs', 'a', 'b');
+    const missing = join(make('above', 0o755), 'a', 'b');
     assert.match(
       String(whyNot(join(missing, 'x.db'), 'write')),
-      /^\S+\/a\/b does not exist, and \S+\/theirs belongs to root .*: install -d -m 0700 -o 65534 -g 65534 \S+\/a\/b\b/,
+      /^\S+\/a\/b does not exist, and \S+\/above belongs to root .*: install -d -m 0700 -o 65534 -g 65534 \S+\/a\/b\b/,
     );
   });
 
