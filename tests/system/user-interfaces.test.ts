@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createClient } from '@malla/api/client';
-import { socketTransport } from '@malla/cli/transport';
+import { socketTransport } from '@malla/cli/socket-transport';
 import { TestServer } from './test-server.ts';
 import { type Known, USER_INTERFACES } from './user-interfaces.ts';
 

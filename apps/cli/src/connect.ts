@@ -13,14 +13,15 @@ export async function connect(options: GlobalOptions, surroundings: Surroundings
 /** A client for the server of a configuration. */
 export async function connectTo({ cli, socketPath: path }: ClientConfig): Promise<Client> {
   // Loaded only now: most of the time of a short command is loading.
-  const [{ createClient }, { remoteTransport, socketTransport }] = await Promise.all([
-    import('@malla/api/client'),
-    import('./transport.ts'),
-  ]);
+  const { createClient } = await import('@malla/api/client');
   const { address, apiKey, insecure, timeoutMs } = cli;
-  if (address === undefined) return createClient(socketTransport({ path, timeoutMs }));
+  if (address === undefined) {
+    const { socketTransport } = await import('./socket-transport.ts');
+    return createClient(socketTransport({ path, timeoutMs }));
+  }
   if (apiKey === undefined) {
     throw new CommandError('MALLA_CLI_API_KEY environment variable needs to be set');
   }
+  const { remoteTransport } = await import('./remote-transport.ts');
   return createClient(remoteTransport({ address, apiKey, insecure, timeoutMs }));
 }

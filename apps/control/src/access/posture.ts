@@ -13,7 +13,7 @@ import type { NodeId } from '@malla/netmap/node';
 import type { Policy } from '@malla/policy/policy';
 import type { PostureAttributes } from '@malla/policy/tailnet';
 import { type JsonObject, parseObjectText } from '@malla/wire/tailcfg/json';
-import { decodeHttpResponse } from '../admin/http-response.ts';
+import { decodeHttpResponse } from '@malla/platform/http/http-response';
 
 /** Clients that are asked at the same time. */
 const MAX_AT_ONCE = 16;

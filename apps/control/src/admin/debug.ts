@@ -1,10 +1,10 @@
 /** REST handlers for whoever tests or debugs a tailnet. */
 import { MallaError } from '@malla/base/error';
+import { decodeHttpResponse } from '@malla/platform/http/http-response';
 import { parseRoutes } from '../core/routes.ts';
 import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
-import { decodeHttpResponse } from './http-response.ts';
 import { idOf } from './input.ts';
 import { timeView, userView } from './views.ts';
 

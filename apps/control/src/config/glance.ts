@@ -26,7 +26,7 @@ export function glance(text: string, source: string): ReadonlyMap<string, Given>
     if (/^[ \t]*(?:#.*)?$/.test(line) || (!hasBegun && line === '---' && markers++ === 0)) continue;
     const isFirst = !hasBegun;
     hasBegun = true;
-    if (/^ /.test(line) && !isFirst) {
+    if (line.startsWith(' ') && !isFirst) {
       // Text goes on in lines that are indented.
       if (isWanted) return undefined;
       continue;

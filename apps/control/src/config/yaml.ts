@@ -3,13 +3,12 @@
  * what they need without ({@link ./glance.ts}).
  */
 import { createRequire } from 'node:module';
-
-type Yaml = typeof import('yaml');
+import type * as Yaml from 'yaml';
 
 const require = createRequire(import.meta.url);
-let loaded: Yaml | undefined;
+let loaded: typeof Yaml | undefined;
 
 /** The library. */
-export function yaml(): Yaml {
-  return (loaded ??= require('yaml') as Yaml);
+export function yaml(): typeof Yaml {
+  return (loaded ??= require('yaml') as typeof Yaml);
 }

@@ -1,8 +1,8 @@
 /**
- * Reads one HTTP/1.1 response out of the bytes in which a client posts it back (c2n).
+ * Reads one HTTP/1.1 response out of its bytes: those in which a client posts it back (c2n), and those that
+ * a server writes until it closes. Chunks are not read: nobody who is asked like this sends them.
  *
- * Source: RFC 9112 §§4-6. Observed: client 1.102 gives the body a Content-Length or lets it run to the
- * end, never in chunks, so what follows the header is the body.
+ * Source: RFC 9112 §§4-6. Observed: client 1.102 gives the body a Content-Length or lets it run to the end.
  */
 import { fromUtf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';

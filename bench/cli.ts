@@ -1,0 +1,100 @@
+/**
+ * What one command costs, from its start to its end: time, CPU and peak memory, against a server on this
+ * machine with a configuration file and a few hundred users. The least of several runs, as others may be at
+ * work on the machine.
+ *
+ *     node bench/cli.ts [--runs 9]
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { createClient } from '@malla/api/client';
+import { socketTransport } from '@malla/cli/socket-transport';
+import { MallaProcess } from './malla-process.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const USERS = 300;
+const COMMANDS: readonly (readonly string[])[] = [
+  ['--help'],
+  ['version'],
+  ['health'],
+  ['users', 'list'],
+  ['users', 'list', '-o', 'json'],
+  ['preauthkeys', 'create', '--user', '1'],
+  ['nodes', 'list'],
+];
+/** Tells at its end what the process has used, on a pipe of its own. */
+const USAGE = `import fs from 'node:fs';
+process.on('exit', () => fs.writeSync(3, JSON.stringify(process.resourceUsage())));`;
+
+interface Usage {
+  readonly userCPUTime: number;
+  readonly systemCPUTime: number;
+  readonly maxRSS: number;
+}
+
+const { values } = parseArgs({ options: { runs: { type: 'string', default: '9' } } });
+const runs = Number(values.runs);
+const folder = mkdtempSync(join(tmpdir(), 'malla-cli-'));
+const dataDir = join(folder, 'data');
+const config = join(folder, 'config.yaml');
+copyFileSync(join(ROOT, 'config.example.yaml'), config);
+const socket = join(dataDir, 'malla.sock');
+const malla = await MallaProcess.create(folder, dataDir, { MALLA_UNIX_SOCKET: socket });
+try {
+  await malla.start();
+  const client = createClient(socketTransport({ path: socket, timeoutMs: 10_000 }));
+  for (let i = 0; i < USERS; i++) await client.createUser({ name: `user${i}` });
+  const results = [];
+  for (const argv of COMMANDS) results.push(await measure(argv));
+  console.log(JSON.stringify({ users: USERS, runs, goal: { wall_s: 0.1, rss_mb: 60 }, results }));
+} finally {
+  await malla.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function measure(argv: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  await run(argv); // fills the cache of compiled code
+  const walls: number[] = [];
+  const usages: Usage[] = [];
+  for (let i = 0; i < runs; i++) {
+    const began = performance.now();
+    await run(argv);
+    walls.push(performance.now() - began);
+    usages.push(await usageOf(argv));
+  }
+  return {
+    command: argv.join(' '),
+    wall_s: seconds(Math.min(...walls)),
+    cpu_s: seconds(
+      Math.min(...usages.map((usage) => (usage.userCPUTime + usage.systemCPUTime) / 1_000)),
+    ),
+    rss_mb: Math.round(Math.min(...usages.map(({ maxRSS }) => maxRSS)) / 102.4) / 10,
+  };
+}
+
+async function run(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const child = spawn(join(ROOT, 'bin', 'malla'), argv, {
+    env: { ...process.env, MALLA_CONFIG: config, MALLA_UNIX_SOCKET: socket, ...env },
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  let told = '';
+  child.stdio[3]?.on('data', (chunk: Buffer) => (told += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  if (code !== 0) throw new Error(`malla ${argv.join(' ')} exits with ${code}`);
+  return told;
+}
+
+async function usageOf(argv: readonly string[]): Promise<Usage> {
+  const hook = `data:text/javascript,${encodeURIComponent(USAGE)}`;
+  return JSON.parse(await run(argv, { NODE_OPTIONS: `--import=${hook}` })) as Usage;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1_000;
+}
