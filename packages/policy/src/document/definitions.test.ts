@@ -102,14 +102,27 @@ describe('tags', () => {
   });
 
   test('have names that clients accept', () => {
-    const tagOwners = { 'tag:1a': [], 'tag:a_b': [], 'tag:': [], web: [], 'tag:сервер': [] };
+    const tagOwners = { 'tag:1a': [], 'tag:a+b': [], 'tag:': [], web: [], 'tag:сервер': [] };
     assert.deepEqual(problemsOf({ tagOwners }), [
       'tagOwners["tag:1a"]: tagOwners["tag:1a"]: tag names must start with a letter, after \'tag:\'',
-      'tagOwners["tag:a_b"]: tagOwners["tag:a_b"]: tag names can only contain numbers, letters, or dashes',
+      'tagOwners["tag:a+b"]: tagOwners["tag:a+b"]: tag names can only contain numbers, letters, or dashes',
       'tagOwners["tag:"]: tagOwners["tag:"]: tag names must not be empty',
       'tagOwners.web: tagOwners["web"]: tag must start with \'tag:\', got: "web"',
       'tagOwners["tag:сервер"]: tagOwners["tag:сервер"]: tag names must start with a letter, after \'tag:\'',
     ]);
+  });
+
+  test('have others in policies of headscale, which are taken with a warning', () => {
+    const tagOwners = { 'tag:my_server': [], 'tag:v1.2': [], 'tag:plain-1': [] };
+    const { tagOwners: read, warnings } = policyOf({ tagOwners, groups: {} });
+    assert.deepEqual([...read.keys()], Object.keys(tagOwners));
+    assert.deepEqual(
+      warnings.map(({ place, message }) => [place.path, message]),
+      ['tag:my_server', 'tag:v1.2'].map((tag) => [
+        `tagOwners["${tag}"]`,
+        `tagOwners["${tag}"]: clients cannot ask for it: they take only numbers, letters and dashes`,
+      ]),
+    );
   });
 
   test('are not owned by everybody, an address, or what is not defined', () => {

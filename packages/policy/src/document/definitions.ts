@@ -2,7 +2,8 @@
  * The sections that give names: `groups`, `hosts` and `tagOwners`.
  *
  * Source: Tailscale's policy file syntax §Groups, §Hosts, §Tag owners; the rules for tags are those by
- * which clients check the tags that they ask for.
+ * which clients check the tags that they ask for. headscale's policies may have others, which administrators
+ * give.
  */
 import type { Prefix } from '@malla/ip/prefix';
 import type { Alias, Placed } from '../policy.ts';
@@ -73,6 +74,10 @@ export function readTagOwners(
       if (fault !== undefined) {
         const hint = prefixHint(name, 'tag:');
         scope.problems.add(place, `tagOwners[${quote(name)}]: ${fault}`, hint);
+      } else if (/[._]/.test(name)) {
+        const what = 'clients cannot ask for it: they take only numbers, letters and dashes';
+        const hint = 'give it by a pre-auth key or by `malla nodes tag`';
+        scope.warnings.add(place, `tagOwners[${quote(name)}]: ${what}`, hint);
       }
       const owners = readAliases(scope, OWNER, value);
       const admins: Alias = { kind: 'autogroup', name: 'admin' };
@@ -115,7 +120,7 @@ function tagNameFault(tag: string): string | undefined {
   const name = tag.slice('tag:'.length);
   if (name === '') return 'tag names must not be empty';
   if (!/^[A-Za-z]/.test(name)) return "tag names must start with a letter, after 'tag:'";
-  if (!/^[A-Za-z0-9-]+$/.test(name))
+  if (!/^[A-Za-z0-9._-]+$/.test(name))
     return 'tag names can only contain numbers, letters, or dashes';
   return undefined;
 }

@@ -27,14 +27,28 @@ describe('a grant', () => {
     );
   });
 
+  test('admits several ports by one item, as policies of headscale have them', () => {
+    const { rules } = policyOf(grant({ ip: ['tcp:80, 443,8000-8080', '53,5353'] }));
+    assert.deepEqual(
+      rules?.[0]?.destinations[0]?.admissions.map(({ protocols, ports }) => [
+        protocols,
+        ports.map(({ first, last }) => `${first}-${last}`),
+      ]),
+      [
+        [[6], ['80-80', '443-443', '8000-8080']],
+        [[], ['53-53', '5353-5353']],
+      ],
+    );
+  });
+
   test('admits nothing that is no port or no protocol', () => {
-    const ip = ['icmp', 'tcp:', 'tcp:80,443', 'xyz:80', 'icmp:8', '', ':80', '0', 80];
+    const ip = ['icmp', 'tcp:', 'tcp:80,x', 'xyz:80', 'icmp:8', '', ':80', '0', 80];
     assert.deepEqual(
       problemsOf(grant({ ip })).map((problem) => problem.replace(/^grants\[0\]\.ip\[\d\]: /, '')),
       [
         'port range "icmp": invalid first integer',
         'invalid port list: ""',
-        'only one port range allowed',
+        'port range "x": invalid first integer',
         'proto name "xyz" not known; use protocol number 0-255 or protocol name (icmp, tcp, udp, etc.)',
         'protocol does not support specific ports: "icmp", only "*" is allowed',
         'an item of ip cannot be empty',

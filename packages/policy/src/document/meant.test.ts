@@ -76,9 +76,8 @@ const HINTS: readonly (readonly [policy: object, hint: string | RegExp])[] = [
   [accept({ src: ['x'] }), /^define it in "hosts"/],
   [{ tagOwners: { 'tag:web': ['nas'], 'tag:db': [] } }, /^write a user, a group/],
   [accept({ src: ['autogroup:self'] }), /^undefined$/],
-  // A prefix, and ports.
+  // A prefix.
   [{ autoApprovers: { routes: { '10.0.0.1': [] } } }, 'did you mean "10.0.0.1/32"?'],
-  [grant({ ip: ['tcp:80, 443'] }), 'write "tcp:80", "tcp:443" as items of the list'],
 ];
 
 describe('a name that is not valid where it stands', () => {

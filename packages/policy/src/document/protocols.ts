@@ -63,7 +63,7 @@ export function admit(
   return ok({ protocols: [protocol], ports });
 }
 
-/** Reads an item of a grant's `ip`: `*`, `22`, `80-443`, `tcp:443`, `icmp:*`. Never throws. */
+/** Reads an item of a grant's `ip`: `*`, `22`, `80-443`, `tcp:443`, `icmp:*`, and as headscale takes it `tcp:80,443`. Never throws. */
 export function parseIpCapability(source: string): Result<Admission, Fault> {
   const text = source.trim();
   if (text === '') return fail({ message: 'an item of ip cannot be empty' });
@@ -73,14 +73,6 @@ export function parseIpCapability(source: string): Result<Admission, Fault> {
   if (!ports.ok) {
     const meantProtocol = colon === -1 && PROTOCOLS.has(text.toLowerCase());
     return meantProtocol ? fail({ ...ports.error, hint: `write "${text}:*"` }) : ports;
-  }
-  if (ports.value.length > 1) {
-    const protocol = text.slice(0, colon + 1);
-    const items = text.slice(colon + 1).split(',', 8);
-    return fail({
-      message: 'only one port range allowed',
-      hint: `write ${items.map((item) => quote(protocol + item.trim())).join(', ')} as items of the list`,
-    });
   }
   const name = text.slice(0, colon);
   if (colon === -1 || name === '*') return admit(undefined, ports.value);
