@@ -12,17 +12,16 @@ export interface Surroundings {
 
 type Named = Pick<GlobalOptions, 'config'>;
 
-/** What a server needs. Throws CommandErrors, one line a problem, each after `prefix`. */
+/** What a server needs. Throws CommandErrors, one line a problem. */
 export async function readServerConfig(
   { config: path }: Named,
   { env, cwd }: Surroundings,
   overrides: Overrides = {},
-  prefix: string = PREFIX,
 ): Promise<LoadedConfig> {
   const { loadConfig } = await import('@malla/control/config/load');
   const loaded = loadConfig({ path, env, cwd, overrides });
   if (loaded.ok) return loaded.value;
-  throw await problems(loaded.error, prefix);
+  throw await problems(loaded.error);
 }
 
 /** What a command needs to reach a server. Throws CommandErrors. */
@@ -33,12 +32,12 @@ export async function readClientConfig(
   const { loadClientConfig } = await import('@malla/control/config/load');
   const loaded = loadClientConfig({ path, env, cwd });
   if (loaded.ok) return loaded.value;
-  throw await problems(loaded.error, PREFIX);
+  throw await problems(loaded.error);
 }
 
 const PREFIX = 'loading configuration: ';
 
-async function problems(found: readonly ConfigProblem[], prefix: string): Promise<CommandErrors> {
+async function problems(found: readonly ConfigProblem[]): Promise<CommandErrors> {
   const { formatProblem } = await import('@malla/control/config/report');
-  return new CommandErrors(found.map((problem) => prefix + formatProblem(problem)));
+  return new CommandErrors(found.map((problem) => PREFIX + formatProblem(problem)));
 }

@@ -8,16 +8,52 @@ import { type Outcome, runMalla } from '../testing/cli.ts';
 const folder = mkdtempSync(join(tmpdir(), 'malla-configtest-'));
 after(() => rmSync(folder, { recursive: true }));
 
-function configTest(lines: string): Promise<Outcome> {
+function configTest(lines: string, ...flags: readonly string[]): Promise<Outcome> {
   const path = join(folder, 'config.yaml');
   const own = `server_url: https://vpn.acme.dev\npolicy.default: same-user\ndata_dir: ${folder}\nunix_socket: ${folder}/s\n`;
   writeFileSync(path, own + lines);
-  return runMalla(['configtest', '-c', path]);
+  return runMalla(['configtest', '-c', path, ...flags]);
 }
 
 describe('malla configtest', () => {
   test('says nothing of what is good, and passes', async () => {
     assert.deepEqual(await configTest(''), { code: 0, stdout: '', stderr: '', requests: [] });
+  });
+
+  test('says for programs what it finds, good or bad', async () => {
+    const report = async (lines: string): Promise<[number, Readonly<Record<string, unknown>>]> => {
+      const { code, stdout } = await configTest(lines, '-o', 'json');
+      return [code, JSON.parse(stdout) as Readonly<Record<string, unknown>>];
+    };
+    const config = join(folder, 'config.yaml');
+    assert.deepEqual(await report(''), [0, { valid: true, config, problems: [], notes: [] }]);
+    assert.deepEqual(await report('listen_addr: nowhere\nfoo_bar: 1\n'), [
+      1,
+      {
+        valid: false,
+        config,
+        problems: [
+          {
+            source: config,
+            line: 5,
+            key: 'listen_addr',
+            message: '"nowhere" is not host:port, [IPv6]:port or :port',
+          },
+        ],
+        notes: [],
+      },
+    ]);
+    const policy = join(folder, 'policy.hujson');
+    writeFileSync(policy, '{"aclss": []}');
+    const [code, { valid, problems }] = await report(`policy.path: ${policy}\n`);
+    assert.deepEqual([code, valid], [1, false]);
+    const [problem] = problems as readonly Readonly<Record<string, unknown>>[];
+    assert.deepEqual(
+      [problem?.['source'], problem?.['line'], problem?.['key']],
+      [policy, 1, 'aclss'],
+    );
+    const [, { notes }] = await report('frob: 1\n');
+    assert.deepEqual((notes as readonly object[]).length, 1);
   });
 
   test('passes with warnings, each with its place', async () => {
