@@ -221,19 +221,6 @@ describeEachVersion('official clients under a policy in a file', skip, (version)
     });
   });
 
-  /** A login that asks for a tag, and waits. */
-  async function loginFor(
-    client: OfficialClient,
-    tag: string,
-  ): Promise<{ readonly id: string; readonly finished: PendingUp['finished'] }> {
-    const { authUrl, finished } = await client.up(
-      LOGIN,
-      '--force-reauth',
-      `--advertise-tags=${tag}`,
-    );
-    return { id: authUrl.split('/').at(-1) ?? '', finished };
-  }
-
   function file(name: string): string {
     return join(server.host.dir, name);
   }
@@ -251,15 +238,6 @@ describeEachVersion('official clients under a policy in a file', skip, (version)
     await until('the policy in force', TAKES_EFFECT_MS, async () => {
       return (await server.say('policy', 'get')) === text;
     });
-  }
-
-  /** Changes what a client tells of its device; it is asked when it connects. */
-  async function tell(client: OfficialClient, flag: string): Promise<void> {
-    const set = await client.cli('set', flag);
-    assert.equal(set.code, 0, set.stderr);
-    await client.stopDaemon();
-    await client.startDaemon();
-    await client.running();
   }
 
   async function open(from: OfficialClient): Promise<string> {
@@ -320,6 +298,24 @@ function recordsOf(value: string): string {
 async function addressOf(client: OfficialClient, name: string): Promise<string | undefined> {
   const { stdout } = await client.host.run(['getent', 'ahostsv4', name]);
   return /^(\S+)/.exec(stdout)?.[1];
+}
+
+/** A login that asks for a tag, and waits. */
+async function loginFor(
+  client: OfficialClient,
+  tag: string,
+): Promise<{ readonly id: string; readonly finished: PendingUp['finished'] }> {
+  const { authUrl, finished } = await client.up(LOGIN, '--force-reauth', `--advertise-tags=${tag}`);
+  return { id: authUrl.split('/').at(-1) ?? '', finished };
+}
+
+/** Changes what a client tells of its device; it is asked when it connects. */
+async function tell(client: OfficialClient, flag: string): Promise<void> {
+  const set = await client.cli('set', flag);
+  assert.equal(set.code, 0, set.stderr);
+  await client.stopDaemon();
+  await client.startDaemon();
+  await client.running();
 }
 
 async function addressesOf(client: OfficialClient): Promise<readonly string[]> {
