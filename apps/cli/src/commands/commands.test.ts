@@ -95,6 +95,12 @@ const EXAMPLES: readonly Example[] = [
     says: 'Node expiry disabled',
   },
   {
+    line: 'nodes expire -i 7 -e 0001-01-01T00:00:00Z',
+    answers: { 'POST /node/7/expire': ONE_NODE },
+    asks: [['POST /node/7/expire', { disableExpiry: true }]],
+    says: 'Node expiry disabled',
+  },
+  {
     line: 'nodes rename -i 7 laptop',
     answers: { 'POST /node/7/rename/laptop': ONE_NODE },
     asks: ['POST /node/7/rename/laptop'],

@@ -21,10 +21,6 @@ describe('malla configtest', () => {
   });
 
   test('says for programs what it finds, good or bad', async () => {
-    const report = async (lines: string): Promise<[number, Readonly<Record<string, unknown>>]> => {
-      const { code, stdout } = await configTest(lines, '-o', 'json');
-      return [code, JSON.parse(stdout) as Readonly<Record<string, unknown>>];
-    };
     const config = join(folder, 'config.yaml');
     assert.deepEqual(await report(''), [0, { valid: true, config, problems: [], notes: [] }]);
     assert.deepEqual(await report('listen_addr: nowhere\nfoo_bar: 1\n'), [
@@ -86,3 +82,9 @@ describe('malla configtest', () => {
     assert.deepEqual(others, []);
   });
 });
+
+/** The exit code and what is printed for programs. */
+async function report(lines: string): Promise<[number, Readonly<Record<string, unknown>>]> {
+  const { code, stdout } = await configTest(lines, '-o', 'json');
+  return [code, JSON.parse(stdout) as Readonly<Record<string, unknown>>];
+}

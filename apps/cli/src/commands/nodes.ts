@@ -1,6 +1,7 @@
 /** `malla nodes`: the devices of the tailnet. */
 import { Option } from 'commander';
 import type { Client } from '@malla/api/client';
+import { ZERO_TIME_MS } from '@malla/base/zero-time';
 import { id, list, MallaCommand, option, required, expiryTime } from '../command.ts';
 import { CommandError } from '../failure.ts';
 import { action, type Cli } from '../invocation.ts';
@@ -80,7 +81,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
       action<OneNode & { readonly expiry?: string; readonly disable?: true }>(cli, async (it) => {
         const { identifier: nodeId, disable, expiry } = it.options;
         const client = await it.connect();
-        if (disable === true) {
+        if (disable === true || (expiry !== undefined && Date.parse(expiry) === ZERO_TIME_MS)) {
           const { node } = await client.expireNode({ nodeId, disableExpiry: true });
           return it.print(node, 'Node expiry disabled');
         }

@@ -25,5 +25,6 @@ describe('times for people', () => {
     assert.deepEqual(coloredTime('2026-11-21T12:00:00Z', NOON - 1), { text, color: 'green' });
     assert.deepEqual(coloredTime('2026-11-21T12:00:00Z', NOON), { text, color: 'red' });
     assert.equal(coloredTime(null, NOON), '-');
+    assert.equal(coloredTime('0001-01-01T00:00:00.000Z', NOON), '-');
   });
 });
