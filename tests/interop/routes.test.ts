@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ControlServer } from './control-server.ts';
@@ -121,6 +123,28 @@ describeEachVersion('exit nodes and subnet routers', skip, (version) => {
     await untilSeen(PRINTER, await traveller.address());
     await approve('first');
     await untilSeen(PRINTER, '');
+  });
+
+  test('a first policy takes away what its preview says, and gives it back when it is unset', async () => {
+    await approve('first', LAN);
+    await untilSeen(PRINTER, await traveller.address());
+    const explained = (): Promise<string> => server.say('policy', 'explain', 'traveller', PRINTER);
+    assert.match(await explained(), /^traveller may reach .* through first .* no policy is set/);
+    // Devices, but not what they route.
+    const file = join(server.host.dir, 'policy.hujson');
+    const grants = [{ src: ['autogroup:member'], dst: ['autogroup:self'], ip: ['*'] }];
+    writeFileSync(file, JSON.stringify({ grants }));
+    const preview = await server.say('policy', 'preview', file);
+    assert.match(preview, /^ {2}- routes +0\.0\.0\.0\/0 via exit, 10\.1\.0\.0\/24 via first, /m);
+    assert.doesNotMatch(preview, /^ {2}[+-] peers/m);
+    await server.say('policy', 'set', file);
+    await untilSeen(PRINTER, '');
+    assert.match(await explained(), /^traveller may not reach/);
+    const back = await server.say('policy', 'preview', '--unset');
+    assert.match(back, /^ {2}\+ routes +0\.0\.0\.0\/0 via exit, 10\.1\.0\.0\/24 via first, /m);
+    await server.say('policy', 'unset');
+    await untilSeen(PRINTER, await traveller.address());
+    await approve('first');
   });
 
   test('of two routers for one subnet only one serves it', async () => {

@@ -185,18 +185,11 @@ describe('a policy in the database', () => {
   });
 
   test('that cannot be stored as unset stays in force', async () => {
-    const real = openMemoryStore();
-    let full = false;
-    lab = new PolicyLab({
-      ...methodsOf(real),
-      commit: async (changes) => {
-        if (full) throw new MallaError('store.unavailable', 'no space left');
-        return await real.commit(changes);
-      },
-    });
+    const disk = { isFull: false };
+    lab = new PolicyLab(storeOn(disk));
     const holder = await lab.start('database');
     await holder.set(NOTHING, 'local');
-    full = true;
+    disk.isFull = true;
     await assert.rejects(holder.unset('local'), refusal('store.unavailable', /no space/));
     assert.deepEqual([textOf(holder), lab.applied.length], [NOTHING, 2]);
   });
@@ -239,22 +232,15 @@ describe('a policy in the database', () => {
   });
 
   test('that cannot be stored is not put in force', async () => {
-    const real = openMemoryStore();
-    let full = false;
-    lab = new PolicyLab({
-      ...methodsOf(real),
-      commit: async (changes) => {
-        if (full) throw new MallaError('store.unavailable', 'no space left');
-        return await real.commit(changes);
-      },
-    });
+    const disk = { isFull: false };
+    lab = new PolicyLab(storeOn(disk));
     const holder = await lab.start('database');
     await holder.set(NOTHING, 'local');
-    full = true;
+    disk.isFull = true;
     await assert.rejects(holder.set(EVERYTHING, 'local'), refusal('store.unavailable', /no space/));
     assert.equal(textOf(holder), NOTHING);
     assert.equal(lab.applied.length, 2);
-    full = false;
+    disk.isFull = false;
     await holder.set(EVERYTHING, 'local');
     assert.equal(textOf(holder), EVERYTHING);
   });
@@ -391,23 +377,16 @@ describe('a policy file', () => {
   });
 
   test('that could not be stored is tried again', async () => {
-    const real = openMemoryStore();
-    let full = false;
-    lab = new PolicyLab({
-      ...methodsOf(real),
-      commit: async (changes) => {
-        if (full) throw new MallaError('store.unavailable', 'no space left');
-        return await real.commit(changes);
-      },
-    });
+    const disk = { isFull: false };
+    lab = new PolicyLab(storeOn(disk));
     await writeFile(path, NOTHING);
     const holder = await start();
-    full = true;
+    disk.isFull = true;
     await writeFile(path, EVERYTHING);
     await lookTwice(holder);
     assert.equal(textOf(holder), NOTHING);
     assert.match(holder.warnings.join(), /cannot be kept: no space left/);
-    full = false;
+    disk.isFull = false;
     await lookTwice(holder);
     assert.equal(textOf(holder), NOTHING);
     lab.now += 5_000;
@@ -479,6 +458,18 @@ async function keep({ ledger }: PolicyLab, text: string): Promise<void> {
   await ledger.execute((state, context) =>
     appendPolicy(state, { source: 'database', author: 'local', text }, context),
   );
+}
+
+/** A store that keeps nothing while its disk is full. */
+function storeOn(disk: { readonly isFull: boolean }): PolicyLab['store'] {
+  const real = openMemoryStore();
+  return {
+    ...methodsOf(real),
+    commit: async (changes) => {
+      if (disk.isFull) throw new MallaError('store.unavailable', 'no space left');
+      return await real.commit(changes);
+    },
+  };
 }
 
 function methodsOf(store: PolicyLab['store']): PolicyLab['store'] {
