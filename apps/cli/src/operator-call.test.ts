@@ -14,8 +14,14 @@ function call(
 ): string {
   const machine: Machine = {
     read: (path) => ({ '/proc/1/cmdline': OUTSIDE, ...files })[path],
-    realPath: (path) => (path === '/usr/local/bin/malla' ? `${ROOT}/bin/malla` : path),
+    realPath: (path) => links[path],
     hostname,
+  };
+  const links: Readonly<Record<string, string>> = {
+    [`${ROOT}/bin/malla`]: `${ROOT}/bin/malla`,
+    '/usr/local/bin/malla': `${ROOT}/bin/malla`,
+    '/opt/image/malla': '/opt/malla/deploy/entrypoint',
+    '/opt/other/malla': '/opt/other/malla',
   };
   const nothing = { configured: undefined, configPath: undefined, dataDir: undefined };
   return operatorCall({ ...nothing, cwd: '/root', env: {}, ...started }, machine);
@@ -48,6 +54,8 @@ describe('how the operator calls malla', () => {
     assert.equal(call({ configured, configPath: 'x' }), configured);
   });
 
+  const IMAGE = { env: { PATH: '/opt/image' } };
+
   test('is from outside of a container of Docker’s, by the id that it is mounted with or named by', () => {
     const docker = {
       '/.dockerenv': '',
@@ -55,16 +63,17 @@ describe('how the operator calls malla', () => {
     };
     const mounts = `500 400 8:1 /var/lib/docker/containers/${ID}/hostname /etc/hostname rw\n`;
     const mounted = { ...docker, '/proc/self/mountinfo': mounts };
-    assert.equal(call({}, mounted), 'docker exec 0123456789ab malla');
-    assert.equal(call({}, docker, 'fedcba987654'), 'docker exec fedcba987654 malla');
-    assert.equal(call({}, docker), 'docker exec CONTAINER malla');
+    assert.equal(call(IMAGE, mounted), 'docker exec 0123456789ab malla');
+    assert.equal(call(IMAGE, docker, 'fedcba987654'), 'docker exec fedcba987654 malla');
+    assert.equal(call(IMAGE, docker), 'docker exec CONTAINER malla');
+    assert.equal(call({}, mounted), `docker exec 0123456789ab ${ROOT}/bin/malla`);
     const init = { ...mounted, '/proc/1/cmdline': '/sbin/docker-init\0--\0malla\0serve\0' };
     assert.equal(
-      call({ configPath: '/etc/malla/x.yaml' }, init),
+      call({ ...IMAGE, configPath: '/etc/malla/x.yaml' }, init),
       'docker exec 0123456789ab malla -c /etc/malla/x.yaml',
     );
     assert.equal(
-      call({ dataDir: '/data' }, mounted),
+      call({ ...IMAGE, dataDir: '/data' }, mounted),
       'docker exec 0123456789ab env MALLA_DATA_DIR=/data malla',
     );
   });
@@ -75,14 +84,14 @@ describe('how the operator calls malla', () => {
       ...first,
       '/run/.containerenv': `engine="podman-4.3.1"\nname="vpn"\nid="${ID}"\n`,
     };
-    assert.equal(call({}, named), 'podman exec vpn malla');
+    assert.equal(call(IMAGE, named), 'podman exec vpn malla');
     const mounts = `5 4 8:1 /overlay-containers/${ID}/userdata/hostname /etc/hostname rw\n`;
     const unnamed = { ...first, '/run/.containerenv': '', '/proc/self/mountinfo': mounts };
-    assert.equal(call({}, unnamed), 'podman exec 0123456789ab malla');
+    assert.equal(call(IMAGE, unnamed), 'podman exec 0123456789ab malla');
   });
 
   test('is from outside of a pod', () => {
-    const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+    const env = { ...IMAGE.env, KUBERNETES_SERVICE_HOST: '10.0.0.1' };
     const first = { '/proc/1/cmdline': 'malla\0serve\0' };
     assert.equal(call({ env }, first, 'vpn-0'), 'kubectl exec vpn-0 -- malla');
     const namespace = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';

@@ -43,7 +43,7 @@ export function operatorCall(started: Started, machine: Machine): string {
   const { configured, configPath, dataDir, cwd, env } = started;
   if (configured !== undefined) return configured;
   const engine = engineOf(env, machine);
-  const program = engine === undefined ? programFrom(cwd, env, machine) : 'malla';
+  const program = engine === undefined ? programFrom(cwd, env, machine) : inImage(env, machine);
   const isHere = program.startsWith('.');
   const place = (path: string): string => quote(isHere ? path : resolve(cwd, path));
   const config = configPath === undefined ? '' : ` -c ${place(configPath)}`;
@@ -57,10 +57,23 @@ export function operatorCall(started: Started, machine: Machine): string {
 /** `malla` where the shell finds this one by it, else where it is: from a folder that it is in, `./bin/malla`. */
 function programFrom(cwd: string, env: Started['env'], machine: Machine): string {
   const own = machine.realPath(MALLA) ?? MALLA;
-  const folders = (env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/'));
-  if (folders.some((folder) => machine.realPath(join(folder, 'malla')) === own)) return 'malla';
+  if (foldersOf(env).some((folder) => machine.realPath(join(folder, 'malla')) === own)) {
+    return 'malla';
+  }
   const near = relative(cwd, MALLA);
   return near.startsWith('..') ? MALLA : `./${near}`;
+}
+
+/** An image may have something else by the name of malla, which becomes malla as the right user. */
+function inImage(env: Started['env'], machine: Machine): string {
+  const isFound = foldersOf(env).some(
+    (folder) => machine.realPath(join(folder, 'malla')) !== undefined,
+  );
+  return isFound ? 'malla' : quote(MALLA);
+}
+
+function foldersOf(env: Started['env']): readonly string[] {
+  return (env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/'));
 }
 
 /** What runs a command in this container; undefined: this is none, or not malla's. */
