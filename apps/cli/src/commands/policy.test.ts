@@ -115,6 +115,16 @@ describe('malla policy', () => {
     }
   });
 
+  test('set of an empty file is an accident, not a wish for no policy', async () => {
+    const empty = join(folder, 'empty.hujson');
+    for (const text of ['', '\n', ' ']) {
+      await writeFile(empty, text);
+      const { code, stderr, requests } = await runMalla(['policy', 'set', empty]);
+      assert.deepEqual([code, requests], [1, []]);
+      assert.match(stderr, /empty\.hujson: the policy is empty .* run malla policy unset/);
+    }
+  });
+
   test('what has no effect is a warning with its place, for programs in the answer', async () => {
     const warning = { ...BAD.problems[0], message: '"funnel" has no effect', hint: 'why' };
     const answers = {

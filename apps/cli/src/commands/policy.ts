@@ -64,6 +64,12 @@ export function policyCommand(cli: Cli): MallaCommand {
     .action(
       action<FromFile & Bypass>(cli, async (it, operand: string | undefined) => {
         const from = await mustRead(it, operand);
+        // The server takes it for a wish to have no policy; in a file it is an accident.
+        if (from.text.trim() === '') {
+          throw new CommandError(
+            `${from.name}: the policy is empty (to allow everything write {}, to allow nothing {"acls": []}; to have no policy run malla policy unset)`,
+          );
+        }
         const answer = await explained(from.name, () =>
           withPolicy(it, {
             server: (client) => client.setPolicy({ policy: from.text }),
