@@ -35,9 +35,9 @@ export function readAs(shape: Shape, value: unknown, named: Members): unknown {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return NO_SUCH_SHAPE;
   if ('record' in shape) {
-    const entries = Object.entries(value).map(
-      ([name, member]) => [name, readAs(shape.record, member, named)] as const,
-    );
+    const entries = Object.entries(value)
+      .filter(([name]) => name !== '__proto__')
+      .map(([name, member]) => [name, readAs(shape.record, member, named)] as const);
     return whole(entries.map(([, member]) => member)) === NO_SUCH_SHAPE
       ? NO_SUCH_SHAPE
       : Object.fromEntries(entries);

@@ -314,9 +314,14 @@ function fieldsOf(value: unknown): Fields | undefined {
 
 /** Entries of a JSON object, or of a Map as a YAML parser makes one for keys that are not text. */
 function entriesOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
-  if (value instanceof Map) return new Map(Array.from(value, ([key, item]) => [String(key), item]));
+  if (value instanceof Map) return new Map(Array.from(value, ([key, item]) => [nameOf(key), item]));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return new Map(Object.entries(value));
+}
+
+/** A key that is a list or an object is no name, and may not even be told as text. */
+function nameOf(key: unknown): string {
+  return typeof key === 'object' || typeof key === 'function' ? '?' : String(key);
 }
 
 const REGION_FIELDS = [
