@@ -53,9 +53,9 @@ export interface Hostinfo {
 
 /** Reads one field; undefined: as if it were not there. */
 type Reader = (value: unknown) => unknown;
-type Shape = Readonly<Record<string, Reader>>;
+type Shape = ReadonlyMap<string, Reader>;
 
-const NET_INFO: Shape = {
+const NET_INFO = shape({
   MappingVariesByDestIP: flag,
   WorkingIPv6: flag,
   OSHasIPv6: flag,
@@ -69,9 +69,9 @@ const NET_INFO: Shape = {
   LinkType: line,
   DERPLatency: decodeLatencies,
   FirewallMode: line,
-};
+});
 
-const LOCATION: Shape = {
+const LOCATION = shape({
   Country: line,
   CountryCode: line,
   City: line,
@@ -79,18 +79,18 @@ const LOCATION: Shape = {
   Latitude: number,
   Longitude: number,
   Priority: number,
-};
+});
 
-const TPM: Shape = {
+const TPM = shape({
   Manufacturer: line,
   Vendor: line,
   Model: number,
   FirmwareVersion: number,
   SpecRevision: number,
   FamilyIndicator: line,
-};
+});
 
-const HOSTINFO: Shape = {
+const HOSTINFO = shape({
   IPNVersion: line,
   FrontendLogID: line,
   BackendLogID: line,
@@ -135,7 +135,7 @@ const HOSTINFO: Shape = {
   Location: objectOf(LOCATION),
   TPM: objectOf(TPM),
   StateEncrypted: flag,
-};
+});
 
 /**
  * Reads a Hostinfo; undefined where there is none, or one beyond {@link MAX_HOSTINFO_CHARS}. What it
@@ -152,20 +152,23 @@ export function preferredDerp(hostinfo: Hostinfo): number {
   return uint16Of(hostinfo.NetInfo?.PreferredDERP) ?? 0;
 }
 
-/** The fields of a shape that are there and can be read, in the order of the shape. */
-function read(shape: Shape, value: unknown): Record<string, unknown> | undefined {
+function shape(fields: Readonly<Record<string, Reader>>): Shape {
+  return new Map(Object.entries(fields));
+}
+
+/** Those of the fields that are there and can be read. */
+function read(fields: Shape, value: unknown): Record<string, unknown> | undefined {
   if (!isObject(value)) return undefined;
   const out: Record<string, unknown> = {};
-  for (const [name, reader] of Object.entries(shape)) {
-    if (!Object.hasOwn(value, name)) continue;
-    const field = reader(value[name]);
+  for (const name of Object.keys(value)) {
+    const field = fields.get(name)?.(value[name]);
     if (field !== undefined) out[name] = field;
   }
   return out;
 }
 
-function objectOf(shape: Shape): Reader {
-  return (value) => read(shape, value);
+function objectOf(fields: Shape): Reader {
+  return (value) => read(fields, value);
 }
 
 function line(value: unknown): string | undefined {

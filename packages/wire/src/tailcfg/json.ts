@@ -51,12 +51,16 @@ export function stringOf(value: unknown, maxLength = 1024): string {
   return typeof value === 'string' && value.length <= maxLength ? value : '';
 }
 
+/** Most text there is. */
+const PLAIN = /^[ -~]*$/;
+
 /**
  * Text that other people's screens will show: one line of well-formed Unicode without control
  * characters, cut to `maxLength` UTF-16 units. The empty string for what is no string.
  */
 export function lineOf(value: unknown, maxLength: number): string {
   if (typeof value !== 'string') return '';
+  if (value.length <= maxLength && PLAIN.test(value)) return value;
   const line = value.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '');
   if (line.length <= maxLength) return line.toWellFormed();
   // A copy: a mere slice would keep the whole text in memory for as long as its beginning is kept.
