@@ -86,6 +86,7 @@ export class OfficialClient {
   readonly socket: string;
   readonly logFile: string;
   #daemon: ChildProcess | undefined;
+  #ups = 0;
 
   private constructor(host: Host, options: ClientOptions) {
     this.host = host;
@@ -148,11 +149,13 @@ export class OfficialClient {
     await exited;
   }
 
+  get #command(): readonly string[] {
+    return [this.#binaries.tailscale, `--socket=${this.socket}`];
+  }
+
   /** Runs `tailscale` with the arguments given. */
   cli(...args: readonly string[]): Promise<Output> {
-    return this.host.run([this.#binaries.tailscale, `--socket=${this.socket}`, ...args], {
-      env: this.#env,
-    });
+    return this.host.run([...this.#command, ...args], { env: this.#env });
   }
 
   /** Runs `tailscale up` with an auth key and waits until the client is connected. */
@@ -176,22 +179,41 @@ export class OfficialClient {
     );
   }
 
-  /** Runs `tailscale up` without a key and waits until it asks to visit a page. */
+  /**
+   * Runs `tailscale up` without a key and waits until it tells the person to visit a page. That is read from
+   * what it prints: the daemon's status may still have the page of a login that was given up.
+   */
   async up(loginServer: string, ...flags: readonly string[]): Promise<PendingUp> {
-    const finished = this.cli(
-      'up',
-      `--login-server=${loginServer}`,
-      `--hostname=${this.host.name}`,
-      '--reset',
-      ...flags,
+    const log = join(this.host.dir, `up-${++this.#ups}.log`);
+    const child = this.host.start(
+      [
+        ...this.#command,
+        'up',
+        `--login-server=${loginServer}`,
+        `--hostname=${this.host.name}`,
+        '--reset',
+        ...flags,
+      ],
+      log,
+      this.#env,
     );
-    let ended: Output | undefined;
-    void finished.then((output) => (ended = output));
-    const authUrl = await until(`a login page for ${this.host.name}`, RUNNING_MS, async () => {
-      assert.equal(ended, undefined, `tailscale up asked for no login: ${ended?.stderr}`);
-      const { AuthURL } = await this.status();
-      return AuthURL === '' ? undefined : AuthURL;
-    });
+    const printed = (): string => readFileSync(log, 'utf8');
+    const authUrl = await until(
+      `a login page for ${this.host.name}`,
+      RUNNING_MS,
+      () => {
+        const [url] = /https?:\/\/\S+\/register\/\S+/.exec(printed()) ?? [];
+        if (url === undefined) assert.equal(child.exitCode, null, `no login: ${printed()}`);
+        return url;
+      },
+      printed,
+    );
+    const exited = child.exitCode === null ? once(child, 'exit') : Promise.resolve();
+    const finished = exited.then(() => ({
+      code: child.exitCode ?? -1,
+      stdout: '',
+      stderr: printed(),
+    }));
     return { authUrl, finished };
   }
 

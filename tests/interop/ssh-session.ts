@@ -3,7 +3,7 @@
  * What the server shows before the session (banners) and what refuses it come on standard error.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Host } from './lab.ts';
 import { until } from './until.ts';
@@ -82,5 +82,15 @@ export class SshSession {
       () => what.test(this.printed),
       () => this.printed,
     );
+  }
+}
+
+/** Makes people with a shell known in a host. */
+export function addAccounts(host: Host, ...names: readonly string[]): void {
+  for (const [index, name] of names.entries()) {
+    const id = 2001 + index;
+    appendFileSync(join(host.dir, 'etc', 'passwd'), `${name}:x:${id}:${id}::/tmp:/bin/sh\n`);
+    appendFileSync(join(host.dir, 'etc', 'group'), `${name}:x:${id}:\n`);
+    appendFileSync(join(host.dir, 'etc', 'shadow'), `${name}:*:20000:0:99999:7:::\n`);
   }
 }

@@ -76,10 +76,7 @@ describeEachVersion('routers under a policy', skip, (version) => {
 
   test('are approved for what the policy names, and for nothing else', async () => {
     const listed = await server.say('nodes', 'list-routes', '-o', 'json');
-    const nodes = JSON.parse(listed) as {
-      readonly givenName: string;
-      readonly approvedRoutes: readonly string[];
-    }[];
+    const nodes = JSON.parse(listed) as readonly Routes[];
     const approved = nodes.map((node) => [node.givenName, node.approvedRoutes]);
     assert.deepEqual(Object.fromEntries(approved), {
       'router-a': ['0.0.0.0/0', SITE.lan, '::/0'],
@@ -119,6 +116,20 @@ describeEachVersion('routers under a policy', skip, (version) => {
       untilSeen('group-b', SITE.printer, '10.1.0.2'),
     ]);
     t.diagnostic(`after ${Math.round(performance.now() - changed)} ms`);
+  });
+
+  test('serve as before when they log out and in again', async () => {
+    const earlier = await server.node('router-a');
+    await client('router-a').cli('logout');
+    await server.untilNodes('router-a to leave', TAKES_EFFECT_MS, (nodes) =>
+      nodes.some((node) => node.id === earlier.id && !node.online),
+    );
+    await joinAs('router-a', `--advertise-routes=${SITE.lan}`, '--advertise-exit-node');
+    const listed = await server.say('nodes', 'list-routes', '-i', earlier.id, '-o', 'json');
+    const [node] = JSON.parse(listed) as readonly Routes[];
+    const routes = ['0.0.0.0/0', SITE.lan, '::/0'];
+    assert.deepEqual(node, { ...node, approvedRoutes: routes, subnetRoutes: routes });
+    await untilSeen('group-b', SITE.printer, '10.1.0.2');
   });
 
   function client(name: string): OfficialClient {
@@ -163,6 +174,13 @@ describeEachVersion('routers under a policy', skip, (version) => {
     });
   }
 });
+
+/** What `malla nodes list-routes` says of a router, as far as we read it. */
+interface Routes {
+  readonly givenName: string;
+  readonly approvedRoutes: readonly string[];
+  readonly subnetRoutes: readonly string[];
+}
 
 async function forward(host: Host): Promise<void> {
   for (const file of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']) {

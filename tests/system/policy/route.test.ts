@@ -123,6 +123,31 @@ test('a device is an exit node and a subnet router at once (SubnetRouterMultiNet
   }
 });
 
+test('a router that logs out and in again serves as before, without an approval (AuthKeyLogoutAndReloginRoutesPreserved)', async (t) => {
+  const lan = '10.55.0.0/24';
+  const policy = { ...EVERYTHING, autoApprovers: { routes: { [lan]: ['user1@'] } } };
+  const tailnet = await PolicyTailnet.start(t, policy, { users: ['user2'] });
+  await tailnet.malla.say('users create user1');
+  const key = await tailnet.key({ user: 'user1', reusable: true });
+  const router = await tailnet.device('router');
+  router.hostinfo = { RoutableIPs: [lan] };
+  await router.register({ authKey: key });
+  await tailnet.open(router);
+  await tailnet.settle();
+  const id = tailnet.idOf('router');
+  assert.deepEqual(await tailnet.routesOf('router'), inUse(lan));
+  await router.register({ expiry: '1970-01-01T00:02:03Z' });
+  await tailnet.client('user2').until(({ peers }) => peers.get(id)?.['Expired'] === true);
+  router.rotateNodeKey();
+  await router.register({ authKey: key });
+  await tailnet.open(router);
+  await tailnet.settle();
+  assert.equal(tailnet.idOf('router'), id);
+  assert.deepEqual(await tailnet.routesOf('router'), inUse(lan));
+  assert.deepEqual(tailnet.routes('user2'), { router: [lan] });
+  assert.ok(tailnet.reachesBehind('user2', 'router', '10.55.0.9'));
+});
+
 test('of two subnets of a router a node sees the one that it may reach (SubnetRouteACLFiltering)', async (t) => {
   const policy = {
     hosts: { router: '100.64.0.1/32', node: '100.64.0.2/32' },
