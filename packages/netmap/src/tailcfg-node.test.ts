@@ -176,6 +176,20 @@ describe('a node that serves routes', () => {
       assert.deepEqual(PrimaryRoutes, ['10.0.0.0/8']);
     }
   });
+
+  test('serves none for its peers as long as its disco key is not known, and all of it from then on', () => {
+    const granted = { ...NOTHING_GRANTED, routes: ['10.0.0.0/8', '0.0.0.0/0', '::/0'] };
+    const silent = { ...NODE, discoKey: undefined, approvedRoutes: granted.routes };
+    const { Addresses, AllowedIPs, ...rest } = parse(
+      encodePeer(silent, ONLINE, NAMING, NOW, granted),
+    );
+    assert.deepEqual(AllowedIPs, Addresses);
+    assert.ok(!('PrimaryRoutes' in rest) && !('DiscoKey' in rest));
+    const told = { ...silent, discoKey: NODE.discoKey };
+    assert.equal(diffForPeers(silent, told, NOW), WHOLE_NODE);
+    const plain = { ...silent, approvedRoutes: [] };
+    assert.equal(diffForPeers(plain, { ...plain, discoKey: NODE.discoKey }, NOW), PatchField.disco);
+  });
 });
 
 describe('a node whose IPv4 address is not told', () => {

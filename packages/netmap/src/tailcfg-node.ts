@@ -48,7 +48,11 @@ export const NOTHING_GRANTED: Granted = { routes: [], capMap: undefined, ipv4: t
 /** The two default routes as text; who serves them is an exit node. */
 export const EXIT_ROUTES: readonly string[] = EXIT_PREFIXES.map(formatPrefix);
 
-/** The JSON of a node for its peers. `now` decides whether its key has expired. */
+/**
+ * The JSON of a node for its peers. `now` decides whether its key has expired. One whose disco key is not
+ * known yet serves nothing: a client cannot send it anything, and 1.80 gives up setting up its tunnel for
+ * good when such a peer has a route (observed: it leaves out those that have none).
+ */
 export function encodePeer(
   node: Node,
   presence: Presence,
@@ -57,7 +61,12 @@ export function encodePeer(
   granted: Granted = NOTHING_GRANTED,
 ): string {
   return JSON.stringify({
-    ...common(node, naming, now, granted),
+    ...common(
+      node,
+      naming,
+      now,
+      node.discoKey === undefined ? { ...granted, routes: [] } : granted,
+    ),
     Online: presence.online,
     ...(presence.online || presence.lastSeen === undefined
       ? {}
@@ -169,6 +178,8 @@ export function diffForPeers(before: Node, after: Node, now: number): number {
   }
   if (before.discoKey !== after.discoKey) {
     if (after.discoKey === undefined) return WHOLE_NODE;
+    // From now on it serves what is approved for it.
+    if (before.discoKey === undefined && after.approvedRoutes.length > 0) return WHOLE_NODE;
     fields |= PatchField.disco;
   }
   if (before.capVersion !== after.capVersion) {

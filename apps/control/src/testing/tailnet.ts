@@ -92,7 +92,7 @@ export function testNode(id: number, replaced: Partial<Node> = {}): Node {
     tailnet: FIRST_TAILNET,
     machineKey: formatKey('mkey', key),
     nodeKey: formatKey('nodekey', key),
-    discoKey: undefined,
+    discoKey: formatKey('discokey', key),
     userId: 1,
     tags: [],
     hostname: `node-${id}`,
