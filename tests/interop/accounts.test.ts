@@ -81,7 +81,7 @@ describeEachVersion('accounts of official clients', skip, (version) => {
     assert.match(up.authUrl, /^http:\/\/198\.51\.100\.10:8080\/register\/hskey-authreq-[\w-]{24}$/);
     const id = up.authUrl.split('/').at(-1) ?? '';
     const page = await ctl.output([process.execPath, '-e', PRINT_PAGE, up.authUrl]);
-    assert.match(page, new RegExp(`malla (nodes|auth) register [^<]*${id}`));
+    assert.match(page, new RegExp(`malla (-c \\S+ )?(nodes|auth) register [^<]*${id}`));
     assert.equal(
       await server.say('nodes', 'register', '--key', id, '--user', 'vpn1'),
       'Node registered',

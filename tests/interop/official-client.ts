@@ -158,6 +158,11 @@ export class OfficialClient {
     return this.host.run([...this.#command, ...args], { env: this.#env });
   }
 
+  /** The same, of a command that is ended, with code -1, if it takes longer. */
+  cliWithin(timeoutMs: number, ...args: readonly string[]): Promise<Output> {
+    return this.host.run([...this.#command, ...args], { env: this.#env, timeoutMs });
+  }
+
   /** Runs `tailscale up` with an auth key and waits until the client is connected. */
   async join(loginServer: string, authKey: string, ...flags: readonly string[]): Promise<void> {
     const up = await this.tryJoin(loginServer, authKey, ...flags);

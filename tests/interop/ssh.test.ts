@@ -184,7 +184,7 @@ describeEachVersion('SSH to the official client', skip, (version) => {
     assert.match(waiting.printed, /^# Tailscale SSH requires an additional check\.$/m);
     const page = await pageOf(server, id);
     assert.match(page, /laptop.*ann@example\.com.*cellar.*root/s);
-    assert.match(page, new RegExp(`malla auth approve --auth-id ${id}`));
+    assert.match(page, new RegExp(`malla (-c \\S+ )?auth approve --auth-id ${id}`));
     assert.deepEqual(await session(laptop, 'worker'), [0, 'worker\n']);
     assert.equal(waiting.isOver, false);
     await refused(stranger, 'root');
