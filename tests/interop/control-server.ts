@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from '@malla/api/client';
-import { socketTransport } from '@malla/cli/transport';
+import { socketTransport } from '@malla/cli/socket-transport';
 import { stringify } from 'yaml';
 import type { Host, Output } from './lab.ts';
 import { until } from './until.ts';

@@ -34,12 +34,13 @@ type Connection = readonly [from: string, to: string, as: string];
 
 const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl', 'ssh');
 
+const own = (user: number): string[] => [`user${user}-a`, `user${user}-b`];
+const all = [...own(1), ...own(2)];
+
 describe('SSH between devices of two users', { skip }, () => {
   let lab: Lab;
   let server: ControlServer;
   const clients = new Map<string, OfficialClient>();
-  const own = (user: number): string[] => [`user${user}-a`, `user${user}-b`];
-  const all = [...own(1), ...own(2)];
 
   before(async () => {
     lab = new Lab();
@@ -60,9 +61,9 @@ describe('SSH between devices of two users', { skip }, () => {
         const host = lab.publicHost(name, `198.51.100.${31 + clients.size}`);
         addAccounts(host, ACCOUNT, 'user1', 'user2');
         const version = OFFICIAL_VERSIONS[index] ?? assert.fail();
-        const client = await OfficialClient.start(host, { ...options, version });
-        clients.set(name, client);
-        await client.join(LOGIN, key, '--ssh');
+        const started = await OfficialClient.start(host, { ...options, version });
+        clients.set(name, started);
+        await started.join(LOGIN, key, '--ssh');
       }
     }
     for (const from of all) {
@@ -81,13 +82,6 @@ describe('SSH between devices of two users', { skip }, () => {
     const file = join(server.host.dir, 'policy.hujson');
     writeFileSync(file, JSON.stringify({ acls: [EVERYTHING], ...policy }));
     await server.say('policy', 'set', '--file', file);
-  }
-
-  /** From each of some devices to each of others, but for themselves. */
-  function between(from: readonly string[], to: readonly string[], as = ACCOUNT): Connection[] {
-    return from.flatMap((one) =>
-      to.filter((other) => other !== one).map((other): Connection => [one, other, as]),
-    );
   }
 
   /** Exit code and output of one connection. */
@@ -224,3 +218,10 @@ describe('SSH between devices of two users', { skip }, () => {
     });
   });
 });
+
+/** From each of some devices to each of others, but for themselves. */
+function between(from: readonly string[], to: readonly string[], as = ACCOUNT): Connection[] {
+  return from.flatMap((one) =>
+    to.filter((other) => other !== one).map((other): Connection => [one, other, as]),
+  );
+}

@@ -12,7 +12,7 @@ import { ControlServer } from './control-server.ts';
 import { describeEachVersion, trustedRelay } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
-import { OfficialClient, peerNamed, type Status } from './official-client.ts';
+import { OfficialClient, peerNamed } from './official-client.ts';
 import { showLogs } from './show-logs.ts';
 import { until } from './until.ts';
 
@@ -130,8 +130,7 @@ describeEachVersion('routers under a policy', skip, (version) => {
     const listed = await server.say('nodes', 'list-routes', '-i', earlier.id, '-o', 'json');
     const [node] = JSON.parse(listed) as readonly Routes[];
     assert.deepEqual(node?.approvedRoutes, ['0.0.0.0/0', SITE.lan, '::/0']);
-    const own = (status: Status) => peerNamed(status, 'router-a')?.PrimaryRoutes;
-    await client('group-b').until('the subnet', (status) => own(status)?.[0] === SITE.lan);
+    await client('group-b').untilPeer('router-a', (peer) => peer?.PrimaryRoutes?.[0] === SITE.lan);
     await untilSeen('group-b', SITE.printer, '10.1.0.2', RETURN_MS);
   });
 

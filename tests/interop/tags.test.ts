@@ -79,13 +79,13 @@ describeEachVersion('tags of an official client', skip, (version) => {
       await hasTags('tag:valid-owned');
     });
 
-    for (const [tag, scenario] of [
+    for (const [wanted, scenario] of [
       ['tag:second', 'TagsAuthKeyWithTagRequestDifferentTag'],
       ['tag:nonexistent', 'TagsAuthKeyWithTagRequestNonExistentTag'],
       ['tag:valid-unowned', 'TagsAuthKeyWithTagRequestUnownedTag'],
     ] as const) {
-      test(`is refused when it asks for ${tag} (${scenario})`, async () => {
-        await isRefused(tag, await key(...TAGGED), `--advertise-tags=${tag}`);
+      test(`is refused when it asks for ${wanted} (${scenario})`, async () => {
+        await isRefused(wanted, await key(...TAGGED), `--advertise-tags=${wanted}`);
         assert.equal(await device(), undefined);
       });
     }
