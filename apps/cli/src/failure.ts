@@ -59,9 +59,14 @@ export async function formatFailure(
   }
   if (format !== undefined) return formatValue({ error: message }, format);
   const lines = thrown instanceof CommandErrors ? thrown.messages : [message];
-  const text = lines.map((line) => `Error: ${printable(line)}\n`).join('');
+  const text = lines.map((line) => `Error: ${printableLines(line)}\n`).join('');
   if (thrown instanceof UsageError && thrown.usage !== undefined) return `${text}${thrown.usage}\n`;
   return debug && isUnexpected(thrown) ? `${text}${thrown.stack ?? ''}\n` : text;
+}
+
+/** A message of several lines; those after the first are indented, so that none passes for a message of its own. */
+function printableLines(message: string): string {
+  return message.split('\n').map(printable).join('\n  ');
 }
 
 function isUnexpected(thrown: unknown): thrown is Error {

@@ -2,6 +2,7 @@
 import { connect } from './connect.ts';
 import type { Cli } from './invocation.ts';
 import { run } from './program.ts';
+import { onOrphaned } from './serve/orphan.ts';
 import { processTerminal } from './terminal.ts';
 
 const { env } = process;
@@ -12,8 +13,16 @@ const cli: Cli = {
   cwd,
   now: Date.now,
   connect: (options) => connect(options, { env, cwd }),
-  onSignal: (signal, listener) => void process.on(signal, listener),
+  onSignal: (signal, listener) => {
+    process.on(signal, listener);
+    if (signal === 'SIGTERM') onOrphaned({ env, ppid: () => process.ppid, every }, listener);
+  },
 };
+
+function every(ms: number, look: () => void): () => void {
+  const timer = setInterval(look, ms).unref();
+  return () => clearInterval(timer);
+}
 
 // Whoever reads our output may go away early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

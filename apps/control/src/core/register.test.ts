@@ -191,7 +191,9 @@ describe('registration', () => {
     const greedy = asking(1, 'tag:a', 'tag:b');
     const { message } = refusal(() => join(tailnet, greedy, authKey(tailnet)));
     assert.match(message, /^requested tags \[tag:a, tag:b\] are invalid or not permitted: /);
-    assert.equal(refusal(() => login(tailnet, greedy)).code, 'register.refused');
+    const refused = refusal(() => login(tailnet, greedy));
+    assert.equal(refused.code, 'register.refused');
+    assert.match(refused.message, /: no policy names this user as an owner in tagOwners$/);
   });
 
   test('a device gets the tags that it asks for where its user owns them, and then has no owner', () => {

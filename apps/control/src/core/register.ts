@@ -154,7 +154,7 @@ export function registerForUser(
   const tags = requestedTags(device);
   const foreign = tags.filter((tag) => !rules.tags.owns(userId, tag));
   if (foreign.length > 0) {
-    refuseTags(foreign, 'register.refused', 'the policy does not name this user as an owner');
+    refuseTags(foreign, 'register.refused', 'no policy names this user as an owner in tagOwners');
   }
   const owner = tags.length > 0 ? undefined : userId;
   return registerNode(

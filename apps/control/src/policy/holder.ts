@@ -219,7 +219,8 @@ export class PolicyHolder {
     const { reason, text } = this.#refused;
     // Tests may fail only because the users they speak of are still to be made, which needs a server.
     if (reason === 'tests') return;
-    throw new MallaError('config.invalid', `cannot use the policy of ${file.path}: ${text}`);
+    const gap = text.includes('\n') ? '\n' : ' ';
+    throw new MallaError('config.invalid', `cannot use the policy of ${file.path}:${gap}${text}`);
   }
 
   async #fromFile(

@@ -26,7 +26,7 @@ describe('the lock of a database', () => {
         error instanceof MallaError &&
         error.code === 'store.locked' &&
         error.message ===
-          `database ${path} is in use by another malla: process ${process.pid} on ${hostname()}, since 2026-11-21T10:15:30.000Z`,
+          `database ${path} is in use by another malla: process ${process.pid} on ${hostname()}, since 2026-11-21T10:15:30.000Z: stop that one first (kill ${process.pid}), or give this one another data folder`,
     );
     first.release();
   });

@@ -46,7 +46,7 @@ export class DatabaseLock {
       if (who === undefined) throw refusal;
       throw new MallaError(
         'store.locked',
-        `database ${databasePath} is in use by another malla: process ${who.pid} on ${who.host}, since ${who.since}`,
+        `database ${databasePath} is in use by another malla: process ${who.pid} on ${who.host}, since ${who.since}: ${remedy(who)}`,
         { cause: error, details: { ...who } },
       );
     }
@@ -62,6 +62,12 @@ interface Holder {
   readonly host: string;
   /** RFC 3339. */
   readonly since: string;
+}
+
+/** A number of another host, or of the first process of a container, means somebody else here. */
+function remedy({ pid, host }: Holder): string {
+  const how = host === hostname() && pid > 1 ? ` (kill ${pid})` : '';
+  return `stop that one first${how}, or give this one another data folder`;
 }
 
 function whoHolds(lock: DatabaseSync | undefined): Holder | undefined {
