@@ -42,10 +42,16 @@ const { values } = parseArgs({ options: { runs: { type: 'string', default: '9' }
 const runs = Number(values.runs);
 const folder = mkdtempSync(join(tmpdir(), 'malla-cli-'));
 const dataDir = join(folder, 'data');
-const config = join(folder, 'config.yaml');
+// Of another name than the server would take by itself.
+const config = join(folder, 'commands.yaml');
 copyFileSync(join(ROOT, 'config.example.yaml'), config);
 const socket = join(dataDir, 'malla.sock');
-const malla = await MallaProcess.create(folder, dataDir, { MALLA_UNIX_SOCKET: socket });
+const malla = await MallaProcess.create(folder, dataDir, {
+  MALLA_UNIX_SOCKET: socket,
+  // Its ports may be another server's.
+  MALLA_DERP_SERVER_LISTEN_ADDR: '127.0.0.1:0',
+  MALLA_DERP_SERVER_STUN_LISTEN_ADDR: '127.0.0.1:0',
+});
 try {
   await malla.start();
   const client = createClient(socketTransport({ path: socket, timeoutMs: 10_000 }));

@@ -204,6 +204,7 @@ export class Tailnet {
       random: world.random,
       after: world.after,
       onCheck: (check) => events.tell({ kind: 'ssh-check', check }),
+      approval: world.commands.approve,
       log: world.log,
     });
     this.#keepAlives = new KeepAlives({

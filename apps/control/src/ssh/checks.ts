@@ -66,6 +66,8 @@ export interface SshChecksOptions {
   readonly budget: Budget;
   /** A connection waits, or was decided. */
   readonly onCheck: (check: SshCheck) => void;
+  /** What an administrator runs to let a connection through, for the log. */
+  readonly approval: (authId: string) => string;
   readonly log: Logger;
 }
 
@@ -131,7 +133,11 @@ export class SshChecks {
     if (entry.lease === undefined) return { kind: 'refuse', reason: 'too-many' };
     this.#entries.set(check.id, entry);
     const { id: authId, source: peer, destination: node, localUser } = check;
-    this.#options.log.info({ authId, node, peer, localUser }, 'SSH connection waits for approval');
+    const command = this.#options.approval(authId);
+    this.#options.log.info(
+      { authId, node, peer, localUser, command },
+      'SSH connection waits for approval',
+    );
     this.#options.onCheck(check);
     return { kind: 'wait', check, isNew: true };
   }

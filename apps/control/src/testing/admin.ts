@@ -80,6 +80,7 @@ export function createAdmin(
   const sshChecks = new SshChecks({
     budget: budgets.sshChecks,
     onCheck: (check) => events.tell({ kind: 'ssh-check', check }),
+    approval: operatorCommands('malla').approve,
     node: (id) => ledger.state.node(id),
     verdict: () => admin.sshVerdict,
     lifetimeMs: 900_000,

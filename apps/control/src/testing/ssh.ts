@@ -5,6 +5,7 @@ import { createBudgets } from '../budgets.ts';
 import { SshChecks, type SshConnection, type SshVerdict } from '../ssh/checks.ts';
 import { countingRandom, testNode } from './tailnet.ts';
 import { VirtualTime } from './virtual-time.ts';
+import { operatorCommands } from '../operator-commands.ts';
 
 export const CHECK_LIFETIME_MS = 900_000;
 
@@ -16,6 +17,7 @@ export class TestSsh {
   readonly checks = new SshChecks({
     budget: this.budgets.sshChecks,
     onCheck: () => {},
+    approval: operatorCommands('malla').approve,
     node: (id) => this.nodes.get(id),
     verdict: () => this.verdict,
     lifetimeMs: CHECK_LIFETIME_MS,
