@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { skipWithout } from '../interop/needs.ts';
+import { OWN_MOUNTS, skipWithout } from '../interop/needs.ts';
 import { CommandLine } from './command-line.ts';
 import { LedgerHistory } from './ledger-history.ts';
 import { Program } from './program.ts';
@@ -18,9 +18,7 @@ import { Program } from './program.ts';
 const WORKLOAD = fileURLToPath(new URL('ledger-workload.ts', import.meta.url));
 const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
 const CHANGES = '1500';
-/** Runs a command with mounts of its own. */
-const UNSHARE = [process.getuid?.() === 0 ? '-m' : '-rm'];
-const needs = skipWithout('unshare', 'mount');
+const needs = skipWithout('unshare', 'mounts');
 
 describe('a server whose disk', () => {
   let folder: string;
@@ -47,7 +45,7 @@ describe('a server whose disk', () => {
   }
 
   test('is full refuses changes, and holds exactly those it took', { skip: needs }, () => {
-    const history = run('mount -t tmpfs -o size=600k none "$1"', ['unshare', ...UNSHARE, 'sh']);
+    const history = run('mount -t tmpfs -o size=600k none "$1"', ['unshare', ...OWN_MOUNTS, 'sh']);
     assert.ok(history.acknowledged > 100, `${history.acknowledged} acknowledged`);
     assert.ok(history.failures.length > 100, `${history.failures.length} refused`);
     for (const failure of history.failures) {
@@ -77,7 +75,7 @@ describe('a server whose disk', () => {
       MALLA_DERP_SERVER_LISTEN_ADDR: '127.0.0.1:0',
       MALLA_DERP_SERVER_STUN_LISTEN_ADDR: '127.0.0.1:0',
     };
-    return new Program(spawn('unshare', [...UNSHARE, ...args], { cwd: folder, env }));
+    return new Program(spawn('unshare', [...OWN_MOUNTS, ...args], { cwd: folder, env }));
   }
 
   test('is full says so in its log, and when there is room again', { skip: needs }, async () => {
@@ -108,7 +106,9 @@ describe('a server whose disk', () => {
   });
 
   test('is read-only says so when it cannot start', { skip: needs }, async () => {
-    const server = serve(`"$NODE" ${WORKLOAD} "$1/malla.db" 10 >&2 && mount -o remount,ro "$1" &&`);
+    const server = serve(
+      `"$NODE" ${WORKLOAD} "$1/malla.db" 10 >&2 && mount -o remount,bind,ro "$1" &&`,
+    );
     assert.equal(await server.exitCode, 1);
     assert.match(server.stderr, /database .*malla\.db.*: \S+ is on a read-only file system\n$/);
   });
