@@ -189,7 +189,11 @@ function cureOf({ at, missing, wanted }: Obstacle, { uid, gid }: Self): string {
 
 /** Who runs a command in a container has not the right; who mounted the folder has. */
 function inContainer(command: string): string {
-  const isInside = existsSync('/.dockerenv') || existsSync('/run/.containerenv');
+  // The second is hidden where /run is in memory; engines tell the first process in its environment too.
+  const isInside =
+    existsSync('/.dockerenv') ||
+    existsSync('/run/.containerenv') ||
+    process.env['container'] !== undefined;
   if (!isInside) return command;
   return `${command} (of a folder mounted into a container: on the host; podman mounts it so with :U)`;
 }
