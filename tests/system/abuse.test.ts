@@ -73,7 +73,11 @@ describe('a server under abuse', () => {
   let key: string;
   before(async () => {
     const script = fileURLToPath(new URL('abuse-server.ts', import.meta.url));
-    child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // As bin/malla starts a server.
+    child = spawn(process.execPath, ['--max-semi-space-size=2', '--v8-pool-size=1', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+    });
     assert.ok(child.stdout);
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     ({ url, key } = JSON.parse(line) as { url: string; key: string });

@@ -128,7 +128,10 @@ export function httpService(options: HttpOptions): HttpService {
     if (address === guest.address) return answer(guest, gate, request, response);
     // A proxy's, for somebody whose share this is, and who waits for turns of its own.
     if (guest.lease?.assign(address) === false) return gate.refuse(503, 'too many connections\n');
-    const forget = turns.ask(address, () => answer(guest, gate, request, response));
+    const forget = turns.ask(address, () => {
+      gate.off('close', forget);
+      answer(guest, gate, request, response);
+    });
     gate.once('close', forget);
   };
   const answer = (

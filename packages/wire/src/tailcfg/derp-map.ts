@@ -321,7 +321,7 @@ function entriesOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
 
 /** A key that is a list or an object is no name, and may not even be told as text. */
 function nameOf(key: unknown): string {
-  return typeof key === 'object' || typeof key === 'function' ? '?' : String(key);
+  return typeof key === 'string' || typeof key === 'number' ? String(key) : '?';
 }
 
 const REGION_FIELDS = [
