@@ -143,7 +143,12 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     log,
   };
   const noiseKey = await openNoiseKey({ ...keyFiles, state, random: deps.random });
-  onceNotEmpty(tailnet, () => void noteUse(keyFiles));
+  let noting: Promise<void> | undefined;
+  onceNotEmpty(tailnet, () => {
+    noting = noteUse(keyFiles);
+  });
+  // A server that stops at once must have noted it all the same.
+  running.add(async () => await noting);
   const admits = (key: NodePublic): boolean => {
     const node = tailnet.ledger.state.nodeByKey(key);
     return node !== undefined && !isExpired(node, world.now());
