@@ -1,4 +1,5 @@
 /** A policy's engine as the rules that fan-out goes by, with what it says as JSON, encoded once. */
+import { cached } from '@malla/base/cached';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { usesIpv4 } from '@malla/policy/attributes/ipv4';
 import type { Effects, PolicyEngine } from '@malla/policy/engine/contract';
@@ -80,16 +81,6 @@ function keysOf(key: ClassKey): readonly ClassKey[] {
 
 function engineKey(key: ClassKey): ClassKey {
   return key.startsWith(IPV6_ONLY) ? key.slice(IPV6_ONLY.length) : key;
-}
-
-function cached<Key extends object, Value extends object | string>(
-  values: WeakMap<Key, Value>,
-  key: Key,
-  make: () => Value,
-): Value {
-  let value = values.get(key);
-  if (value === undefined) values.set(key, (value = make()));
-  return value;
 }
 
 function prefixOf(text: string): readonly Prefix[] {

@@ -2,6 +2,7 @@
  * The sources of a packet filter as people know them. Filters have addresses, prefixes and ranges; these
  * become the names of the devices in them, and what is no device stays as it is written.
  */
+import { cached } from '@malla/base/cached';
 import { type Address, type Family, parseAddress } from '@malla/ip/address';
 import {
   containsPrefix,
@@ -156,14 +157,4 @@ function firstNotBelow(held: readonly Held[], address: bigint): number {
     else high = middle;
   }
   return low;
-}
-
-function cached<Key extends object, Value extends object>(
-  values: WeakMap<Key, Value>,
-  key: Key,
-  make: () => Value,
-): Value {
-  let value = values.get(key);
-  if (value === undefined) values.set(key, (value = make()));
-  return value;
 }
