@@ -90,7 +90,7 @@ async function tailnetOf(users: number): Promise<Tailnet> {
       },
       compress: (text) => new TextEncoder().encode(text),
       commands: operatorCommands('malla'),
-      budgets: createBudgets(silentLogger, () => performance.now(), 1_024),
+      budgets: createBudgets(silentLogger, () => performance.now(), { waitingLogins: 1_024 }),
       log: silentLogger,
       journal: silentLogger,
     },

@@ -7,7 +7,10 @@
  */
 import type { Logger } from '@malla/base/logger';
 import { Budget } from '@malla/platform/budget/budget';
-import { RateBudget } from '@malla/platform/budget/rate-budget';
+import { type ConnectionLimits, withinOpenFiles } from '@malla/platform/budget/connection-limits';
+import type { PurseLimits } from '@malla/platform/budget/purse';
+import { type Rate, RateBudget } from '@malla/platform/budget/rate-budget';
+import type { PurseName } from '@malla/platform/budget/shortage';
 import { ShortageLog } from '@malla/platform/budget/shortage-log';
 
 export interface Budgets {
@@ -33,79 +36,57 @@ export interface Budgets {
   readonly all: readonly (Budget | RateBudget)[];
 }
 
-const MIB = 1 << 20;
+/** What the figures depend on. */
+export interface Surroundings {
+  /** As many as the configuration says. */
+  readonly waitingLogins: number;
+  /** Connections and files that the system lets the process have; default as many as it likes. */
+  readonly openFiles?: number;
+}
 
-/** Makes them all, full. `now`: monotonic ms. `waitingLogins`: as many as the configuration says. */
-export function createBudgets(log: Logger, now: () => number, waitingLogins: number): Budgets {
+const MIB = 1 << 20;
+const CONNECTIONS: ConnectionLimits = {
+  strangers: { total: 6_000, each: 4_000 },
+  known: { total: 60_000, each: 64 },
+};
+
+/** Makes them all, full. `now`: monotonic ms. */
+export function createBudgets(
+  log: Logger,
+  now: () => number,
+  { waitingLogins, openFiles = Infinity }: Surroundings,
+): Budgets {
   const onShortage = new ShortageLog(log, now).note;
-  const connections = new Budget({
-    name: 'connections',
-    strangers: { total: 6_000, each: 4_000 },
-    known: { total: 60_000, each: 64 },
-    onShortage,
-  });
-  const bodies = new Budget({
-    name: 'bodies',
-    strangers: { total: 24 * MIB, each: 12 * MIB },
-    known: { total: 64 * MIB, each: 8 * MIB },
-    onShortage,
-  });
-  const strangerBytes = new RateBudget({
-    name: 'stranger_bytes',
-    purse: 'strangers',
-    total: { burst: 16 * MIB, perSecond: 2 * MIB },
-    each: { burst: 8 * MIB, perSecond: MIB },
-    onShortage,
-  });
-  const handshakes = new RateBudget({
-    name: 'handshakes',
-    purse: 'strangers',
-    total: { burst: 4_000, perSecond: 400 },
-    each: { burst: 1_000, perSecond: 100 },
-    onShortage,
-  });
-  const nodeHandshakes = new RateBudget({
-    name: 'handshakes',
-    purse: 'known',
-    total: { burst: 20_000, perSecond: 1_000 },
-    each: { burst: 30, perSecond: 1 },
-    onShortage,
-  });
-  const identifications = new RateBudget({
-    name: 'identifications',
-    purse: 'strangers',
-    total: { burst: 5_000, perSecond: 500 },
-    each: { burst: 5_000, perSecond: 500 },
-    onShortage,
-  });
-  const logins = new Budget({
-    name: 'logins',
-    strangers: { total: waitingLogins, each: waitingLogins },
-    known: { total: waitingLogins, each: 8 },
-    onShortage,
-  });
-  const loginBytes = new Budget({
-    name: 'login_bytes',
-    strangers: { total: 8 * MIB, each: 8 * MIB },
-    known: { total: 8 * MIB, each: MIB },
-    onShortage,
-  });
-  const sshChecks = new Budget({
-    name: 'ssh_checks',
-    strangers: { total: 0, each: 0 },
-    known: { total: 1_024, each: 256 },
-    onShortage,
-  });
+  const held = (name: string, strangers: PurseLimits, known: PurseLimits): Budget =>
+    new Budget({ name, strangers, known, onShortage });
+  const spent = (name: string, purse: PurseName, total: Rate, each: Rate): RateBudget =>
+    new RateBudget({ name, purse, total, each, onShortage });
+  const connections = withinOpenFiles(CONNECTIONS, openFiles);
+
   const budgets = {
-    connections,
-    bodies,
-    strangerBytes,
-    handshakes,
-    nodeHandshakes,
-    identifications,
-    logins,
-    loginBytes,
-    sshChecks,
+    connections: held('connections', connections.strangers, connections.known),
+    bodies: held('bodies', upTo(24 * MIB, 12 * MIB), upTo(64 * MIB, 8 * MIB)),
+    strangerBytes: spent(
+      'stranger_bytes',
+      'strangers',
+      rate(16 * MIB, 2 * MIB),
+      rate(8 * MIB, MIB),
+    ),
+    handshakes: spent('handshakes', 'strangers', rate(4_000, 400), rate(1_000, 100)),
+    nodeHandshakes: spent('handshakes', 'known', rate(20_000, 1_000), rate(30, 1)),
+    identifications: spent('identifications', 'strangers', rate(5_000, 500), rate(5_000, 500)),
+    logins: held('logins', upTo(waitingLogins, waitingLogins), upTo(waitingLogins, 8)),
+    loginBytes: held('login_bytes', upTo(8 * MIB, 8 * MIB), upTo(8 * MIB, MIB)),
+    sshChecks: held('ssh_checks', upTo(0, 0), upTo(1_024, 256)),
   };
   return { ...budgets, all: Object.values(budgets) };
+}
+
+/** So much for all together, so much for each. */
+function upTo(total: number, each: number): PurseLimits {
+  return { total, each };
+}
+
+function rate(burst: number, perSecond: number): Rate {
+  return { burst, perSecond };
 }

@@ -49,7 +49,7 @@ describe('an embedded relay with a listener of its own', () => {
         random: (bytes) => Uint8Array.from(randomBytes(bytes)),
         admit: () => true,
         isNode: () => true,
-        budgets: createBudgets(silentLogger, () => 0, 100),
+        budgets: createBudgets(silentLogger, () => 0, { waitingLogins: 100 }),
         addressOf: () => '127.0.0.1',
         derpMap: () => ({ Regions: {} }),
       },

@@ -6,6 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Logger } from '@malla/base/logger';
 import { Budget } from '@malla/platform/budget/budget';
+import { withinOpenFiles } from '@malla/platform/budget/connection-limits';
 import { ShortageLog } from '@malla/platform/budget/shortage-log';
 
 export interface RelayBudgets {
@@ -18,17 +19,34 @@ export interface RelayBudgets {
 const SPARE_CONNECTIONS = 2_000;
 /** Of one client: it opens a second when it changes networks. */
 const CONNECTIONS_EACH = 64;
+/** Connections of servers of the region: known also where no client is. */
+const MESH_CONNECTIONS = 1_000;
 const MIB = 1 << 20;
 
-/** For a relay of so many clients. `vouched`: each is asked for. */
-export function relayBudgets(maxClients: number, vouched: boolean, log: Logger): RelayBudgets {
+/** What the figures depend on. */
+export interface Surroundings {
+  readonly maxClients: number;
+  /** Whether somebody is asked for each client. */
+  readonly vouched: boolean;
+  /** Connections and files that the system lets the process have. */
+  readonly openFiles: number;
+}
+
+/** Makes them, full. */
+export function relayBudgets(
+  { maxClients, vouched, openFiles }: Surroundings,
+  log: Logger,
+): RelayBudgets {
   const onShortage = new ShortageLog(log, () => performance.now()).note;
   const strangers = vouched ? SPARE_CONNECTIONS : maxClients + SPARE_CONNECTIONS;
+  const wanted = {
+    strangers: { total: strangers, each: Math.ceil(strangers / 2) },
+    known: { total: vouched ? maxClients : MESH_CONNECTIONS, each: CONNECTIONS_EACH },
+  };
   return {
     connections: new Budget({
       name: 'connections',
-      strangers: { total: strangers, each: Math.ceil(strangers / 2) },
-      known: { total: maxClients, each: CONNECTIONS_EACH },
+      ...withinOpenFiles(wanted, openFiles),
       onShortage,
     }),
     bodies: new Budget({

@@ -25,6 +25,7 @@ import { generate204, standAloneRoutes } from './http/routes.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
 import type { Admit } from './hub.ts';
 import { loadOrCreateKey } from '@malla/platform/key-file';
+import { openFilesLimit } from '@malla/platform/open-files';
 import { directReadsWork } from '@malla/platform/link/direct-read';
 import { MeshClient, type MeshServer } from './mesh/mesh-client.ts';
 import { listenMetrics } from '@malla/platform/metrics-listener';
@@ -123,15 +124,17 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     log,
   });
   const directReads = await directReadsWork();
-  const budgets = relayBudgets(options.maxClients, options.verifyUrl !== undefined, log);
+  const { maxClients, verifyUrl } = options;
+  const openFiles = await openFilesLimit();
+  const budgets = relayBudgets({ maxClients, vouched: verifyUrl !== undefined, openFiles }, log);
   const relay = new RelayServer({
     key,
     random,
     clock: systemClock,
     log,
     admit: admission({ ...options, log }),
-    isKnown: () => options.verifyUrl !== undefined,
-    maxConnections: options.maxClients,
+    isKnown: () => verifyUrl !== undefined,
+    maxConnections: maxClients,
     rate: options.clientRate,
     meshKey: options.mesh?.key,
   });

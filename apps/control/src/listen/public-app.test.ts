@@ -21,7 +21,7 @@ const URL_WITH_MARKUP = 'https://a.test/<b>&"\'';
 
 class Subject {
   now = Date.UTC(2026, 6, 1, 12, 30);
-  readonly #budgets = createBudgets(silentLogger, () => this.now, 8);
+  readonly #budgets = createBudgets(silentLogger, () => this.now, { waitingLogins: 8 });
   readonly authRequests = new AuthRequestCache({
     onEvent: () => {},
     entries: this.#budgets.logins,

@@ -34,7 +34,7 @@ interface Subject {
 }
 
 function subject(maxEntries = 8): Subject {
-  const budgets = createBudgets(silentLogger, () => made.now, maxEntries);
+  const budgets = createBudgets(silentLogger, () => made.now, { waitingLogins: maxEntries });
   const made: Subject = {
     now: 1_000,
     budgets,

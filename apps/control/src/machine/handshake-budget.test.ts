@@ -22,7 +22,7 @@ function initiation(machine = newKey(), server = SERVER): Uint8Array {
 class Door {
   now = 0;
   readonly node = newKey();
-  readonly budgets = createBudgets(silentLogger, () => this.now, 100);
+  readonly budgets = createBudgets(silentLogger, () => this.now, { waitingLogins: 100 });
 
   meet(frame: Uint8Array, remoteAddress: string): Met {
     const nodeKey = formatKey('mkey', this.node.publicBytes);

@@ -70,7 +70,7 @@ for (const [name, serveInner] of [
 ] as const) {
   describe(`/ts2021 over ${name}`, () => {
     const staticKey = newKey();
-    const budgets = createBudgets(silentLogger, () => performance.now(), 100);
+    const budgets = createBudgets(silentLogger, () => performance.now(), { waitingLogins: 100 });
     let lease: Lease | undefined;
     let machines: TestMachines;
     let key: string;

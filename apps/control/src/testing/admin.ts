@@ -67,7 +67,7 @@ export function createAdmin(
     v6: prefix('fd7a:115c:a1e0::/48'),
     allocation: 'sequential',
   };
-  const budgets = createBudgets(silentLogger, now, 16);
+  const budgets = createBudgets(silentLogger, now, { waitingLogins: 16 });
   const logins = new AuthRequestCache({
     onEvent: (event) => events.tell({ kind: 'login', event }),
     entries: budgets.logins,

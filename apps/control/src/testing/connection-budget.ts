@@ -9,7 +9,7 @@ import { Pace } from '../machine/pace.ts';
 export function testConnectionBudget(
   given: Partial<ConnectionBudgetOptions> = {},
 ): ConnectionBudget {
-  const budgets = createBudgets(silentLogger, () => 0, 8);
+  const budgets = createBudgets(silentLogger, () => 0, { waitingLogins: 8 });
   return new ConnectionBudget({
     machineKey: formatKey('mkey', new Uint8Array(32).fill(1)),
     remoteAddress: '192.0.2.1',

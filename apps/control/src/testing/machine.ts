@@ -71,7 +71,9 @@ export class TestMachines {
       after: time.after,
       compress: (json: string) => zlib.zstdCompressSync(json),
       commands: operatorCommands('malla'),
-      budgets: createBudgets(log, () => time.now, config.registerCache.maxEntries),
+      budgets: createBudgets(log, () => time.now, {
+        waitingLogins: config.registerCache.maxEntries,
+      }),
       log,
       journal: log,
     };

@@ -13,7 +13,7 @@ export class TestSsh {
   readonly time = new VirtualTime();
   readonly nodes = new Map<NodeId, Node>([1, 2, 3].map((id) => [id, testNode(id)]));
   verdict: SshVerdict = { kind: 'check', periodMs: 3_600_000 };
-  readonly budgets = createBudgets(silentLogger, () => this.time.now, 8);
+  readonly budgets = createBudgets(silentLogger, () => this.time.now, { waitingLogins: 8 });
   readonly checks = new SshChecks({
     budget: this.budgets.sshChecks,
     onCheck: () => {},

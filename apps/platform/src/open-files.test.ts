@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openFilesIn, openFilesLimit } from './open-files.ts';
+
+describe('the limit of open files', () => {
+  for (const [line, limit] of [
+    ['Max open files            1024                 4096                 files', 1024],
+    ['Max open files            unlimited            unlimited            files', Infinity],
+    ['Max processes             95                   95                   processes', Infinity],
+    ['', Infinity],
+  ] as const) {
+    test(`in ${JSON.stringify(line)} is ${limit}`, () => {
+      assert.equal(openFilesIn(`Limit Soft Hard Units\n${line}\n`), limit);
+    });
+  }
+
+  test('of this process is more than what it has open', async () => {
+    assert.ok((await openFilesLimit()) > 20);
+  });
+});
