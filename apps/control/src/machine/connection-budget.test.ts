@@ -153,6 +153,21 @@ describe('what a connection sends', () => {
     assert.equal(read().length, 20);
   });
 
+  test('costs more where it is many records, though they hold little; of a node nothing', () => {
+    const { time, budget, input, read } = paced();
+    input.receive(new Uint8Array(60));
+    budget.records(3);
+    time.advance(7_000);
+    input.receive(new Uint8Array(60));
+    assert.equal(read().length, 60);
+    time.advance(2_000);
+    assert.equal(read().length, 120);
+    const node = paced(true);
+    node.budget.records(1_000);
+    node.input.receive(new Uint8Array(60));
+    assert.equal(node.read().length, 60);
+  });
+
   test('is waited for no more when the connection has ended', () => {
     const { time, budget, input, read } = paced();
     input.receive(new Uint8Array(80));

@@ -19,7 +19,11 @@ const MAX_OTHER_BYTES = { node: 16 << 10, stranger: 4 << 10 } as const;
  */
 const MAX_UNFINISHED_MS = { node: 65_000, stranger: 30_000 } as const;
 
-/** What answering a stranger's request costs, beside reading it, as bytes that it might have sent. */
+/**
+ * What opening a stranger's record, with what is in it, and answering its request cost beside their
+ * bytes, as bytes that it might have sent.
+ */
+const RECORD_BYTES = 256;
 const REQUEST_BYTES = 2 << 10;
 
 const REPORTS: ReadonlySet<string> = new Set(['/machine/register', '/machine/map']);
@@ -85,10 +89,19 @@ export class ConnectionBudget {
     return false;
   }
 
+  /** Records have been opened. */
+  records(count: number): void {
+    this.#charge(count * RECORD_BYTES);
+  }
+
   /** A whole request has come. */
   request(): void {
+    this.#charge(REQUEST_BYTES);
+  }
+
+  #charge(bytes: number): void {
     const { pace, remoteAddress } = this.#options;
-    if (!this.isNode) pace.charge(remoteAddress, REQUEST_BYTES);
+    if (!this.isNode) pace.charge(remoteAddress, bytes);
   }
 
   /** Notes how many bytes the connection makes us hold; false: there is no room, and it must end. */

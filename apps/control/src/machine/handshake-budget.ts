@@ -7,7 +7,7 @@
  * strangers have used up is found out all the same, as far as a small budget for that lasts. What is no
  * initiation costs nothing, neither work nor budget.
  */
-import { fail, type Result } from '@malla/base/result';
+import { fail, ok, type Result } from '@malla/base/result';
 import type { MachinePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
 import { decodeInitiation } from '@malla/noise/frame';
@@ -16,8 +16,14 @@ import type { Budgets } from '../budgets.ts';
 
 export type HandshakeBudgets = Pick<Budgets, 'handshakes' | 'nodeHandshakes' | 'identifications'>;
 
+/** Somebody whose handshake is answered. */
+export interface Acquaintance extends Identified {
+  /** Whether the strangers of its address have paid for it. */
+  readonly paidByStrangers: boolean;
+}
+
 /** Who asks. `too-many`: it is not answered now; any other fault: its initiation is none of ours. */
-export type Met = Result<Identified, string>;
+export type Met = Result<Acquaintance, string>;
 
 export interface Meeting {
   readonly budgets: HandshakeBudgets;
@@ -44,7 +50,7 @@ export function meet(
   const { machineKey } = identified.value;
   if (isNode(machineKey) && nodeHandshakes.take(machineKey, now)) {
     if (paid) handshakes.giveBack(remoteAddress, now);
-    return identified;
+    return ok({ ...identified.value, paidByStrangers: false });
   }
-  return paid ? identified : fail('too-many');
+  return paid ? ok({ ...identified.value, paidByStrangers: true }) : fail('too-many');
 }

@@ -158,6 +158,7 @@ class OwnInnerHttp implements InnerHttp, Http2Handler {
       this.#socket.destroy();
       return;
     }
+    this.#options.budget.records(opened.value.length);
     const now = performance.now();
     for (const piece of opened.value) this.#connection.receive(piece, now);
     this.#hold();

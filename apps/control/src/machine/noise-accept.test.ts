@@ -174,6 +174,39 @@ for (const [name, serveInner] of [
       lease = undefined;
     });
 
+    test('a newcomer that has become a node owes the strangers of its address nothing', async () => {
+      const { handshakes } = budgets;
+      const forEver = new RateBudget({
+        name: 'handshakes',
+        purse: 'strangers',
+        total: { burst: 2, perSecond: 0 },
+        each: { burst: 2, perSecond: 0 },
+      });
+      Object.assign(budgets, { handshakes: forEver });
+      for (let newcomer = 0; newcomer < 5; newcomer++) {
+        const client = await connect();
+        await client.register({ authKey: key });
+        assert.equal(forEver.used(0), 1);
+        assert.equal((await client.request('GET', '/machine/whoami', undefined)).status, 200);
+        assert.equal(forEver.used(0), 0);
+      }
+      Object.assign(budgets, { handshakes });
+    });
+
+    test('a stranger pays for its records and requests beside their bytes, a node does not', async (t) => {
+      const spend = t.mock.method(budgets.strangerBytes, 'spend');
+      const spent = (): number =>
+        spend.mock.calls.reduce((sum, { arguments: [, , bytes] }) => sum + bytes, 0);
+      const client = await connect();
+      await client.request('GET', '/machine/whoami', undefined);
+      assert.ok(spent() >= (2 << 10) + 256, `${spent()}`);
+      assert.equal(spent() % 256, 0);
+      await client.register({ authKey: key });
+      const asStranger = spent();
+      await client.request('GET', '/machine/whoami', undefined);
+      assert.equal(spent(), asStranger);
+    });
+
     test('handshakes beyond the budget are answered 503', async () => {
       const nothing = { burst: 0, perSecond: 0 };
       const none = new RateBudget({

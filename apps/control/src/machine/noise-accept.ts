@@ -196,6 +196,8 @@ export class NoiseAcceptor {
     }
     socket.write(response);
     const connection: MachineConnection = { machineKey, protocolVersion, remoteAddress };
+    const { handshakes } = this.#options.budgets;
+    let owes = who.ok && who.value.paidByStrangers;
     let used = false;
     const budget = this.#budgetOf(connection, () => http.close());
     const http: InnerHttp = this.#options.serveInner({
@@ -210,7 +212,12 @@ export class NoiseAcceptor {
         // A record of its has opened, so it is there. It may have become a node since the last one.
         budget.look();
         budget.request();
-        if (budget.isNode) lease?.promote(machineKey);
+        if (budget.isNode) {
+          lease?.promote(machineKey);
+          // So many newcomers may join from one address as have a key to join with.
+          if (owes) handshakes.giveBack(remoteAddress, performance.now());
+          owes = false;
+        }
         void serveMachine(deps, { connection, http: () => http }, exchange);
       },
       onClosed: () => this.#open.delete(open),

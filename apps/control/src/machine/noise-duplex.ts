@@ -1,6 +1,7 @@
 /** The Noise channel as a Node stream, for consumers that want one (inner-node.ts). */
 import { Duplex } from 'node:stream';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import type { ConnectionBudget } from './connection-budget.ts';
 import type { InnerHttpOptions } from './inner-http.ts';
 import { PacedInput } from './paced-input.ts';
 
@@ -11,6 +12,7 @@ export class NoiseDuplex extends Duplex {
   readonly #socket: Duplex;
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
+  readonly #budget: ConnectionBudget;
   readonly #input: PacedInput;
 
   constructor({ socket, keys, head, aead, budget }: NoiseDuplexOptions) {
@@ -18,6 +20,7 @@ export class NoiseDuplex extends Duplex {
     this.#socket = socket;
     this.#sealer = new RecordSealer(keys.serverToClient, aead);
     this.#opener = new RecordOpener(keys.clientToServer, aead);
+    this.#budget = budget;
     this.#input = new PacedInput(socket, budget, (chunk) => this.#received(chunk));
     socket.on('data', (chunk: Uint8Array) => this.#input.receive(chunk));
     socket.on('end', () => this.push(null));
@@ -67,6 +70,7 @@ export class NoiseDuplex extends Duplex {
       this.destroy();
       return;
     }
+    this.#budget.records(opened.value.length);
     for (const piece of opened.value) if (!this.push(piece)) this.#socket.pause();
   }
 }
