@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
+import { formatKey } from '@malla/keys/key';
 import { importPrivate } from '@malla/keys/x25519';
 import { encodeFrame, FrameType } from '@malla/wire/derp/frame';
 import {
@@ -401,6 +402,39 @@ describe('relay server', () => {
     await join(A);
     await assert.rejects(join(B));
     assert.equal(relay.counters.closed['too-many'], 1);
+  });
+
+  test('when all places are taken, who has been greeting for longest makes room', async () => {
+    start({ maxConnections: 3 });
+    const a = await join(A);
+    const [first, second] = [await upgradeOnly(), await upgradeOnly()];
+    const b = await join(B);
+    await first.closed();
+    const c = await join(C);
+    await second.closed();
+    await assert.rejects(join(D));
+    assert.equal(relay.counters.closed['too-many'], 3);
+    for (const client of [a, b, c]) await settle(client);
+    assert.equal(relay.counters.connections, 3);
+  });
+
+  test('who waits to be admitted makes room too, and is not admitted after that', async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<boolean>();
+    const keyOfA = formatKey('nodekey', A.publicBytes);
+    const admit = (node: string): boolean | Promise<boolean> => {
+      if (node !== keyOfA) return true;
+      asked.resolve();
+      return answer.promise;
+    };
+    start({ maxConnections: 1, admit });
+    const refused = assert.rejects(join(A));
+    await asked.promise;
+    const b = await join(B);
+    await refused;
+    answer.resolve(true);
+    await settle(b);
+    assert.deepEqual([relay.counters.clients, relay.counters.connections], [1, 1]);
   });
 
   test('home clients are counted while they are connected', async () => {

@@ -76,6 +76,8 @@ export class RelayServer implements Hub {
   readonly remotes: Remotes = new Remotes();
   readonly #maxConnections: number;
   readonly #connections = new Set<ClientConnection>();
+  /** Of these, those that are not admitted yet, the oldest first. */
+  readonly #greeting = new Set<ClientConnection>();
   readonly #presences = new PresenceTable();
   readonly #watchers = new MeshWatchers();
   readonly #pacer: Pacer;
@@ -126,9 +128,9 @@ export class RelayServer implements Hub {
     this.counters.accepted++;
     const refusal: CloseReason | undefined = this.#stopping
       ? 'stopping'
-      : this.#connections.size >= this.#maxConnections
-        ? 'too-many'
-        : undefined;
+      : this.#makeRoom()
+        ? undefined
+        : 'too-many';
     if (refusal !== undefined) {
       this.counters.closed[refusal]++;
       link.destroy();
@@ -136,6 +138,7 @@ export class RelayServer implements Hub {
     }
     const connection = new Connection(this, link, source);
     this.#connections.add(connection);
+    this.#greeting.add(connection);
     this.counters.connections++;
     connection.start(preamble, head);
   }
@@ -181,6 +184,7 @@ export class RelayServer implements Hub {
 
   /** The client has been answered. */
   opened(session: ClientSession): void {
+    this.#greeting.delete(session.connection);
     this.counters.clients++;
     if (session.isMeshPeer) this.counters.meshPeers++;
     if (session.presence.connections.length === 1) this.#watchers.present(session);
@@ -189,6 +193,7 @@ export class RelayServer implements Hub {
 
   leave(connection: ClientConnection, session: ClientSession | undefined): void {
     this.#connections.delete(connection);
+    this.#greeting.delete(connection);
     this.counters.connections--;
     if (session !== undefined) this.#leaveClients(connection, session);
     if (this.#connections.size === 0) this.#onEmpty?.();
@@ -219,6 +224,17 @@ export class RelayServer implements Hub {
   closePeer(bytes: Uint8Array, at: number): void {
     const presence = this.#presences.find(bytes, at);
     for (const connection of presence?.connections.slice() ?? []) connection.close('by-mesh-peer');
+  }
+
+  /**
+   * Whether there is room for one more connection, if need be that of the one which has been there for
+   * longest without being admitted: who only connects keeps nobody out.
+   */
+  #makeRoom(): boolean {
+    if (this.#connections.size < this.#maxConnections) return true;
+    const [oldest] = this.#greeting;
+    oldest?.close('too-many');
+    return oldest !== undefined;
   }
 
   #leaveClients(connection: ClientConnection, session: ClientSession): void {
