@@ -1,11 +1,12 @@
 /** The OpenAPI 3.1 document of the administrators' API, generated from the route table. */
-import { ERROR_STATUS, type ErrorCode } from '@malla/base/error';
+import type { ErrorCode } from '@malla/base/error-codes';
 import { z } from 'zod';
 import { Problem, PROBLEM_TYPE } from './problem.ts';
 import { COMMON_CODES, type Route, routeNames, routes } from './routes.ts';
 import * as dnsSchemas from './dns-schemas.ts';
 import * as policySchemas from './policy-schemas.ts';
 import * as schemas from './schemas.ts';
+import { STATUS_OF } from './status.ts';
 
 type Json = { readonly [key: string]: unknown };
 
@@ -58,7 +59,7 @@ export function openApiDocument(version: string): Json {
 export function statusesOf(route: Route): ReadonlyMap<number, readonly ErrorCode[]> {
   const statuses = new Map<number, ErrorCode[]>();
   for (const code of [...route.codes, ...COMMON_CODES]) {
-    const status = ERROR_STATUS[code];
+    const status = STATUS_OF[code];
     const codes = statuses.get(status);
     if (codes === undefined) statuses.set(status, [code]);
     else codes.push(code);

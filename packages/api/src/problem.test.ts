@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
+import { ERROR_CODES } from '@malla/base/error-codes';
 import { problemOf } from './problem.ts';
 import { errorOf } from './refusal.ts';
 
@@ -30,7 +31,7 @@ describe('problem documents', () => {
   });
 
   test('every code survives the way to the client', () => {
-    for (const code of Object.keys(ERROR_STATUS) as ErrorCode[]) {
+    for (const code of ERROR_CODES) {
       const problem = problemOf(new MallaError(code, 'why'));
       const { message: _message, details: _details, ...older } = problem;
       for (const answer of [problem, older]) {

@@ -1,11 +1,12 @@
 /**
  * Problem documents: what an error looks like on the wire (RFC 9457, `application/problem+json`), with
- * our stable `code`. The table from code to HTTP status is {@link ERROR_STATUS}. What headscale's releases
+ * our stable `code`. What headscale's releases
  * answered, `{code, message, details}`, is in it too: user interfaces show people the message.
  */
-import { ERROR_STATUS, type ErrorCode, type MallaError } from '@malla/base/error';
+import type { MallaError } from '@malla/base/error';
 import { z } from 'zod';
 import { PolicyProblem } from './policy-schemas.ts';
+import { type ErrorStatus, STATUS_OF } from './status.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -37,7 +38,7 @@ const PARSING: Readonly<Record<string, string>> = {
 
 /** The document for a refusal; of `policy.invalid` the details say why (`reason`) and each of its `problems`. */
 export function problemOf(error: MallaError, instance?: string): Problem {
-  const status = ERROR_STATUS[error.code];
+  const status = STATUS_OF[error.code];
   const problems = PROBLEMS.safeParse(error.details['problems']);
   return {
     type: `/api/v1/docs#${error.code}`,
@@ -53,7 +54,7 @@ export function problemOf(error: MallaError, instance?: string): Problem {
 }
 
 /** RFC 9110 §15. */
-const TITLES: Record<(typeof ERROR_STATUS)[ErrorCode], string> = {
+const TITLES: Record<ErrorStatus, string> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',

@@ -1,5 +1,6 @@
 /** The refusal that an error answer stands for, for clients: without the schemas, see answer-shape.ts. */
-import { ERROR_STATUS, type ErrorCode, MallaError } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
+import { type ErrorCode, isErrorCode } from '@malla/base/error-codes';
 import { NO_SUCH_SHAPE, readAs, type Shape } from './answer-shape.ts';
 import type { PolicyProblem } from './policy-schemas.ts';
 
@@ -33,10 +34,6 @@ export function errorOf(status: number, body: unknown): MallaError {
       ? { status }
       : { status, problems: problems as readonly PolicyProblem[] };
   return new MallaError(isErrorCode(code) ? code : codeForStatus(status), detail, { details });
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_STATUS, code);
 }
 
 function codeForStatus(status: number): ErrorCode {

@@ -5,7 +5,7 @@
  * An operation's input is one flat object: the path's parameters, the query's and the body's fields,
  * whose names never collide.
  */
-import type { ErrorCode } from '@malla/base/error';
+import type { ErrorCode } from '@malla/base/error-codes';
 import { z } from 'zod';
 import { ExplainAnswer, ExplainBody } from './policy-explain-schemas.ts';
 import * as p from './policy-schemas.ts';

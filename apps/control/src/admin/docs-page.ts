@@ -1,6 +1,6 @@
 /** The API's documentation as one page of HTML: every route and every error code, nothing to load. */
 import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
-import { ERROR_STATUS } from '@malla/base/error';
+import { STATUS_OF } from '@malla/api/status';
 
 /** The whole page. */
 export function docsPage(version: string): string {
@@ -32,7 +32,7 @@ ${routeNames.map((name) => routeRow(routes[name])).join('\n')}
 and a <code>code</code> for programs, which never changes its meaning.</p>
 <table>
 <tr><th>Code<th>Status</tr>
-${Object.entries(ERROR_STATUS)
+${Object.entries(STATUS_OF)
   .map(([code, status]) => `<tr id="${code}"><td><code>${code}</code><td>${status}</tr>`)
   .join('\n')}
 </table>

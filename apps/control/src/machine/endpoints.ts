@@ -4,7 +4,8 @@
  *
  * Source: docs/protocol/control.md §Endpoints. Observed: clients 1.80 to 1.102.
  */
-import { ERROR_STATUS, MallaError, messageOf } from '@malla/base/error';
+import { STATUS_OF } from '@malla/api/status';
+import { MallaError, messageOf } from '@malla/base/error';
 import { parseKey } from '@malla/keys/key';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
@@ -55,7 +56,7 @@ export async function serveMachine(
     await handler(deps, origin, exchange);
   } catch (error) {
     deps.log.error({ err: error, path }, 'machine request failed');
-    const status = error instanceof MallaError ? ERROR_STATUS[error.code] : 500;
+    const status = error instanceof MallaError ? STATUS_OF[error.code] : 500;
     exchange.respond(status, 'text/plain', status === 500 ? 'internal error' : messageOf(error));
   }
 }

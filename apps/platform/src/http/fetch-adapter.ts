@@ -4,7 +4,8 @@
  * streams: each piece of one goes out when it comes, no faster than the client reads.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { ERROR_STATUS, MallaError } from '@malla/base/error';
+import { MallaError } from '@malla/base/error';
+import type { ErrorCode } from '@malla/base/error-codes';
 import { type BodyLimits, RequestBody, tooLarge } from './request-body.ts';
 
 /** What answers a request. */
@@ -143,6 +144,16 @@ function urlOf(target: string): URL | null {
   return /^https?:\/\//i.test(target) ? URL.parse(target) : null;
 }
 
+/** Of what is wrong with a request, whatever it asks for (RFC 9110 §15). Another refusal that nobody answered is a bug. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  'request.invalid': 400,
+  'request.forbidden': 403,
+  'request.not-found': 404,
+  'request.method-not-allowed': 405,
+  'request.too-large': 413,
+  'server.busy': 503,
+};
+
 function asText(error: MallaError): Response {
-  return new Response(`${error.message}\n`, { status: ERROR_STATUS[error.code] });
+  return new Response(`${error.message}\n`, { status: STATUS[error.code] ?? 500 });
 }

@@ -1,6 +1,7 @@
 /** What goes wrong with a database file, in words that an operator can act on. */
 import { existsSync } from 'node:fs';
-import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
+import { MallaError, messageOf } from '@malla/base/error';
+import type { ErrorCode } from '@malla/base/error-codes';
 import { whyDenied } from '@malla/platform/denied';
 
 /** Primary result codes of SQLite, https://sqlite.org/rescode.html. */

@@ -4,7 +4,8 @@
  * The thread keeps the process alive only while a call is unanswered.
  */
 import { Worker } from 'node:worker_threads';
-import { type ErrorCode, MallaError, messageOf } from '@malla/base/error';
+import { MallaError, messageOf } from '@malla/base/error';
+import type { ErrorCode } from '@malla/base/error-codes';
 import type { AuditEntry, Change, PolicyVersion } from '../../core/change.ts';
 import type { TailnetId } from '@malla/netmap/user';
 import type { Snapshot } from '../../core/state.ts';
