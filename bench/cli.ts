@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createClient } from '@malla/api/client';
+import { createClient } from '@malla/api/v1/client';
 import { socketTransport } from '@malla/cli/socket-transport';
 import { MallaProcess } from './malla-process.ts';
 

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Client, createClient } from '@malla/api/client';
+import { type Client, createClient } from '@malla/api/v1/client';
 import { socketTransport } from '@malla/cli/socket-transport';
 import { stringify } from 'yaml';
 import type { Host, Output } from './lab.ts';

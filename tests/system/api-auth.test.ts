@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { User } from '@malla/api/schemas';
+import type { User } from '@malla/api/v1/schemas';
 import { skipWithout } from '../interop/needs.ts';
 import { CommandLine } from './command-line.ts';
 import { TestServer } from './test-server.ts';

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { ApiKey, Node, PreAuthKey, User } from '@malla/api/schemas';
+import type { ApiKey, Node, PreAuthKey, User } from '@malla/api/v1/schemas';
 import { CommandLine } from './command-line.ts';
 import { TestServer } from './test-server.ts';
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import type { PreAuthKey, User } from '@malla/api/schemas';
+import type { PreAuthKey, User } from '@malla/api/v1/schemas';
 import type { X25519Private } from '@malla/keys/x25519';
 import { TestClient, type TestFrame, testKey } from '@malla/relay/testing/test-client';
 import { CommandLine } from './command-line.ts';

@@ -1,7 +1,7 @@
 /** Every request that user interfaces for headscale make, against a whole server over its public listener. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createClient } from '@malla/api/client';
+import { createClient } from '@malla/api/v1/client';
 import { socketTransport } from '@malla/cli/socket-transport';
 import { TestServer } from './test-server.ts';
 import { type Known, USER_INTERFACES } from './user-interfaces.ts';

@@ -1,5 +1,5 @@
 /** Finds the server that a command is meant for: its address and key, or the socket of this machine. */
-import type { Client } from '@malla/api/client';
+import type { Client } from '@malla/api/v1/client';
 import type { ClientConfig } from '@malla/control/config/load';
 import type { GlobalOptions } from './command.ts';
 import { readClientConfig, type Surroundings } from './configuration.ts';
@@ -13,7 +13,7 @@ export async function connect(options: GlobalOptions, surroundings: Surroundings
 /** A client for the server of a configuration. */
 export async function connectTo({ cli, socketPath: path }: ClientConfig): Promise<Client> {
   // Loaded only now: most of the time of a short command is loading.
-  const { createClient } = await import('@malla/api/client');
+  const { createClient } = await import('@malla/api/v1/client');
   const { address, apiKey, insecure, timeoutMs } = cli;
   if (address === undefined) {
     const { socketTransport } = await import('./socket-transport.ts');

@@ -1,6 +1,6 @@
 /** What a command gets when it runs: its surroundings, and the few ways in which every command acts. */
 import type { Command } from 'commander';
-import type { Client } from '@malla/api/client';
+import type { Client } from '@malla/api/v1/client';
 import type { GlobalOptions } from './command.ts';
 import { UsageError } from './failure.ts';
 import { formatValue } from './output/format.ts';

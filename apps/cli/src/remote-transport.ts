@@ -1,6 +1,6 @@
 /** How commands reach a server elsewhere: over HTTPS with an API key. One request is one connection: a command makes few. */
 import type { IncomingMessage, RequestOptions } from 'node:http';
-import type { ApiRequest, ApiResponse, Transport } from '@malla/api/client';
+import type { ApiRequest, ApiResponse, Transport } from '@malla/api/v1/client';
 import { messageOf } from '@malla/base/error';
 import { formatDuration } from '@malla/base/duration';
 import { http, https } from '@malla/platform/http/builtin';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiRequest, ApiResponse, Transport } from '@malla/api/client';
+import type { ApiRequest, ApiResponse, Transport } from '@malla/api/v1/client';
 import { messageOf } from '@malla/base/error';
 import { formatDuration } from '@malla/base/duration';
 import { whoseInstead } from '@malla/platform/denied';

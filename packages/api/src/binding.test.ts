@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { bindRequest } from './binding.ts';
-import { type Route, routeNames, routes } from './routes.ts';
+import type { Route } from './route.ts';
+import { routeNames, routes } from './v1/routes.ts';
 
 describe('what clients send', () => {
   test('goes by its own name where it is there under both', () => {

@@ -7,8 +7,8 @@
  * Source: the JSON mapping of Protocol Buffers (ProtoJSON), and google.api.http's binding of queries.
  */
 import { z } from 'zod';
-import type { Route } from './routes.ts';
-import { numberLike } from './schemas.ts';
+import type { Route } from './route.ts';
+import { numberLike } from './v1/schemas.ts';
 
 export interface Sent {
   /** Every value of each name, decoded. */

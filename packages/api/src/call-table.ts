@@ -4,10 +4,7 @@
  */
 import type { z } from 'zod';
 import type { Shape } from './answer-shape.ts';
-import * as dnsSchemas from './dns-schemas.ts';
-import * as policySchemas from './policy-schemas.ts';
-import { type Route, routeNames, routes } from './routes.ts';
-import * as schemas from './schemas.ts';
+import type { ApiTable } from './route.ts';
 
 /** How a call is made. */
 export interface CallShape {
@@ -26,58 +23,52 @@ export interface CallTable {
   readonly calls: { readonly [route: string]: CallShape };
 }
 
-/** Written once. */
-const NAMED: ReadonlyMap<z.core.$ZodType, string> = new Map<z.core.$ZodType, string>([
-  [schemas.User, 'User'],
-  [schemas.PreAuthKey, 'PreAuthKey'],
-  [schemas.ApiKey, 'ApiKey'],
-  [schemas.Node, 'Node'],
-  [schemas.AuditEntry, 'AuditEntry'],
-  [dnsSchemas.DnsRecord, 'DnsRecord'],
-  [policySchemas.PolicyVersion, 'PolicyVersion'],
-  [policySchemas.PolicyProblem, 'PolicyProblem'],
-  [policySchemas.PolicyChange, 'PolicyChange'],
-]);
+type Schema = z.core.$ZodType;
+type Names = ReadonlyMap<Schema, string>;
 
-/** Makes the table from the routes. */
-export function makeCallTable(): CallTable {
+/** Makes the table from the routes of an API. */
+export function makeCallTable({ routes, namedSchemas }: ApiTable): CallTable {
+  const named: Names = new Map(
+    Object.entries(namedSchemas).map(([name, schema]) => [schema as Schema, name]),
+  );
   const calls: Record<string, CallShape> = {};
-  for (const name of routeNames) {
-    const { method, path, query, body, answer }: Route = routes[name];
+  for (const [name, { method, path, query, body, answer }] of Object.entries(routes)) {
     calls[name] = {
       method,
       path,
       query: Object.keys(query.shape),
       ...(body === undefined ? {} : { body: Object.keys(body.shape) }),
-      answer: shapeOf(answer),
+      answer: shapeOf(named, answer),
     };
   }
-  const shapes = Object.fromEntries([...NAMED].map(([schema, name]) => [name, outline(schema)]));
+  const shapes = Object.fromEntries(
+    [...named].map(([schema, name]) => [name, outline(named, schema)]),
+  );
   return { shapes, calls };
 }
 
-function shapeOf(schema: z.core.$ZodType): Shape {
-  const name = NAMED.get(schema);
-  return name === undefined ? outline(schema) : { ref: name };
+function shapeOf(named: Names, schema: Schema): Shape {
+  const name = named.get(schema);
+  return name === undefined ? outline(named, schema) : { ref: name };
 }
 
 /** Throws for a kind of schema that no answer has. */
-function outline(schema: z.core.$ZodType): Shape {
+function outline(named: Names, schema: Schema): Shape {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   if (def.type === 'string' || def.type === 'enum') return 'text';
   if (def.type === 'number' || def.type === 'boolean') return def.type;
   if (def.type === 'unknown') return 'anything';
-  if (def.type === 'readonly') return shapeOf(def.innerType);
-  if (def.type === 'nullable') return { nullable: shapeOf(def.innerType) };
-  if (def.type === 'array') return { list: shapeOf(def.element) };
-  if (def.type === 'record') return { record: shapeOf(def.valueType) };
+  if (def.type === 'readonly') return shapeOf(named, def.innerType);
+  if (def.type === 'nullable') return { nullable: shapeOf(named, def.innerType) };
+  if (def.type === 'array') return { list: shapeOf(named, def.element) };
+  if (def.type === 'record') return { record: shapeOf(named, def.valueType) };
   if (def.type !== 'object') throw new RangeError(`an answer with ${def.type} in it`);
   const members: Record<string, Shape> = {};
   const optional: Record<string, Shape> = {};
   for (const [name, member] of Object.entries(def.shape)) {
     const inner = (member as z.core.$ZodTypes)._zod.def;
-    if (inner.type === 'optional') optional[name] = shapeOf(inner.innerType);
-    else members[name] = shapeOf(member);
+    if (inner.type === 'optional') optional[name] = shapeOf(named, inner.innerType);
+    else members[name] = shapeOf(named, member);
   }
   return Object.keys(optional).length === 0 ? { members } : { members, optional };
 }

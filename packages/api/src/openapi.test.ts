@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openApiDocument } from './openapi.ts';
-import { routeNames, routes } from './routes.ts';
+import { apiV1 } from './v1/table.ts';
 
 describe('the OpenAPI document', () => {
-  const document = openApiDocument('1.2.3');
+  const document = openApiDocument(apiV1, '1.2.3');
   const at = (...path: readonly string[]): unknown =>
     path.reduce<unknown>(
       (value, key) => (value as Record<string, unknown> | undefined)?.[key],
@@ -17,9 +17,8 @@ describe('the OpenAPI document', () => {
   });
 
   test('has every route, and nothing else', () => {
-    const expected = routeNames.map(
-      (name) => `${routes[name].method.toLowerCase()} ${routes[name].path}`,
-    );
+    const all = [...Object.values(apiV1.routes), ...Object.values(apiV1.eventStreams)];
+    const expected = all.map(({ method, path }) => `${method.toLowerCase()} ${path}`);
     const actual = Object.entries(at('paths') as Record<string, object>).flatMap(
       ([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`),
     );

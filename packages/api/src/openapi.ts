@@ -2,35 +2,23 @@
 import type { ErrorCode } from '@malla/base/error-codes';
 import { z } from 'zod';
 import { Problem, PROBLEM_TYPE } from './problem.ts';
-import { COMMON_CODES, type Route, routeNames, routes } from './routes.ts';
-import * as dnsSchemas from './dns-schemas.ts';
-import * as policySchemas from './policy-schemas.ts';
-import * as schemas from './schemas.ts';
+import { type ApiTable, COMMON_CODES, type EventStreamRoute, type Route } from './route.ts';
 import { STATUS_OF } from './status.ts';
 
 type Json = { readonly [key: string]: unknown };
 
-/** Schemas with a name of their own in the document; all others are written where they are used. */
-const NAMED = {
-  User: schemas.User,
-  PreAuthKey: schemas.PreAuthKey,
-  ApiKey: schemas.ApiKey,
-  Node: schemas.Node,
-  AuditEntry: schemas.AuditEntry,
-  DnsRecord: dnsSchemas.DnsRecord,
-  PolicyVersion: policySchemas.PolicyVersion,
-  PolicyProblem: policySchemas.PolicyProblem,
-  PolicyChange: policySchemas.PolicyChange,
-  Problem,
-} as const;
+type Schemas = ApiTable['namedSchemas'];
 
 /** The document, as JSON values. `version` is the server's. */
-export function openApiDocument(version: string): Json {
+export function openApiDocument(api: ApiTable, version: string): Json {
+  const schemas: Schemas = { ...api.namedSchemas, Problem };
   const paths: Record<string, Record<string, Json>> = {};
-  for (const name of routeNames) {
-    const route: Route = routes[name];
+  for (const [name, route] of Object.entries(api.routes)) {
     const operations = (paths[route.path] ??= {});
-    operations[route.method.toLowerCase()] = operation(name, route);
+    operations[route.method.toLowerCase()] = operation(schemas, name, route);
+  }
+  for (const [name, stream] of Object.entries(api.eventStreams)) {
+    (paths[stream.path] ??= {})[stream.method.toLowerCase()] = streamOperation(name, stream);
   }
   return {
     openapi: '3.1.0',
@@ -47,18 +35,19 @@ export function openApiDocument(version: string): Json {
         bearer: {
           type: 'http',
           scheme: 'bearer',
-          description: 'An API key, `hskey-api-…`. The unix socket asks for none.',
+          description:
+            'An API key, `hskey-api-…`, which has every right. The unix socket asks for none. What a call needs stands beside it.',
         },
       },
-      schemas: namedSchemas(),
+      schemas: namedSchemas(schemas),
     },
   };
 }
 
-/** The status codes that a route may answer with, apart from 200. */
-export function statusesOf(route: Route): ReadonlyMap<number, readonly ErrorCode[]> {
+/** The statuses of a route with these refusals of its own, apart from 200. */
+export function statusesOf(own: readonly ErrorCode[]): ReadonlyMap<number, readonly ErrorCode[]> {
   const statuses = new Map<number, ErrorCode[]>();
-  for (const code of [...route.codes, ...COMMON_CODES]) {
+  for (const code of [...own, ...COMMON_CODES]) {
     const status = STATUS_OF[code];
     const codes = statuses.get(status);
     if (codes === undefined) statuses.set(status, [code]);
@@ -67,61 +56,94 @@ export function statusesOf(route: Route): ReadonlyMap<number, readonly ErrorCode
   return statuses;
 }
 
-function operation(operationId: string, route: Route): Json {
-  const responses: Record<string, Json> = {
-    '200': { description: 'Done', content: jsonContent(route.answer, 'output') },
-  };
-  const statuses = [...statusesOf(route)].toSorted(([a], [b]) => a - b);
-  for (const [status, codes] of statuses) {
-    responses[status] = {
-      description: codes.map((code) => `\`${code}\``).join(', '),
-      content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
-    };
-  }
+function operation(schemas: Schemas, operationId: string, route: Route): Json {
   return {
-    operationId,
-    tags: [route.tag],
-    summary: route.summary,
-    ...(route.description === undefined ? {} : { description: route.description }),
-    parameters: [...parameters('path', route.params), ...parameters('query', route.query)],
+    ...heading(operationId, route),
+    parameters: [
+      ...parameters(schemas, 'path', route.params),
+      ...parameters(schemas, 'query', route.query),
+    ],
     ...(route.body === undefined
       ? {}
       : {
           requestBody: {
             required: !route.body.safeParse({}).success,
-            content: jsonContent(route.body, 'input'),
+            content: jsonContent(schemas, route.body, 'input'),
           },
         }),
-    responses,
+    responses: {
+      '200': { description: 'Done', content: jsonContent(schemas, route.answer, 'output') },
+      ...refusals(route.codes),
+    },
   };
 }
 
-function parameters(where: 'path' | 'query', fields: Route['params']): Json[] {
+function streamOperation(operationId: string, stream: EventStreamRoute): Json {
+  return {
+    ...heading(operationId, stream),
+    responses: {
+      '200': {
+        description: 'Events, until either side ends it',
+        content: { 'text/event-stream': { schema: { type: 'string' } } },
+      },
+      ...refusals([]),
+    },
+  };
+}
+
+function heading(
+  operationId: string,
+  { tag, summary, description, access }: EventStreamRoute | Route,
+): Json {
+  return {
+    operationId,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    security: [{ bearer: access === 'known-caller' ? [] : [access] }],
+  };
+}
+
+/** By status, those of one status together. */
+function refusals(own: readonly ErrorCode[]): Readonly<Record<string, Json>> {
+  const statuses = [...statusesOf(own)].toSorted(([a], [b]) => a - b);
+  return Object.fromEntries(
+    statuses.map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\``).join(', '),
+        content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    ]),
+  );
+}
+
+function parameters(schemas: Schemas, where: 'path' | 'query', fields: Route['params']): Json[] {
   return Object.entries(fields.shape).map(([name, schema]) => ({
     name,
     in: where,
     required: where === 'path' || !z.safeParse(schema, undefined).success,
-    schema: jsonSchema(schema, 'input'),
+    schema: jsonSchema(schemas, schema, 'input'),
   }));
 }
 
-function jsonContent(schema: z.core.$ZodType, io: 'input' | 'output'): Json {
-  return { 'application/json': { schema: jsonSchema(schema, io) } };
+function jsonContent(schemas: Schemas, schema: z.core.$ZodType, io: 'input' | 'output'): Json {
+  return { 'application/json': { schema: jsonSchema(schemas, schema, io) } };
 }
 
 /** Replaces named schemas inside by references. */
-function jsonSchema(schema: z.core.$ZodType, io: 'input' | 'output'): unknown {
+function jsonSchema(schemas: Schemas, schema: z.core.$ZodType, io: 'input' | 'output'): unknown {
   const registry = z.registry<{ id: string }>();
-  for (const [id, named] of Object.entries(NAMED)) registry.add(named, { id });
+  for (const [id, named] of Object.entries(schemas)) registry.add(named, { id });
   const wrapped = z.object({ here: schema });
   registry.add(wrapped, { id: 'wrapper' });
   const made = z.toJSONSchema(registry, { io, uri: reference, override: withoutPatternOfTimes });
   return made.schemas['wrapper']?.properties?.['here'];
 }
 
-function namedSchemas(): Json {
+function namedSchemas(schemas: Schemas): Json {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
+  for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
   const made = z.toJSONSchema(registry, { uri: reference, override: withoutPatternOfTimes });
   return Object.fromEntries(
     Object.entries(made.schemas).map(([id, schema]) => {

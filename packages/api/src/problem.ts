@@ -5,7 +5,7 @@
  */
 import type { MallaError } from '@malla/base/error';
 import { z } from 'zod';
-import { PolicyProblem } from './policy-schemas.ts';
+import { PolicyProblem } from './v1/policy-schemas.ts';
 import { type ErrorStatus, STATUS_OF } from './status.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';

@@ -2,7 +2,7 @@
 import { MallaError } from '@malla/base/error';
 import { type ErrorCode, isErrorCode } from '@malla/base/error-codes';
 import { NO_SUCH_SHAPE, readAs, type Shape } from './answer-shape.ts';
-import type { PolicyProblem } from './policy-schemas.ts';
+import type { PolicyProblem } from './v1/policy-schemas.ts';
 
 const PROBLEM: Shape = { members: { code: 'text', detail: 'text' } };
 /** As headscale's releases answer. */

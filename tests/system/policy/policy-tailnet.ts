@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Node, PreAuthKey } from '@malla/api/schemas';
+import type { Node, PreAuthKey } from '@malla/api/v1/schemas';
 import type { MachineClient } from '@malla/testkit/machine-client';
 import { addressIn, capabilitiesOf, type Protocol, reaches } from '@malla/testkit/packet-filter';
 import { CommandLine } from '../command-line.ts';

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import type { Node } from '@malla/api/schemas';
+import type { Node } from '@malla/api/v1/schemas';
 import type { MachineClient } from '@malla/testkit/machine-client';
 import { accept, PolicyTailnet } from './policy-tailnet.ts';
 

@@ -1,5 +1,5 @@
 /** `malla apikeys`: keys for administrators' programs. */
-import type { Client } from '@malla/api/client';
+import type { Client } from '@malla/api/v1/client';
 import { duration, id, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';

@@ -1,5 +1,5 @@
 /** `malla configtest`: whether a server could start with this configuration, and has what it names. */
-import type { PolicyProblem } from '@malla/api/policy-schemas';
+import type { PolicyProblem } from '@malla/api/v1/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import type { ConfigNote, ConfigProblem } from '@malla/control/config/config';
 import { MallaCommand } from '../command.ts';

@@ -1,6 +1,6 @@
 /** `malla debug`: for tests, and for looking into a client. */
 import { Option } from 'commander';
-import type { Client } from '@malla/api/client';
+import type { Client } from '@malla/api/v1/client';
 import { formatPrefix, parsePrefix, parsePrefixMasked, type Prefix } from '@malla/ip/prefix';
 import { MAX_SITE, viaOf, viaPrefix } from '@malla/ip/via';
 import { list, MallaCommand, option, required } from '../command.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { DnsRecord } from '@malla/api/dns-schemas';
+import type { DnsRecord } from '@malla/api/v1/dns-schemas';
 import { type Outcome, runMalla } from '../testing/cli.ts';
 
 const WIKI: DnsRecord = {

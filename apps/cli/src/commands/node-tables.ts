@@ -1,5 +1,5 @@
 /** The tables of nodes and of their routes. */
-import type { Node } from '@malla/api/schemas';
+import type { Node } from '@malla/api/v1/schemas';
 import { keyBytes, parseKey } from '@malla/keys/key';
 import type { Cell, Table } from '../output/table.ts';
 import { formatTime, isPast } from '../output/time.ts';

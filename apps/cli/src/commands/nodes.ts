@@ -1,6 +1,6 @@
 /** `malla nodes`: the devices of the tailnet. */
 import { Option } from 'commander';
-import type { Client } from '@malla/api/client';
+import type { Client } from '@malla/api/v1/client';
 import { ZERO_TIME_MS } from '@malla/base/zero-time';
 import { id, list, MallaCommand, option, required, expiryTime } from '../command.ts';
 import { CommandError } from '../failure.ts';

@@ -1,5 +1,5 @@
 /** The policy in the database of this machine, without a server: for when one does not start. */
-import type { AnswerOf } from '@malla/api/routes';
+import type { AnswerOf } from '@malla/api/v1/routes';
 import { readServerConfig } from '../configuration.ts';
 import type { GlobalOptions } from '../command.ts';
 import type { Cli } from '../invocation.ts';

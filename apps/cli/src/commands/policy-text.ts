@@ -1,5 +1,11 @@
 /** What the policy commands say to people: problems, and what a policy would change. */
-import type { Access, Login, Names, PolicyChange, PolicyProblem } from '@malla/api/policy-schemas';
+import type {
+  Access,
+  Login,
+  Names,
+  PolicyChange,
+  PolicyProblem,
+} from '@malla/api/v1/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import { ListedError } from '../failure.ts';
 

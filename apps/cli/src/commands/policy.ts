@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import type { Client } from '@malla/api/client';
-import type { PolicyProblem, PolicyVersion } from '@malla/api/policy-schemas';
+import type { Client } from '@malla/api/v1/client';
+import type { PolicyProblem, PolicyVersion } from '@malla/api/v1/policy-schemas';
 import { messageOf } from '@malla/base/error';
 import { parseAddress } from '@malla/ip/address';
 import { count as inRange, id, MallaCommand, option } from '../command.ts';

@@ -1,5 +1,5 @@
 /** `malla preauthkeys`: keys that let devices join without a login. */
-import type { Client } from '@malla/api/client';
+import type { Client } from '@malla/api/v1/client';
 import { duration, id, list, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';

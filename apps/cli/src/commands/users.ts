@@ -1,7 +1,7 @@
 /** `malla users`: whom devices belong to. */
 import { Option } from 'commander';
-import type { Client } from '@malla/api/client';
-import type { User } from '@malla/api/schemas';
+import type { Client } from '@malla/api/v1/client';
+import type { User } from '@malla/api/v1/schemas';
 import { id, MallaCommand, option, required } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli } from '../invocation.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { createClient } from '@malla/api/client';
+import { createClient } from '@malla/api/v1/client';
 import { answerFrom, NOW, type Refusal, type Requests } from '../testing/cli.ts';
 import { node, preAuthKey, user } from '../testing/fixtures.ts';
 import { type FirstRun, prepareFirstRun } from './first-run.ts';

@@ -6,8 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { Client } from '@malla/api/client';
-import type { User } from '@malla/api/schemas';
+import type { Client } from '@malla/api/v1/client';
+import type { User } from '@malla/api/v1/schemas';
 import { MallaError } from '@malla/base/error';
 import { isPrivateToClients } from '@malla/control/config/address';
 import type { Config } from '@malla/control/config/config';

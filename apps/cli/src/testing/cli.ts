@@ -1,5 +1,10 @@
 /** Surroundings for tests of commands: output is collected, requests are recorded and answered from a table. */
-import { type ApiRequest, type ApiResponse, createClient, type Transport } from '@malla/api/client';
+import {
+  type ApiRequest,
+  type ApiResponse,
+  createClient,
+  type Transport,
+} from '@malla/api/v1/client';
 import type { Cli } from '../invocation.ts';
 import { run } from '../program.ts';
 

@@ -1,5 +1,5 @@
 /** Values of the API for tests of commands. */
-import type { Node, PreAuthKey, User } from '@malla/api/schemas';
+import type { Node, PreAuthKey, User } from '@malla/api/v1/schemas';
 
 const HOUR_MS = 3_600_000;
 

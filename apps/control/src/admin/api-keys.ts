@@ -15,7 +15,7 @@ export function apiKeyHandlers({
   log,
 }: AdminDeps): HandlersOf<'createApiKey' | 'listApiKeys' | 'expireApiKey' | 'deleteApiKey'> {
   return {
-    async createApiKey({ expiration }, author) {
+    async createApiKey({ expiration }, { name: author }) {
       // Go's zero time is kept: lists show what was asked for.
       const until = typeof expiration === 'string' ? Date.parse(expiration) : undefined;
       const { key, text } = await ledger.execute((state, context) =>
@@ -30,14 +30,14 @@ export function apiKeyHandlers({
       return { apiKeys: keys.map(apiKeyView) };
     },
 
-    async expireApiKey(input, author) {
+    async expireApiKey(input, { name: author }) {
       const reference = referenceOf(input);
       const key = await ledger.execute((state, context) => expireApiKey(state, reference, context));
       log.info({ author, apiKey: key.id, prefix: key.prefix }, 'API key expired');
       return {};
     },
 
-    async deleteApiKey(input, author) {
+    async deleteApiKey(input, { name: author }) {
       const reference = referenceOf(input);
       const key = await ledger.execute((state) => deleteApiKey(state, reference));
       log.info({ author, apiKey: key.id, prefix: key.prefix }, 'API key deleted');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { type Route, routeNames, routes } from '@malla/api/routes';
+import type { Route } from '@malla/api/route';
+import { routeNames, routes } from '@malla/api/v1/routes';
 import type { LogFields } from '@malla/base/logger';
 import { silentLogger } from '@malla/base/logger';
 import { parse } from 'yaml';

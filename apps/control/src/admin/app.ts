@@ -3,15 +3,15 @@
  * a problem document for whatever goes wrong. Who listens decides whether callers must show an API key:
  * the unix socket trusts whoever may open it.
  */
-import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
+import type { Access, Caller } from '@malla/api/access';
+import type { Route } from '@malla/api/route';
+import { API_PREFIX, eventStreams, routeNames, routes } from '@malla/api/v1/routes';
 import { MallaError, messageOf } from '@malla/base/error';
 import { type Context, Hono } from 'hono';
-import { isValidApiKey } from '../core/api-keys.ts';
-import { authenticate } from './authenticate.ts';
+import { callerByKey, type Known, mustBePermitted, ON_THE_SOCKET } from './caller.ts';
 import type { AdminDeps } from './deps.ts';
 import { documentation } from './documentation.ts';
 import { EventStreams } from './event-stream.ts';
-import type { Caller } from './handler.ts';
 import { allHandlers } from './handlers.ts';
 import { readInput } from './input.ts';
 import { answerProblem } from './problem.ts';
@@ -30,29 +30,32 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
     context.res.headers.set('Cache-Control', 'no-store');
   });
 
+  /** Decides on a request by its head, before anything else of it is read. */
+  const known = (context: Context, access: Access): Known => {
+    const who = options.authenticate
+      ? callerByKey(deps, context.req.header('Authorization'))
+      : ON_THE_SOCKET;
+    mustBePermitted(who.caller, access);
+    return who;
+  };
+
   const handlers = allHandlers(deps);
   for (const name of routeNames) {
     const route: Route = routes[name];
     // The table ties a handler's input to the schemas that have just checked it.
     const handle = handlers[name] as (input: unknown, caller: Caller) => object | Promise<object>;
     app.on(route.method, honoPath(route.path), async (context) => {
-      const caller = options.authenticate
-        ? authenticate(deps, context.req.header('Authorization')).prefix
-        : 'local';
+      const { caller } = known(context, route.access);
       return context.json(await handle(await readInput(route, context, deps.log), caller));
     });
   }
 
   const streams = new EventStreams(deps);
-  app.get(`${API_PREFIX}/events`, (context) => {
-    const authorization = context.req.header('Authorization');
-    if (!options.authenticate) return streams.begin(() => true);
-    const { id } = authenticate(deps, authorization);
-    return streams.begin(() => isValidApiKey(deps.ledger.state, id, deps.now()));
-  });
+  const { method, path, access } = eventStreams.events;
+  app.on(method, path, (context) => streams.begin(known(context, access).isStillKnown));
 
-  for (const [path, page] of Object.entries(documentation(deps.version))) {
-    app.get(API_PREFIX + path, () => page.response());
+  for (const [page, text] of Object.entries(documentation(deps.version))) {
+    app.get(API_PREFIX + page, () => text.response());
   }
 
   app.notFound((context) => answerProblem(unknownRoute(context)));

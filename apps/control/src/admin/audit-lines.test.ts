@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { utf8 } from '@malla/base/bytes';
 import type { LogFields } from '@malla/base/logger';
-import { type RouteName, routeNames, routes } from '@malla/api/routes';
+import { type RouteName, routeNames, routes } from '@malla/api/v1/routes';
 import { type RecordedLine, recordedLog } from '@malla/testkit/recorded-log';
 import { createAdmin, type TestAdmin } from '../testing/admin.ts';
 

@@ -2,7 +2,7 @@
 import type { Node } from '@malla/netmap/node';
 import { pastedAuthId } from '../machine/auth-id.ts';
 import type { AdminDeps } from './deps.ts';
-import type { Caller, HandlersOf } from './handler.ts';
+import type { HandlersOf } from './handler.ts';
 import { nodeView } from './views.ts';
 
 export function authHandlers(
@@ -10,20 +10,20 @@ export function authHandlers(
 ): HandlersOf<'authRegister' | 'authApprove' | 'authReject'> {
   const { auth, log } = deps;
   return {
-    async authRegister({ user, authId }, author) {
+    async authRegister({ user, authId }, { name: author }) {
       const node = await auth.register(pastedAuthId(authId), user);
       logRegistered(deps, node, author);
       return { node: nodeView(deps, node) };
     },
 
-    async authApprove({ authId: pasted }, author) {
+    async authApprove({ authId: pasted }, { name: author }) {
       const authId = pastedAuthId(pasted);
       const { source: peer, destination: node, localUser } = await auth.approve(authId);
       log.info({ author, authId, node, peer, localUser }, 'SSH connection approved');
       return {};
     },
 
-    async authReject({ authId: pasted }, author) {
+    async authReject({ authId: pasted }, { name: author }) {
       const authId = pastedAuthId(pasted);
       const rejected = await auth.reject(authId);
       if ('machineKey' in rejected) {
@@ -39,7 +39,7 @@ export function authHandlers(
 }
 
 /** Notes for the log that somebody let a device in. */
-export function logRegistered({ log }: AdminDeps, node: Node, author: Caller): void {
+export function logRegistered({ log }: AdminDeps, node: Node, author: string): void {
   const { id, name, userId: user, tags } = node;
   log.info({ author, node: id, name, user, tags }, 'node registered by hand');
 }

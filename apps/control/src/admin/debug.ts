@@ -17,7 +17,7 @@ export function debugHandlers({
 }: AdminDeps): HandlersOf<'debugCreateNode' | 'debugC2n'> {
   return {
     /** Answers with the node that it would become: until it is registered it has no id. */
-    async debugCreateNode({ user: userName, key, name, routes }, author) {
+    async debugCreateNode({ user: userName, key, name, routes }, { name: author }) {
       const user = meantUser(ledger.state, userName);
       const offered = parseRoutes(routes);
       const device = await auth.simulate({ authId: key, name, routes: offered });
@@ -46,7 +46,7 @@ export function debugHandlers({
       };
     },
 
-    async debugC2n({ nodeId, method, path, body }, author) {
+    async debugC2n({ nodeId, method, path, body }, { name: author }) {
       const bytes = await c2n.request(idOf(nodeId), method, path, body);
       log.info({ author, node: idOf(nodeId), method, path }, 'request sent to a client');
       const response = decodeHttpResponse(bytes);

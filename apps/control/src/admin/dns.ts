@@ -1,5 +1,5 @@
 /** REST handlers: DNS records. */
-import type * as api from '@malla/api/dns-schemas';
+import type * as api from '@malla/api/v1/dns-schemas';
 import { addDnsRecord, removeDnsRecords } from '../core/dns-records.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { AdminDeps } from './deps.ts';
@@ -17,7 +17,7 @@ export function dnsHandlers({
       return { records: dns.list().map(recordView) };
     },
 
-    async addDnsRecord(wanted, author) {
+    async addDnsRecord(wanted, { name: author }) {
       const record = await ledger.execute((state, context) =>
         addDnsRecord(state, wanted, dns.baseDomain, context),
       );
@@ -26,7 +26,7 @@ export function dnsHandlers({
       return { record: recordView({ ...record, source: 'database' }) };
     },
 
-    async removeDnsRecords({ id, ...selector }, author) {
+    async removeDnsRecords({ id, ...selector }, { name: author }) {
       const removed = await ledger.execute((state) =>
         removeDnsRecords(state, { ...selector, id: id === undefined ? undefined : idOf(id) }),
       );

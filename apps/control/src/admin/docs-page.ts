@@ -1,9 +1,13 @@
 /** The API's documentation as one page of HTML: every route and every error code, nothing to load. */
-import { API_PREFIX, type Route, routeNames, routes } from '@malla/api/routes';
+import type { ApiTable, EventStreamRoute, Route } from '@malla/api/route';
 import { STATUS_OF } from '@malla/api/status';
 
 /** The whole page. */
-export function docsPage(version: string): string {
+export function docsPage(api: ApiTable, version: string): string {
+  const rows = [
+    ...Object.values(api.routes).map((route) => routeRow(route, fieldsOf(route))),
+    ...Object.values(api.eventStreams).map((stream) => routeRow(stream, [])),
+  ];
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -18,14 +22,14 @@ export function docsPage(version: string): string {
 </style>
 <h1>malla API</h1>
 <p>Version ${escape(version)}. For programs:
-<a href="${API_PREFIX}/openapi.json">OpenAPI as JSON</a>,
-<a href="${API_PREFIX}/openapi.yaml">as YAML</a>.</p>
+<a href="${api.prefix}/openapi.json">OpenAPI as JSON</a>,
+<a href="${api.prefix}/openapi.yaml">as YAML</a>.</p>
 <p>Every request needs the header <code>Authorization: Bearer</code> with an API key
 (<code>malla apikeys create</code>); over the unix socket it needs none.</p>
 <h2>Routes</h2>
 <table>
-<tr><th>Request<th>What it does<th>Fields</tr>
-${routeNames.map((name) => routeRow(routes[name])).join('\n')}
+<tr><th>Request<th>What it does<th>Needs<th>Fields</tr>
+${rows.join('\n')}
 </table>
 <h2>Errors</h2>
 <p>Every error is a problem document (RFC 9457): <code>status</code>, a <code>detail</code> for people,
@@ -40,9 +44,16 @@ ${Object.entries(STATUS_OF)
 `;
 }
 
-function routeRow(route: Route): string {
-  const fields = [...Object.keys(route.query.shape), ...Object.keys(route.body?.shape ?? {})];
-  return `<tr><td><code>${route.method} ${route.path}</code><td>${escape(route.summary)}<td>${fields.join(', ')}</tr>`;
+function routeRow(
+  { method, path, summary, access }: Route | EventStreamRoute,
+  fields: readonly string[],
+): string {
+  const needs = access === 'known-caller' ? '' : `<code>${access}</code>`;
+  return `<tr><td><code>${method} ${path}</code><td>${escape(summary)}<td>${needs}<td>${fields.join(', ')}</tr>`;
+}
+
+function fieldsOf({ query, body }: Route): readonly string[] {
+  return [...Object.keys(query.shape), ...Object.keys(body?.shape ?? {})];
 }
 
 function escape(text: string): string {

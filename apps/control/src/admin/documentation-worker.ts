@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openApiDocument } from '@malla/api/openapi';
+import { apiV1 } from '@malla/api/v1/table';
 import { stringify } from 'yaml';
 import { docsPage } from './docs-page.ts';
 
@@ -15,11 +16,11 @@ export interface DocumentationTexts {
 }
 
 const version = workerData as string;
-const document = openApiDocument(version);
+const document = openApiDocument(apiV1, version);
 const texts: DocumentationTexts = {
   json: JSON.stringify(document),
   yaml: stringify(document),
-  page: docsPage(version),
+  page: docsPage(apiV1, version),
 };
 if (parentPort !== null) tell(parentPort);
 

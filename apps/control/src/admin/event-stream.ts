@@ -54,10 +54,12 @@ export class EventStreams {
         start: (controller) => {
           let cancel: () => void;
           const say = (text: string): void => {
-            controller.enqueue(utf8(text));
             cancel?.();
-            cancel = this.#deps.after(KEEP_ALIVE_MS, () => say(':\n\n'));
-            if ((controller.desiredSize ?? 0) > 0 && isAllowed()) return;
+            if (isAllowed() && (controller.desiredSize ?? 0) > 0) {
+              controller.enqueue(utf8(text));
+              cancel = this.#deps.after(KEEP_ALIVE_MS, () => say(':\n\n'));
+              return;
+            }
             end();
             controller.close();
           };

@@ -1,10 +1,11 @@
 /** What the handlers of the administrators' API have in common. */
-import type { AnswerOf, HandlerInput, RouteName } from '@malla/api/routes';
+import type { Caller } from '@malla/api/access';
+import type { AnswerOf, HandlerInput, RouteName } from '@malla/api/v1/routes';
 
-/** Who asks: `local` for whoever may open the unix socket, or the prefix of an API key. */
-export type Caller = string;
-
-/** Answers one route: its checked input in, its answer out; refuses by throwing MallaError. */
+/**
+ * Answers one route: its checked input in, its answer out; refuses by throwing MallaError. Who the caller
+ * is has been decided on before.
+ */
 export type Handler<N extends RouteName> = (
   input: HandlerInput<N>,
   caller: Caller,

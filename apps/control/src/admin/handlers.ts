@@ -1,5 +1,5 @@
 /** Every handler of the administrators' API, by its route. */
-import type { RouteName } from '@malla/api/routes';
+import type { RouteName } from '@malla/api/v1/routes';
 import { apiKeyHandlers } from './api-keys.ts';
 import { authHandlers } from './auth.ts';
 import { debugHandlers } from './debug.ts';

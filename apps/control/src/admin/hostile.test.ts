@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { statusesOf } from '@malla/api/openapi';
 import { Problem } from '@malla/api/problem';
-import { type Route, routeNames, routes } from '@malla/api/routes';
+import type { Route } from '@malla/api/route';
+import { routeNames, routes } from '@malla/api/v1/routes';
 import { utf8 } from '@malla/base/bytes';
 import fc from 'fast-check';
 import { createAdmin, type TestAdmin } from '../testing/admin.ts';
@@ -122,7 +123,7 @@ describe('whatever is sent', () => {
 
     test(`${name} answers as it is documented, and never with 500`, async () => {
       const admin = await createTarget();
-      const documented = statusesOf(route);
+      const documented = statusesOf(route.codes);
       await fc.assert(
         fc.asyncProperty(request, async ({ params, query, body }) => {
           const path = route.path.replaceAll(/\{(\w+)\}/g, (_, field: string) =>

@@ -1,6 +1,6 @@
 /** From an HTTP request to a route's checked input. Every fault is a MallaError `request.*`. */
 import { bindRequest } from '@malla/api/binding';
-import type { Route } from '@malla/api/routes';
+import type { Route } from '@malla/api/route';
 import { MallaError } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { ZERO_TIME_MS } from '@malla/base/zero-time';

@@ -1,6 +1,6 @@
 /** REST handlers: nodes. */
 import { MallaError } from '@malla/base/error';
-import type { AnswerOf } from '@malla/api/routes';
+import type { AnswerOf } from '@malla/api/v1/routes';
 import type { Node } from '@malla/netmap/node';
 import { backfillAddresses } from '../core/addresses.ts';
 import {
@@ -49,13 +49,13 @@ export function nodeHandlers(
       return answer(knownNode(state, idOf(nodeId)));
     },
 
-    async deleteNode({ nodeId }, author) {
+    async deleteNode({ nodeId }, { name: author }) {
       const { id, name } = await ledger.execute((current) => deleteNode(current, idOf(nodeId)));
       log.info({ author, node: id, name }, 'node deleted');
       return {};
     },
 
-    async expireNode({ nodeId, expiry, disableExpiry }, author) {
+    async expireNode({ nodeId, expiry, disableExpiry }, { name: author }) {
       const at = timeOf(expiry);
       if (disableExpiry && at !== undefined) {
         throw new MallaError('node.expiry-invalid', 'cannot set both disableExpiry and expiry');
@@ -69,14 +69,14 @@ export function nodeHandlers(
       return answer(node);
     },
 
-    async renameNode({ nodeId, newName }, author) {
+    async renameNode({ nodeId, newName }, { name: author }) {
       const was = state.node(idOf(nodeId))?.name;
       const node = await ledger.execute((current) => renameNode(current, idOf(nodeId), newName));
       log.info({ author, node: node.id, name: node.name, was }, 'node renamed');
       return answer(node);
     },
 
-    async setTags({ nodeId, tags: wanted }, author) {
+    async setTags({ nodeId, tags: wanted }, { name: author }) {
       const node = await ledger.execute((current) =>
         setTags(current, idOf(nodeId), wanted, tagPolicy),
       );
@@ -85,7 +85,7 @@ export function nodeHandlers(
       return answer(node);
     },
 
-    async setApprovedRoutes({ nodeId, routes: wanted }, author) {
+    async setApprovedRoutes({ nodeId, routes: wanted }, { name: author }) {
       const node = await ledger.execute((current) =>
         setApprovedRoutes(current, idOf(nodeId), wanted),
       );
@@ -94,13 +94,13 @@ export function nodeHandlers(
       return answer(node);
     },
 
-    async registerNode({ user, key }, author) {
+    async registerNode({ user, key }, { name: author }) {
       const node = await auth.register(pastedAuthId(key), user);
       logRegistered(deps, node, author);
       return answer(node);
     },
 
-    async backfillNodeIps({ confirmed }, author) {
+    async backfillNodeIps({ confirmed }, { name: author }) {
       if (confirmed !== 'true') throw new MallaError('request.invalid', 'not confirmed, aborting');
       const changes = await ledger.execute((current, context) =>
         backfillAddresses(current, addresses, context),

@@ -1,6 +1,6 @@
 /** REST handlers: the policy. */
-import { protocolNumber } from '@malla/api/policy-explain-schemas';
-import type { AnswerOf, HandlerInput } from '@malla/api/routes';
+import { protocolNumber } from '@malla/api/v1/policy-explain-schemas';
+import type { AnswerOf, HandlerInput } from '@malla/api/v1/routes';
 import { MallaError } from '@malla/base/error';
 import { PolicyQuestions } from '../policy/questions.ts';
 import { checkView, policyView, problemView, setView, versionView } from '../policy/views.ts';
@@ -31,14 +31,14 @@ export function policyHandlers({
       return policyView(holder);
     },
 
-    async setPolicy({ policy }, caller) {
+    async setPolicy({ policy }, { name: author }) {
       // What user interfaces send to clear it.
-      if (policy === '') return setView(await holder.unset(caller));
-      return setView(await holder.set(policy, caller));
+      if (policy === '') return setView(await holder.unset(author));
+      return setView(await holder.set(policy, author));
     },
 
-    async unsetPolicy(_input, caller) {
-      await holder.unset(caller);
+    async unsetPolicy(_input, { name: author }) {
+      await holder.unset(author);
       return { default: configured.default };
     },
 
@@ -91,8 +91,8 @@ export function policyHandlers({
       return { version: versionView(version), policy: version.text };
     },
 
-    async rollbackPolicy({ id }, caller) {
-      return setView(await holder.rollback(idOf(id), caller));
+    async rollbackPolicy({ id }, { name: author }) {
+      return setView(await holder.rollback(idOf(id), author));
     },
   };
 

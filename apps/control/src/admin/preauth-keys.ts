@@ -22,7 +22,7 @@ export function preAuthKeyHandlers({
   'createPreAuthKey' | 'listPreAuthKeys' | 'expirePreAuthKey' | 'deletePreAuthKey'
 > {
   return {
-    async createPreAuthKey({ user, reusable, ephemeral, expiration, aclTags }, author) {
+    async createPreAuthKey({ user, reusable, ephemeral, expiration, aclTags }, { name: author }) {
       const wanted = {
         userId: ownerOf(ledger.state, user),
         tags: aclTags,
@@ -48,7 +48,7 @@ export function preAuthKeyHandlers({
       return { preAuthKeys: keys.map((key) => preAuthKeyView(ledger.state, key)) };
     },
 
-    async expirePreAuthKey({ id, key }, author) {
+    async expirePreAuthKey({ id, key }, { name: author }) {
       const revoked = await ledger.execute((state, context) =>
         expirePreAuthKey(state, meantKey(state, id, key), context),
       );
@@ -56,7 +56,7 @@ export function preAuthKeyHandlers({
       return {};
     },
 
-    async deletePreAuthKey({ id }, author) {
+    async deletePreAuthKey({ id }, { name: author }) {
       const deleted = await ledger.execute((state) => deletePreAuthKey(state, idOf(id)));
       log.info({ author, preAuthKey: deleted.id }, 'pre-auth key deleted');
       return {};

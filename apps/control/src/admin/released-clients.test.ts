@@ -1,7 +1,8 @@
 /** Every route takes a request in each of the forms in which programs written for headscale's releases send it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type CallInput, type Route, type RouteName, routeNames, routes } from '@malla/api/routes';
+import type { Route } from '@malla/api/route';
+import { type CallInput, type RouteName, routeNames, routes } from '@malla/api/v1/routes';
 import { utf8 } from '@malla/base/bytes';
 import { createAdmin, refused, type TestAdmin } from '../testing/admin.ts';
 

@@ -11,7 +11,7 @@ export function userHandlers({
   log,
 }: AdminDeps): HandlersOf<'createUser' | 'listUsers' | 'renameUser' | 'deleteUser'> {
   return {
-    async createUser(wanted, author) {
+    async createUser(wanted, { name: author }) {
       const user = await ledger.execute((state, context) => createUser(state, wanted, context));
       log.info({ author, user: user.id, name: user.name }, 'user created');
       return { user: userView(user) };
@@ -27,14 +27,14 @@ export function userHandlers({
       return { users: users.map(userView) };
     },
 
-    async renameUser({ oldId, newName }, author) {
+    async renameUser({ oldId, newName }, { name: author }) {
       const was = ledger.state.user(idOf(oldId))?.name;
       const user = await ledger.execute((state) => renameUser(state, idOf(oldId), newName));
       log.info({ author, user: user.id, name: user.name, was }, 'user renamed');
       return { user: userView(user) };
     },
 
-    async deleteUser({ id }, author) {
+    async deleteUser({ id }, { name: author }) {
       const nodes = ledger.state.nodesOfUser(idOf(id)).map((node) => node.id);
       const user = await ledger.execute((state) => destroyUser(state, idOf(id)));
       log.info({ author, user: user.id, name: user.name, nodes }, 'user deleted, with its nodes');

@@ -1,5 +1,5 @@
 /** Rows of the state as the JSON of the API. */
-import type * as api from '@malla/api/schemas';
+import type * as api from '@malla/api/v1/schemas';
 import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
 import type { Node, RegisterMethod } from '@malla/netmap/node';
 import type { User, UserId } from '@malla/netmap/user';

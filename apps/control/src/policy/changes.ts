@@ -4,7 +4,7 @@
  * they are compared once and told together.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Login, Names, PolicyChange } from '@malla/api/policy-schemas';
+import type { Login, Names, PolicyChange } from '@malla/api/v1/policy-schemas';
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/engine/contract';

@@ -5,7 +5,7 @@
 import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { AnswerOf } from '@malla/api/routes';
+import type { AnswerOf } from '@malla/api/v1/routes';
 import { MallaError } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { Config } from '../config/config.ts';

@@ -3,7 +3,7 @@
  * filter names a router's destinations in many ways; here each is the node itself, a subnet behind it,
  * or the internet.
  */
-import type { Access, Names } from '@malla/api/policy-schemas';
+import type { Access, Names } from '@malla/api/v1/policy-schemas';
 import type { Family } from '@malla/ip/address';
 import { contains, containsPrefix, formatPrefix, parsePrefixOrAddress } from '@malla/ip/prefix';
 import type { NamedFilter } from '@malla/policy/engine/contract';

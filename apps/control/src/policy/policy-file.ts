@@ -1,5 +1,5 @@
 /** A policy file, looked at without a server: for `malla configtest`. */
-import type { PolicyProblem } from '@malla/api/policy-schemas';
+import type { PolicyProblem } from '@malla/api/v1/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import { WatchedFile } from '@malla/platform/watched-file';
 import { MAX_POLICY_LENGTH, readPolicy } from './judge.ts';

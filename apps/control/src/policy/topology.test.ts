@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { PreviewBody } from '@malla/api/policy-schemas';
+import { PreviewBody } from '@malla/api/v1/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import { type NamedTailnet, readTopology } from './topology.ts';
 

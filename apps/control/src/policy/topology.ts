@@ -2,7 +2,7 @@
  * A tailnet that somebody describes, to preview a policy for: users, and nodes by name. The API's schema
  * has checked each value; here they become what an engine takes.
  */
-import type { TopologyNode, TopologyUser } from '@malla/api/policy-schemas';
+import type { TopologyNode, TopologyUser } from '@malla/api/v1/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import { formatAddress, parseAddress } from '@malla/ip/address';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';

@@ -1,6 +1,6 @@
 /** The policy in the words of the API. */
-import type { PolicyProblem, PolicyVersion } from '@malla/api/policy-schemas';
-import type { AnswerOf } from '@malla/api/routes';
+import type { PolicyProblem, PolicyVersion } from '@malla/api/v1/policy-schemas';
+import type { AnswerOf } from '@malla/api/v1/routes';
 import { MallaError } from '@malla/base/error';
 import type { Problem } from '@malla/policy/document/problem';
 import type { Policy } from '@malla/policy/policy';

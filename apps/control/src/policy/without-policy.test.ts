@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { Access as Told, PolicyChange } from '@malla/api/policy-schemas';
+import type { Access as Told, PolicyChange } from '@malla/api/v1/policy-schemas';
 import { type Address, formatAddress } from '@malla/ip/address';
 import { contains, formatPrefix } from '@malla/ip/prefix';
 import { INTERNET } from '@malla/policy/engine/internet';

@@ -1,6 +1,6 @@
 /** For tests of the administrators' API: the real application over a store in memory, no network. */
 import { FIRST_TAILNET } from '@malla/netmap/user';
-import { type Client, createClient } from '@malla/api/client';
+import { type Client, createClient } from '@malla/api/v1/client';
 import { type Logger, silentLogger } from '@malla/base/logger';
 import type { MallaError } from '@malla/base/error';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';

@@ -1,12 +1,12 @@
-/**
- * Every route of the administrators' API, once: the server's dispatch, the OpenAPI document and the
- * typed client are made from this table.
- *
- * An operation's input is one flat object: the path's parameters, the query's and the body's fields,
- * whose names never collide.
- */
-import type { ErrorCode } from '@malla/base/error-codes';
+/** The routes of the administrators' API v1: headscale's, and what malla has beside them. */
 import { z } from 'zod';
+import {
+  type EventStreamRoute,
+  type RouteAnswer,
+  type RouteCall,
+  type RouteInput,
+  routesBelow,
+} from '../route.ts';
 import { ExplainAnswer, ExplainBody } from './policy-explain-schemas.ts';
 import * as p from './policy-schemas.ts';
 import * as d from './dns-schemas.ts';
@@ -14,95 +14,10 @@ import * as s from './schemas.ts';
 
 export const API_PREFIX = '/api/v1';
 
-type Fields = z.ZodObject;
 /** A policy with a topology to preview it for; the listeners take 4 MB. */
 const MAX_POLICY_BODY = 4 << 20;
-const NONE = z.strictObject({});
-type None = typeof NONE;
 
-export interface Route<
-  Params extends Fields = Fields,
-  Query extends Fields = Fields,
-  Body extends Fields | undefined = Fields | undefined,
-  Answer extends Fields = Fields,
-> {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With `{name}` for parameters. */
-  readonly path: string;
-  /** Heading in the documentation. */
-  readonly tag:
-    | 'Users'
-    | 'PreAuthKeys'
-    | 'ApiKeys'
-    | 'Nodes'
-    | 'Auth'
-    | 'Policy'
-    | 'DNS'
-    | 'Debug'
-    | 'Health';
-  readonly summary: string;
-  readonly description?: string;
-  readonly params: Params;
-  readonly query: Query;
-  /** Undefined: the route takes no body. */
-  readonly body: Body;
-  /** Longest body where it may be longer than usual, characters. */
-  readonly maxBodyLength?: number;
-  readonly answer: Answer;
-  /** The refusals that are this route's own, besides {@link COMMON_CODES}. */
-  readonly codes: readonly ErrorCode[];
-}
-
-/** What any route may refuse with. */
-export const COMMON_CODES: readonly ErrorCode[] = [
-  'request.invalid',
-  'request.unauthenticated',
-  'request.too-large',
-  'server.busy',
-  'store.unavailable',
-  'internal',
-];
-
-interface Declared<
-  Params extends Fields,
-  Query extends Fields,
-  Body extends Fields | undefined,
-  Answer extends Fields,
-> extends Pick<
-  Route<Params, Query, Body, Answer>,
-  'tag' | 'summary' | 'description' | 'answer' | 'maxBodyLength'
-> {
-  readonly params?: Params;
-  readonly query?: Query;
-  readonly body?: Body;
-  readonly codes?: readonly ErrorCode[];
-}
-
-function route<
-  Answer extends Fields,
-  Params extends Fields = None,
-  Query extends Fields = None,
-  Body extends Fields | undefined = undefined,
->(
-  method: Route['method'],
-  path: string,
-  declared: Declared<Params, Query, Body, Answer>,
-): Route<Params, Query, Body, Answer> {
-  return {
-    method,
-    path: API_PREFIX + path,
-    tag: declared.tag,
-    summary: declared.summary,
-    ...(declared.description === undefined ? {} : { description: declared.description }),
-    // Absent exactly where the type says None or undefined.
-    params: declared.params ?? (NONE as unknown as Params),
-    query: declared.query ?? (NONE as unknown as Query),
-    body: declared.body as Body,
-    ...(declared.maxBodyLength === undefined ? {} : { maxBodyLength: declared.maxBodyLength }),
-    answer: declared.answer,
-    codes: declared.codes ?? [],
-  };
-}
+const route = routesBelow(API_PREFIX);
 
 const nodeId = z.strictObject({ nodeId: s.Id });
 
@@ -110,6 +25,7 @@ const nodeId = z.strictObject({ nodeId: s.Id });
 export const routes = {
   createUser: route('POST', '/user', {
     tag: 'Users',
+    access: 'users',
     summary: 'Create a user',
     body: s.CreateUserBody,
     answer: s.UserAnswer,
@@ -117,6 +33,7 @@ export const routes = {
   }),
   listUsers: route('GET', '/user', {
     tag: 'Users',
+    access: 'users:read',
     summary: 'List users',
     description: 'All, or those of a name, else of an e-mail address, else of an id.',
     query: z.strictObject({
@@ -128,6 +45,7 @@ export const routes = {
   }),
   renameUser: route('POST', '/user/{oldId}/rename/{newName}', {
     tag: 'Users',
+    access: 'users',
     summary: 'Rename a user',
     params: z.strictObject({ oldId: s.Id, newName: z.string() }),
     answer: s.UserAnswer,
@@ -135,6 +53,7 @@ export const routes = {
   }),
   deleteUser: route('DELETE', '/user/{id}', {
     tag: 'Users',
+    access: 'users',
     summary: 'Delete a user, the devices it owns and its pre-auth keys',
     params: z.strictObject({ id: s.Id }),
     answer: s.NoContent,
@@ -143,6 +62,7 @@ export const routes = {
 
   createPreAuthKey: route('POST', '/preauthkey', {
     tag: 'PreAuthKeys',
+    access: 'auth_keys',
     summary: 'Create a pre-auth key',
     body: s.CreatePreAuthKeyBody,
     answer: s.PreAuthKeyAnswer,
@@ -150,6 +70,7 @@ export const routes = {
   }),
   listPreAuthKeys: route('GET', '/preauthkey', {
     tag: 'PreAuthKeys',
+    access: 'auth_keys:read',
     summary: 'List pre-auth keys',
     description: 'All, or those of one user, by id or name.',
     query: z.strictObject({ user: z.string().optional() }),
@@ -158,6 +79,7 @@ export const routes = {
   }),
   expirePreAuthKey: route('POST', '/preauthkey/expire', {
     tag: 'PreAuthKeys',
+    access: 'auth_keys',
     summary: 'Expire a pre-auth key now',
     body: s.ExpirePreAuthKeyBody,
     answer: s.NoContent,
@@ -165,6 +87,7 @@ export const routes = {
   }),
   deletePreAuthKey: route('DELETE', '/preauthkey', {
     tag: 'PreAuthKeys',
+    access: 'auth_keys',
     summary: 'Delete a pre-auth key',
     query: z.strictObject({ id: s.Id }),
     answer: s.NoContent,
@@ -173,17 +96,20 @@ export const routes = {
 
   createApiKey: route('POST', '/apikey', {
     tag: 'ApiKeys',
+    access: 'api_access_tokens',
     summary: 'Create an API key',
     body: s.CreateApiKeyBody,
     answer: s.ApiKeyCreated,
   }),
   listApiKeys: route('GET', '/apikey', {
     tag: 'ApiKeys',
+    access: 'api_access_tokens:read',
     summary: 'List API keys',
     answer: s.ApiKeysAnswer,
   }),
   expireApiKey: route('POST', '/apikey/expire', {
     tag: 'ApiKeys',
+    access: 'api_access_tokens',
     summary: 'Expire an API key now',
     body: s.ExpireApiKeyBody,
     answer: s.NoContent,
@@ -191,6 +117,7 @@ export const routes = {
   }),
   deleteApiKey: route('DELETE', '/apikey/{prefix}', {
     tag: 'ApiKeys',
+    access: 'api_access_tokens',
     summary: 'Delete an API key',
     params: z.strictObject({ prefix: z.string() }),
     query: z.strictObject({ id: s.Id.optional() }),
@@ -200,6 +127,7 @@ export const routes = {
 
   listNodes: route('GET', '/node', {
     tag: 'Nodes',
+    access: 'devices:core:read',
     summary: 'List nodes',
     description: 'All, or those of one user, by name or id.',
     query: z.strictObject({ user: z.string().optional() }),
@@ -208,6 +136,7 @@ export const routes = {
   }),
   getNode: route('GET', '/node/{nodeId}', {
     tag: 'Nodes',
+    access: 'devices:core:read',
     summary: 'Get a node',
     params: nodeId,
     answer: s.NodeAnswer,
@@ -215,6 +144,7 @@ export const routes = {
   }),
   deleteNode: route('DELETE', '/node/{nodeId}', {
     tag: 'Nodes',
+    access: 'devices:core',
     summary: 'Delete a node',
     params: nodeId,
     answer: s.NoContent,
@@ -222,6 +152,7 @@ export const routes = {
   }),
   expireNode: route('POST', '/node/{nodeId}/expire', {
     tag: 'Nodes',
+    access: 'devices:core',
     summary: 'Expire a node now or later, or never',
     params: nodeId,
     body: s.ExpireNodeBody,
@@ -230,6 +161,7 @@ export const routes = {
   }),
   renameNode: route('POST', '/node/{nodeId}/rename/{newName}', {
     tag: 'Nodes',
+    access: 'devices:core',
     summary: 'Rename a node',
     params: z.strictObject({ nodeId: s.Id, newName: z.string() }),
     answer: s.NodeAnswer,
@@ -237,6 +169,7 @@ export const routes = {
   }),
   setTags: route('POST', '/node/{nodeId}/tags', {
     tag: 'Nodes',
+    access: 'devices:core',
     summary: 'Replace the tags of a node',
     description: 'A tagged node has no owner and its key does not expire.',
     params: nodeId,
@@ -246,6 +179,7 @@ export const routes = {
   }),
   setApprovedRoutes: route('POST', '/node/{nodeId}/approve_routes', {
     tag: 'Nodes',
+    access: 'devices:routes',
     summary: 'Replace the approved routes of a node',
     description: '0.0.0.0/0 and ::/0 come together: either approves the exit node.',
     params: nodeId,
@@ -255,6 +189,7 @@ export const routes = {
   }),
   registerNode: route('POST', '/node/register', {
     tag: 'Nodes',
+    access: 'devices:core',
     summary: 'Register a waiting device (older form of authRegister)',
     query: z.strictObject({ user: z.string(), key: z.string() }),
     answer: s.NodeAnswer,
@@ -269,6 +204,7 @@ export const routes = {
   }),
   backfillNodeIps: route('POST', '/node/backfillips', {
     tag: 'Nodes',
+    access: 'devices:core',
     summary: 'Give every node the addresses that the configured prefixes call for',
     query: z.strictObject({ confirmed: z.enum(['true', 'false']).default('false') }),
     answer: s.BackfillAnswer,
@@ -276,6 +212,7 @@ export const routes = {
   }),
   listNodeAudit: route('GET', '/node/{nodeId}/audit', {
     tag: 'Nodes',
+    access: 'logs:configuration:read',
     summary: "List a node's audit log, newest first",
     params: nodeId,
     query: z.strictObject({
@@ -290,6 +227,7 @@ export const routes = {
 
   authRegister: route('POST', '/auth/register', {
     tag: 'Auth',
+    access: 'devices:core',
     summary: 'Register a waiting device to a user',
     body: s.AuthRegisterBody,
     answer: s.NodeAnswer,
@@ -304,6 +242,7 @@ export const routes = {
   }),
   authApprove: route('POST', '/auth/approve', {
     tag: 'Auth',
+    access: 'devices:core',
     summary: 'Let a waiting SSH connection through',
     description: 'Refused for a device that waits to register: that needs a user.',
     body: s.AuthIdBody,
@@ -312,6 +251,7 @@ export const routes = {
   }),
   authReject: route('POST', '/auth/reject', {
     tag: 'Auth',
+    access: 'devices:core',
     summary: 'Refuse a waiting device or SSH connection',
     body: s.AuthIdBody,
     answer: s.NoContent,
@@ -320,12 +260,14 @@ export const routes = {
 
   getPolicy: route('GET', '/policy', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'Get the policy that is in force',
     answer: p.PolicyAnswer,
     codes: ['policy.not-found'],
   }),
   setPolicy: route('PUT', '/policy', {
     tag: 'Policy',
+    access: 'policy_file',
     summary: 'Put another policy in force',
     description:
       'Only with policy.mode database. Its tests are run before anything is changed. An empty text, as interfaces send it to clear the policy, is none: see `DELETE /policy`.',
@@ -336,6 +278,7 @@ export const routes = {
   }),
   unsetPolicy: route('DELETE', '/policy', {
     tag: 'Policy',
+    access: 'policy_file',
     summary: 'Go back to no policy',
     description:
       'Only with policy.mode database. From then on policy.default holds; the history has it as a version.',
@@ -344,6 +287,7 @@ export const routes = {
   }),
   checkPolicy: route('POST', '/policy/check', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'Check a policy and run its tests, and change nothing',
     body: p.PolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
@@ -352,6 +296,7 @@ export const routes = {
   }),
   testPolicy: route('POST', '/policy/test', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'Run the tests of the policy in force, or of another, in the live tailnet',
     body: p.OptionalPolicyBody,
     maxBodyLength: MAX_POLICY_BODY,
@@ -360,6 +305,7 @@ export const routes = {
   }),
   previewPolicy: route('POST', '/policy/preview', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'What every node would be sent under a policy',
     description:
       'For the given users and nodes, or for the live tailnet. A policy that is refused is answered with 200 too, and every reason.',
@@ -370,6 +316,7 @@ export const routes = {
   }),
   comparePolicy: route('POST', '/policy/changes', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'What would change for whom in the live tailnet under another policy, or without one',
     body: p.ComparedBody,
     maxBodyLength: MAX_POLICY_BODY,
@@ -378,6 +325,7 @@ export const routes = {
   }),
   explainPolicy: route('POST', '/policy/explain', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'Whether something may reach something, and by which rule or for want of which',
     body: ExplainBody,
     maxBodyLength: MAX_POLICY_BODY,
@@ -386,11 +334,13 @@ export const routes = {
   }),
   policyStatus: route('GET', '/policy/status', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'Where the policy is kept, which version is in force, and what is wrong',
     answer: p.PolicyStatusAnswer,
   }),
   listPolicyVersions: route('GET', '/policy/history', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'List the versions of the policy, newest first',
     query: z.strictObject({
       limit: z
@@ -402,6 +352,7 @@ export const routes = {
   }),
   getPolicyVersion: route('GET', '/policy/history/{id}', {
     tag: 'Policy',
+    access: 'policy_file:read',
     summary: 'Get a version of the policy',
     params: z.strictObject({ id: s.Id }),
     answer: p.PolicyVersionAnswer,
@@ -409,6 +360,7 @@ export const routes = {
   }),
   rollbackPolicy: route('POST', '/policy/rollback', {
     tag: 'Policy',
+    access: 'policy_file',
     summary: 'Put an earlier version of the policy in force again, as a new one',
     body: p.RollbackBody,
     answer: p.PolicySetAnswer,
@@ -417,12 +369,14 @@ export const routes = {
 
   listDnsRecords: route('GET', '/dns/records', {
     tag: 'DNS',
+    access: 'dns:read',
     summary: 'List DNS records: names that are not nodes',
     description: 'Those of the configuration and of its file too.',
     answer: d.DnsRecordsAnswer,
   }),
   addDnsRecord: route('POST', '/dns/records', {
     tag: 'DNS',
+    access: 'dns',
     summary: 'Add a DNS record',
     body: d.AddDnsRecordBody,
     answer: d.DnsRecordAnswer,
@@ -430,6 +384,7 @@ export const routes = {
   }),
   removeDnsRecords: route('DELETE', '/dns/records', {
     tag: 'DNS',
+    access: 'dns',
     summary: 'Remove DNS records of the database',
     description: 'One by its id; or all of a name, of a type and a value where given.',
     query: d.RemoveDnsRecordsQuery,
@@ -439,6 +394,7 @@ export const routes = {
 
   debugCreateNode: route('POST', '/debug/node', {
     tag: 'Debug',
+    access: 'all',
     summary: 'Make a request wait as if a device had asked',
     body: s.DebugCreateNodeBody,
     answer: s.NodeAnswer,
@@ -446,6 +402,7 @@ export const routes = {
   }),
   debugC2n: route('POST', '/debug/c2n', {
     tag: 'Debug',
+    access: 'all',
     summary: 'Send an HTTP request to a connected client',
     body: s.DebugC2nBody,
     answer: s.ClientResponse,
@@ -454,6 +411,7 @@ export const routes = {
 
   health: route('GET', '/health', {
     tag: 'Health',
+    access: 'known-caller',
     summary: 'Whether the database can be used',
     answer: s.HealthAnswer,
   }),
@@ -462,25 +420,24 @@ export const routes = {
 export type RouteName = keyof typeof routes;
 export const routeNames = Object.keys(routes) as readonly RouteName[];
 
-type Merge<T> = { [K in keyof T]: T[K] };
-/** Of no fields zod makes a record of nothing, which nothing can be joined with. */
-type WithFields<Part> = Part extends Fields
-  ? keyof Part['shape'] extends never
-    ? z.ZodUnknown
-    : Part
-  : z.ZodUnknown;
-type PartsOf<N extends RouteName> = (typeof routes)[N];
-type ParamsOf<N extends RouteName> = WithFields<PartsOf<N>['params']>;
-type QueryOf<N extends RouteName> = WithFields<PartsOf<N>['query']>;
-type BodyOf<N extends RouteName> = WithFields<PartsOf<N>['body']>;
+/** Answers that go on while somebody reads them. */
+export const eventStreams = {
+  events: {
+    method: 'GET',
+    path: `${API_PREFIX}/events`,
+    access: 'all:read',
+    tag: 'Events',
+    summary: 'Watch what happens to the tailnet',
+    description:
+      'Server-sent events: `row`, `presence`, `routes`, `policy`, `login`, `ssh-check`. One says what has changed and not how; nobody is sent what happened before.',
+  },
+} as const satisfies Readonly<Record<string, EventStreamRoute>>;
+
+type RouteOf<N extends RouteName> = (typeof routes)[N];
 
 /** What a caller passes: fields with a default may be left out. */
-export type CallInput<N extends RouteName> = Merge<
-  z.input<ParamsOf<N>> & z.input<QueryOf<N>> & z.input<BodyOf<N>>
->;
+export type CallInput<N extends RouteName> = RouteCall<RouteOf<N>>;
 /** What a handler gets: checked, defaults filled in. */
-export type HandlerInput<N extends RouteName> = Merge<
-  z.output<ParamsOf<N>> & z.output<QueryOf<N>> & z.output<BodyOf<N>>
->;
+export type HandlerInput<N extends RouteName> = RouteInput<RouteOf<N>>;
 /** What a handler gives, and a call resolves to. */
-export type AnswerOf<N extends RouteName> = z.output<PartsOf<N>['answer']>;
+export type AnswerOf<N extends RouteName> = RouteAnswer<RouteOf<N>>;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Route, routeNames, routes } from './routes.ts';
+import type { Route } from '../route.ts';
+import { routeNames, routes } from './routes.ts';
 
 describe('the route table', () => {
   for (const name of routeNames) {

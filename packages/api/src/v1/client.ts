@@ -4,10 +4,10 @@
  * is in calls.json, so that a command need not load the schemas.
  */
 import { MallaError } from '@malla/base/error';
-import { NO_SUCH_SHAPE, readAs } from './answer-shape.ts';
-import type { CallShape, CallTable } from './call-table.ts';
+import { NO_SUCH_SHAPE, readAs } from '../answer-shape.ts';
+import type { CallShape, CallTable } from '../call-table.ts';
 import callTable from './calls.json' with { type: 'json' };
-import { errorOf } from './refusal.ts';
+import { errorOf } from '../refusal.ts';
 import type { AnswerOf, CallInput, RouteName } from './routes.ts';
 
 const { calls, shapes } = callTable as CallTable;
