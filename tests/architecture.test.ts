@@ -119,6 +119,19 @@ describe('imports between modules', () => {
   });
 });
 
+describe('a room of the control server', () => {
+  test('speaks the words of the REST API only where that is served', () => {
+    const speaking = modules.filter(
+      (path) =>
+        path.startsWith('apps/control/src/') &&
+        !path.startsWith('apps/control/src/admin/') &&
+        !isForTests(path) &&
+        importsOf(path).some((target) => target.startsWith('@malla/api/v')),
+    );
+    assert.deepEqual(speaking, []);
+  });
+});
+
 describe('every module', () => {
   test('opens with a docstring, unless it is a test', () => {
     const without = modules.filter(

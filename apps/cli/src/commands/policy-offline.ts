@@ -18,6 +18,6 @@ export async function openOffline(options: GlobalOptions, cli: Cli): Promise<Off
   const { config } = await readServerConfig(options, cli);
   const write = (line: string): void => cli.terminal.err.write(line);
   const log = createLogger({ level: 'error', format: 'text', write, now: cli.now });
-  const { openOfflinePolicy } = await import('@malla/control/policy/offline');
+  const { openOfflinePolicy } = await import('@malla/control/admin/offline-policy');
   return openOfflinePolicy(config, { log, now: cli.now });
 }

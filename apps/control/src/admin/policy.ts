@@ -3,10 +3,11 @@ import { protocolNumber } from '@malla/api/v1/policy-explain-schemas';
 import type { AnswerOf, HandlerInput } from '@malla/api/v1/routes';
 import { MallaError } from '@malla/base/error';
 import { PolicyQuestions } from '../policy/questions.ts';
-import { checkView, policyView, problemView, setView, versionView } from '../policy/views.ts';
+import { problemFacts } from '../policy/refusal-error.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
+import { checkView, policyView, setView, versionView } from './policy-views.ts';
 
 export function policyHandlers({
   policy: deps,
@@ -48,7 +49,7 @@ export function policyHandlers({
 
     async testPolicy({ policy }) {
       const { tests, failures } = await questions.test(policy);
-      return { tests, failures: failures.map(problemView) };
+      return { tests, failures: failures.map(problemFacts) };
     },
 
     previewPolicy(input) {
@@ -58,7 +59,7 @@ export function policyHandlers({
     async comparePolicy({ policy }) {
       // Absent with `unset`, as the schema has seen to.
       const { warnings, ...changes } = await questions.changes(policy);
-      return { ...changes, warnings: warnings.map(problemView) };
+      return { ...changes, warnings: warnings.map(problemFacts) };
     },
 
     async explainPolicy({ source, destination, port, protocol: named, sshUser, policy }) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { PolicyChange } from '@malla/api/v1/policy-schemas';
 import { PreviewBody } from '@malla/api/v1/policy-schemas';
 import type { PolicyEngine } from '@malla/policy/engine/contract';
+import type { PolicyChange } from './policy-change.ts';
 import { comparePolicies } from './changes.ts';
 import { engineFor } from './engine-for.ts';
 import { readPolicy } from './judge.ts';

@@ -4,12 +4,12 @@
  * they are compared once and told together.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Login, Names, PolicyChange } from '@malla/api/v1/policy-schemas';
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/engine/contract';
 import type { PolicyNode } from '@malla/policy/tailnet';
 import { compareOpenings, type Openings, openingsOf } from './openings.ts';
+import type { Login, Names, PolicyChange } from './policy-change.ts';
 import { ANYONE, type Delta, deltaOf, SourceNames } from './source-names.ts';
 
 /** What a comparison asks of an engine, or of whatever holds in its place. */

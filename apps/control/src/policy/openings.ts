@@ -3,13 +3,13 @@
  * filter names a router's destinations in many ways; here each is the node itself, a subnet behind it,
  * or the internet.
  */
-import type { Access, Names } from '@malla/api/v1/policy-schemas';
 import type { Family } from '@malla/ip/address';
 import { contains, containsPrefix, formatPrefix, parsePrefixOrAddress } from '@malla/ip/prefix';
 import type { NamedFilter } from '@malla/policy/engine/contract';
 import { INTERNET, overlapsInternet } from '@malla/policy/engine/internet';
 import type { PolicyNode } from '@malla/policy/tailnet';
 import type { FilterDestination, FilterRule } from '@malla/policy/wire';
+import type { Access, Names } from './policy-change.ts';
 import type { NameSet, SourceNames } from './source-names.ts';
 
 /** What is open, and to whom. */

@@ -1,11 +1,27 @@
-/** A text that is refused, in the words of the API. */
+/** A text that is refused, as an error with facts for programs. */
 import { MallaError } from '@malla/base/error';
+import type { Problem } from '@malla/policy/document/problem';
 import type { Refusal } from './judge.ts';
-import { problemView } from './views.ts';
 
-/** The refusal as what a caller of the API gets. */
+/** One thing wrong with a policy, as a flat value. */
+export interface ProblemFacts {
+  /** From 1, as the column, which is in UTF-16 units. */
+  readonly line: number;
+  readonly column: number;
+  /** Such as `acls[3].dst[0]`. */
+  readonly path: string;
+  readonly message: string;
+  /** How to mend it; may be empty. */
+  readonly hint: string;
+}
+
+/** The error `policy.invalid`: `details` say why (`reason`), and each of the `problems`. */
 export function refusalError({ reason, text, problems }: Refusal): MallaError {
   return new MallaError('policy.invalid', text, {
-    details: { reason, problems: problems.map(problemView) },
+    details: { reason, problems: problems.map(problemFacts) },
   });
+}
+
+export function problemFacts({ place, message, hint }: Problem): ProblemFacts {
+  return { ...place, message, hint: hint ?? '' };
 }

@@ -2,7 +2,6 @@
  * A tailnet that somebody describes, to preview a policy for: users, and nodes by name. The API's schema
  * has checked each value; here they become what an engine takes.
  */
-import type { TopologyNode, TopologyUser } from '@malla/api/v1/policy-schemas';
 import { MallaError } from '@malla/base/error';
 import { formatAddress, parseAddress } from '@malla/ip/address';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
@@ -12,6 +11,30 @@ import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
 export interface NamedTailnet {
   readonly users: readonly PolicyUser[];
   readonly nodes: ReadonlyMap<string, PolicyNode>;
+}
+
+/** A user, as somebody describes one. */
+export interface TopologyUser {
+  /** 0: not known. */
+  readonly id: number;
+  readonly name: string;
+  readonly email?: string | undefined;
+  /** Undefined: a member. */
+  readonly role?: PolicyUser['role'];
+}
+
+/** A node likewise. */
+export interface TopologyNode {
+  readonly id?: number | undefined;
+  /** The name of its owner. */
+  readonly user?: string | undefined;
+  readonly tags?: readonly string[] | null | undefined;
+  readonly ipv4?: string | undefined;
+  readonly ipv6?: string | undefined;
+  /** The routes that it announces. */
+  readonly routable_ips?: readonly string[] | null | undefined;
+  readonly approved_routes?: readonly string[] | null | undefined;
+  readonly posture?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
 /** As the API takes it. */

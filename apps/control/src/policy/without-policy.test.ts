@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { Access as Told, PolicyChange } from '@malla/api/v1/policy-schemas';
 import { type Address, formatAddress } from '@malla/ip/address';
 import { contains, formatPrefix } from '@malla/ip/prefix';
 import { INTERNET } from '@malla/policy/engine/internet';
@@ -13,6 +12,7 @@ import { MORE, type World, worlds } from '@malla/policy/testing/world';
 import fc from 'fast-check';
 import type { PolicyDefault } from '../config/config.ts';
 import { addressOf, prefixOf, type Service, ToldClients } from '../testing/told-clients.ts';
+import type { Access as Told, PolicyChange } from './policy-change.ts';
 import { comparePolicies, type Comparable } from './changes.ts';
 import { engineFor, type Members } from './engine-for.ts';
 import { readPolicy } from './judge.ts';

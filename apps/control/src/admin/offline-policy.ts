@@ -12,10 +12,10 @@ import type { Config } from '../config/config.ts';
 import { State } from '../core/state.ts';
 import { Ledger } from '../ledger.ts';
 import { openMemoryStore, openStore } from '../store/open.ts';
-import { engineOptionsOf } from './engine-options.ts';
-import { PolicyHolder, readOnly } from './holder.ts';
-import { membersOf } from './members.ts';
-import { checkView, policyView, setView } from './views.ts';
+import { engineOptionsOf } from '../policy/engine-options.ts';
+import { PolicyHolder, readOnly } from '../policy/holder.ts';
+import { membersOf } from '../policy/members.ts';
+import { checkView, policyView, setView } from './policy-views.ts';
 
 export interface OfflinePolicy {
   get(): Promise<AnswerOf<'getPolicy'>>;

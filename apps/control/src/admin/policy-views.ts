@@ -1,12 +1,12 @@
 /** The policy in the words of the API. */
-import type { PolicyProblem, PolicyVersion } from '@malla/api/v1/policy-schemas';
+import type { PolicyVersion } from '@malla/api/v1/policy-schemas';
 import type { AnswerOf } from '@malla/api/v1/routes';
 import { MallaError } from '@malla/base/error';
-import type { Problem } from '@malla/policy/document/problem';
 import type { Policy } from '@malla/policy/policy';
 import type { PolicyVersion as Version } from '../core/change.ts';
 import type { PolicyHead } from '../store/store.ts';
-import type { InForce, Unset } from './in-force.ts';
+import type { InForce, Unset } from '../policy/in-force.ts';
+import { problemFacts } from '../policy/refusal-error.ts';
 
 /** What is in force. Throws MallaError `policy.not-found`. */
 export function policyView({
@@ -27,15 +27,11 @@ export function setView({ version, policy }: InForce | Unset): AnswerOf<'setPoli
 
 /** What is to be said of a policy that is good. */
 export function checkView({ warnings }: Policy): AnswerOf<'checkPolicy'> {
-  return warnings.length === 0 ? {} : { warnings: warnings.map(problemView) };
+  return warnings.length === 0 ? {} : { warnings: warnings.map(problemFacts) };
 }
 
 export function versionView({ id, source, author, createdAt }: PolicyHead): PolicyVersion {
   return { id: String(id), source, author, createdAt: timeOf(createdAt) };
-}
-
-export function problemView({ place, message, hint }: Problem): PolicyProblem {
-  return { ...place, message, hint: hint ?? '' };
 }
 
 function textView({ text, createdAt }: Version): AnswerOf<'getPolicy'> {
