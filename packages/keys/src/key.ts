@@ -29,6 +29,8 @@ type AnyPublic = {
   privkey: PrivateText;
 };
 export type KeyPrefix = keyof AnyPublic;
+/** The key whose text begins with that prefix. */
+export type KeyOf<P extends KeyPrefix> = AnyPublic[P];
 
 export const KEY_BYTES = 32;
 

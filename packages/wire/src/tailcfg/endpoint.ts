@@ -7,6 +7,9 @@
  */
 import { formatAddress, parseAddress } from '@malla/ip/address';
 
+/** An address of IPv6 in brackets, and a port. */
+export const MAX_ENDPOINT_CHARS = 64;
+
 const ENDPOINT =
   /^(?:(?<four>[\d.]{7,15})|\[(?<six>[\da-fA-F:.]{2,45})\]):(?<port>0|[1-9]\d{0,4})$/;
 

@@ -18,19 +18,25 @@ export const MAX_DEPTH = 32;
  */
 export const MAX_VALUES = 16_384;
 
-/** `too-many-values`: more than {@link MAX_VALUES}. */
+/** `too-many-values`: more than the reader takes, {@link MAX_VALUES} of most. */
 export type JsonFault = 'not-json-object' | 'too-many-values';
 
 /** Parses a JSON object nested at most {@link MAX_DEPTH} deep. Never throws. */
-export function parseObject(bytes: Uint8Array): Result<JsonObject, JsonFault> {
-  return parseObjectText(fromUtf8(bytes));
+export function parseObject(
+  bytes: Uint8Array,
+  maxValues: number = MAX_VALUES,
+): Result<JsonObject, JsonFault> {
+  return parseObjectText(fromUtf8(bytes), maxValues);
 }
 
 /** The same for JSON that is text already. */
-export function parseObjectText(text: string): Result<JsonObject, JsonFault> {
+export function parseObjectText(
+  text: string,
+  maxValues: number = MAX_VALUES,
+): Result<JsonObject, JsonFault> {
   // Of short text whose values are few, it costs less to look at what came of it.
   const isLong = text.length >= LONG_CHARS;
-  const fault = isLong ? faultOf(text) : undefined;
+  const fault = isLong ? faultOf(text, maxValues) : undefined;
   if (fault !== undefined) return fail(fault);
   let value: unknown;
   try {
@@ -99,6 +105,11 @@ export function timeOf(value: unknown): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+/** Whether it is an RFC 3339 time that there is, or Go's zero time. */
+export function isTime(value: unknown): value is string {
+  return value === ZERO_TIME || timeOf(value) !== undefined;
+}
+
 /** The first and the last second that RFC 3339 can say and that is not {@link ZERO_TIME}. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:01Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59Z');
@@ -128,7 +139,7 @@ const Code = {
  * What is wrong with JSON that is nested too deeply or has too many values, without parsing it: each
  * value but the first of its list follows a comma.
  */
-function faultOf(text: string): JsonFault | undefined {
+function faultOf(text: string, maxValues: number): JsonFault | undefined {
   let values = 1;
   let depth = 0;
   let isInString = false;
@@ -143,7 +154,7 @@ function faultOf(text: string): JsonFault | undefined {
       values++;
       if (++depth > MAX_DEPTH) return 'not-json-object';
     } else if (code === Code.endBrace || code === Code.endBracket) depth--;
-    if (values > MAX_VALUES) return 'too-many-values';
+    if (values > maxValues) return 'too-many-values';
   }
   return undefined;
 }

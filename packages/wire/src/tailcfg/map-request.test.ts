@@ -3,7 +3,13 @@ import { describe, test } from 'node:test';
 import { utf8 } from '@malla/base/bytes';
 import { formatKey } from '@malla/keys/key';
 import fc from 'fast-check';
-import { decodeMapRequest, MAX_ENDPOINTS, type MapRequest } from './map-request.ts';
+import { mapRequests } from '../testing/tailcfg-values.ts';
+import {
+  decodeMapRequest,
+  encodeMapRequest,
+  MAX_ENDPOINTS,
+  type MapRequest,
+} from './map-request.ts';
 
 const NODE_KEY = formatKey('nodekey', new Uint8Array(32).fill(1));
 const DISCO_KEY = formatKey('discokey', new Uint8Array(32).fill(2));
@@ -75,6 +81,17 @@ describe('a map request', () => {
     assert.deepEqual(decode({ Endpoints }).endpoints, ['192.0.2.1:1', '[::1]:1']);
     const many = Array.from({ length: 1000 }, (_, i) => `192.0.2.1:${i}`);
     assert.equal(decode({ Endpoints: many }).endpoints.length, MAX_ENDPOINTS);
+  });
+
+  test('is read as it was written', () => {
+    fc.assert(
+      fc.property(mapRequests, (request) => {
+        assert.deepEqual(decodeMapRequest(utf8(encodeMapRequest(request))), {
+          ok: true,
+          value: request,
+        });
+      }),
+    );
   });
 
   test('of any bytes or JSON is read without an exception', () => {

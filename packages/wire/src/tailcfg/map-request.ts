@@ -55,6 +55,23 @@ export function decodeMapRequest(body: Uint8Array): Result<MapRequest, MapReques
   });
 }
 
+/** The JSON of a request, as clients write it. */
+export function encodeMapRequest(request: MapRequest): string {
+  const { hostinfo, discoKey, endpoints } = request;
+  return JSON.stringify({
+    Version: request.version,
+    ...(request.compress === '' ? {} : { Compress: request.compress }),
+    ...(request.keepAlive ? { KeepAlive: true } : {}),
+    NodeKey: request.nodeKey,
+    ...(discoKey === undefined ? {} : { DiscoKey: discoKey }),
+    ...(request.stream ? { Stream: true } : {}),
+    ...(hostinfo === undefined ? {} : { Hostinfo: hostinfo }),
+    ...(endpoints.length === 0 ? {} : { Endpoints: endpoints }),
+    ...(request.readOnly ? { ReadOnly: true } : {}),
+    ...(request.omitPeers ? { OmitPeers: true } : {}),
+  });
+}
+
 function endpointsOf(value: unknown): readonly string[] {
   const out = new Set<string>();
   for (const text of stringsOf(value, MAX_ENDPOINTS, 64)) {

@@ -3,7 +3,14 @@ import { describe, test } from 'node:test';
 import { utf8 } from '@malla/base/bytes';
 import { formatKey } from '@malla/keys/key';
 import fc from 'fast-check';
-import { decodeRegisterRequest, encodeRegisterResponse, type RegisterRequest } from './register.ts';
+import { registerAnswers, registerRequests } from '../testing/tailcfg-values.ts';
+import {
+  decodeRegisterRequest,
+  decodeRegisterResponse,
+  encodeRegisterRequest,
+  encodeRegisterResponse,
+  type RegisterRequest,
+} from './register.ts';
 
 const NODE_KEY = formatKey('nodekey', new Uint8Array(32).fill(1));
 const OLD_KEY = formatKey('nodekey', new Uint8Array(32).fill(2));
@@ -69,6 +76,17 @@ describe('a register request', () => {
     assert.equal(decode({ Expiry: '+012026-01-01T00:00:00Z' }).expiry, undefined);
   });
 
+  test('is read as it was written', () => {
+    fc.assert(
+      fc.property(registerRequests, (request) => {
+        assert.deepEqual(decodeRegisterRequest(utf8(encodeRegisterRequest(request))), {
+          ok: true,
+          value: request,
+        });
+      }),
+    );
+  });
+
   test('of any bytes or JSON is read without an exception', () => {
     fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeRegisterRequest(bytes)));
     const names = ['Version', 'OldNodeKey', 'Auth', 'Expiry', 'Followup', 'Hostinfo', 'Ephemeral'];
@@ -119,5 +137,48 @@ describe('a register response', () => {
     const answer = encodeRegisterResponse({ kind: 'refused', error: 'authkey expired' });
     const { AuthURL, MachineAuthorized, Error } = JSON.parse(answer) as Record<string, unknown>;
     assert.deepEqual([AuthURL, MachineAuthorized, Error], ['', false, 'authkey expired']);
+  });
+
+  test('is read as it was written', () => {
+    fc.assert(
+      fc.property(registerAnswers, (answer) => {
+        assert.deepEqual(decodeRegisterResponse(utf8(encodeRegisterResponse(answer))), {
+          ok: true,
+          value: answer,
+        });
+      }),
+    );
+  });
+
+  test('with an error is a refusal whatever else it says', () => {
+    const answer = { Error: 'no', AuthURL: 'https://x', MachineAuthorized: true, User: { ID: 1 } };
+    assert.deepEqual(decodeRegisterResponse(utf8(JSON.stringify(answer))), {
+      ok: true,
+      value: { kind: 'refused', error: 'no' },
+    });
+  });
+
+  test('that is some other JSON is not taken for a success', () => {
+    for (const answer of [
+      {},
+      { message: 'not found' },
+      { User: {}, Error: 7 },
+      { User: {}, AuthURL: [] },
+    ]) {
+      assert.deepEqual(decodeRegisterResponse(utf8(JSON.stringify(answer))), {
+        ok: false,
+        error: 'no-answer',
+      });
+    }
+  });
+
+  test('of any bytes or JSON is read without an exception', () => {
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeRegisterResponse(bytes)));
+    const names = ['User', 'Login', 'NodeKeyExpired', 'AuthURL', 'Error', 'MachineAuthorized'];
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), fc.jsonValue()), (fields) => {
+        decodeRegisterResponse(utf8(JSON.stringify(fields)));
+      }),
+    );
   });
 });

@@ -5,9 +5,17 @@
  */
 import { fail, ok, type Result } from '@malla/base/result';
 import { ZERO_TIME } from '@malla/base/zero-time';
-import { isZeroKey, type NodePublic, parseKey } from '@malla/keys/key';
+import { formatKey, isZeroKey, KEY_BYTES, type NodePublic, parseKey } from '@malla/keys/key';
 import { decodeHostinfo, type Hostinfo } from './hostinfo.ts';
-import { isObject, type JsonFault, parseObject, stringOf, timeOf, uint16Of } from './json.ts';
+import {
+  formatTime,
+  isObject,
+  type JsonFault,
+  parseObject,
+  stringOf,
+  timeOf,
+  uint16Of,
+} from './json.ts';
 
 export interface RegisterRequest {
   /** Capability version of the client; 0 where it tells none. */
@@ -47,6 +55,23 @@ export function decodeRegisterRequest(body: Uint8Array): Result<RegisterRequest,
   });
 }
 
+const NO_NODE_KEY = formatKey('nodekey', new Uint8Array(KEY_BYTES));
+
+/** The JSON of a request, as clients write it. */
+export function encodeRegisterRequest(request: RegisterRequest): string {
+  const { authKey } = request;
+  return JSON.stringify({
+    Version: request.version,
+    NodeKey: request.nodeKey,
+    OldNodeKey: request.oldNodeKey ?? NO_NODE_KEY,
+    ...(authKey === '' ? {} : { Auth: { AuthKey: authKey } }),
+    Expiry: formatTime(request.expiry),
+    Followup: request.followup,
+    Hostinfo: request.hostinfo,
+    ...(request.ephemeral ? { Ephemeral: true } : {}),
+  });
+}
+
 /** Who a node's client is told it belongs to. */
 export interface LoginUser {
   readonly id: number;
@@ -81,5 +106,47 @@ export function encodeRegisterResponse(answer: RegisterAnswer): string {
     MachineAuthorized: answer.kind === 'registered',
     AuthURL: answer.kind === 'visit' ? answer.authUrl : '',
     ...(answer.kind === 'refused' ? { Error: answer.error } : {}),
+  });
+}
+
+/** Largest RegisterResponse that a client reads, in bytes. */
+export const MAX_REGISTER_RESPONSE_BYTES: number = 1 << 20;
+const MAX_URL_CHARS = 4096;
+const MAX_ERROR_CHARS = 16 * 1024;
+
+/** `no-answer`: what it says is of no known form, so that it is not to be taken for a success. */
+export type RegisterResponseFault = JsonFault | 'no-answer';
+
+/**
+ * Reads what a server answered. An error outweighs all else, and an expired key a URL: a client that is
+ * told of both makes another key first. Never throws.
+ */
+export function decodeRegisterResponse(
+  body: Uint8Array,
+): Result<RegisterAnswer, RegisterResponseFault> {
+  const parsed = parseObject(body);
+  if (!parsed.ok) return parsed;
+  const fields = parsed.value;
+  const [error, authUrl] = [fields['Error'] ?? '', fields['AuthURL'] ?? ''];
+  const nodeKeyExpired = fields['NodeKeyExpired'] ?? false;
+  if (typeof error !== 'string' || typeof authUrl !== 'string') return fail('no-answer');
+  if (typeof nodeKeyExpired !== 'boolean' || authUrl.length > MAX_URL_CHARS) {
+    return fail('no-answer');
+  }
+  if (error !== '') return ok({ kind: 'refused', error: error.slice(0, MAX_ERROR_CHARS) });
+  if (authUrl !== '' && !nodeKeyExpired) return ok({ kind: 'visit', authUrl });
+  const { User, Login } = fields;
+  if (!isObject(User) && !isObject(Login)) return fail('no-answer');
+  const [user, login] = [isObject(User) ? User : {}, isObject(Login) ? Login : {}];
+  const displayName = stringOf(login['DisplayName']) || stringOf(user['DisplayName']);
+  return ok({
+    kind: 'registered',
+    user: {
+      id: Number.isSafeInteger(user['ID']) ? (user['ID'] as number) : 0,
+      loginName: stringOf(login['LoginName']),
+      displayName,
+      pictureUrl: stringOf(login['ProfilePicURL'], MAX_URL_CHARS),
+    },
+    nodeKeyExpired,
   });
 }
