@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parsePolicy } from '@malla/policy/document/parse';
-import type { SshAction, SshPolicy } from '@malla/policy/wire';
 import type { MachineClient } from '@malla/testkit/machine-client';
+import type { SshAction, SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { INNER_HTTP, TestServer } from './test-server.ts';
 
 for (const [name, serveInner] of INNER_HTTP) {

@@ -3,7 +3,8 @@
  */
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
-import type { CapMap } from '@malla/netmap/tailcfg-node';
+import { mapMember } from '@malla/wire/tailcfg/map-response';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import { RANDOM_PORT } from '@malla/policy/attributes/compile';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { Config } from './config/config.ts';
@@ -40,7 +41,7 @@ export class TailnetMap {
   commonMembers(parts: number): readonly string[] {
     const out: string[] = [];
     if (parts & Common.derpMap) {
-      out.push((this.#derpMapMember ??= `"DERPMap":${JSON.stringify(this.#derpMap)}`));
+      out.push((this.#derpMapMember ??= mapMember('DERPMap', this.#derpMap)));
     }
     if (parts & Common.dns && this.#dns.isShared) {
       out.push(`"DNSConfig":${this.#dns.sharedDnsConfig()}`);
@@ -51,9 +52,9 @@ export class TailnetMap {
   /** What only the first message of a stream says. */
   firstMembers(): readonly string[] {
     const members = [
-      `"Domain":${JSON.stringify(this.#config.dns.baseDomain || new URL(this.#config.serverUrl).hostname)}`,
+      mapMember('Domain', this.#config.dns.baseDomain || new URL(this.#config.serverUrl).hostname),
     ];
-    if (!this.#config.logtail.enabled) members.push('"Debug":{"DisableLogTail":true}');
+    if (!this.#config.logtail.enabled) members.push(mapMember('Debug', { DisableLogTail: true }));
     return members;
   }
 

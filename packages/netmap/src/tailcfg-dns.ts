@@ -6,6 +6,7 @@
  * Source: docs/protocol/control.md §DNS; headscale 0.29 for what the settings mean.
  */
 import type { Prefix } from '@malla/ip/prefix';
+import type { DnsConfig, Resolver } from '@malla/wire/tailcfg/dns-config';
 import type { DnsRecord } from './dns-record.ts';
 
 /**
@@ -38,10 +39,6 @@ export const NO_DNS: DnsSettings = {
   searchDomains: [],
 };
 
-interface Resolver {
-  readonly Addr: string;
-}
-
 /** The JSON of a DNSConfig. */
 export function encodeDnsConfig(
   settings: DnsSettings,
@@ -61,7 +58,7 @@ export function encodeDnsConfig(
   if (settings.magicDns && !(settings.overrideLocalDns && resolvers.length > 0)) {
     for (const name of unrouted(records, routes)) routes.set(name, resolvers);
   }
-  return JSON.stringify({
+  const config: DnsConfig = {
     ...(resolvers.length === 0
       ? {}
       : settings.overrideLocalDns
@@ -82,7 +79,8 @@ export function encodeDnsConfig(
             Value: value,
           })),
         }),
-  });
+  };
+  return JSON.stringify(config);
 }
 
 function resolversOf(addresses: readonly string[]): readonly Resolver[] {

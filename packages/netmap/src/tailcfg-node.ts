@@ -10,7 +10,9 @@
  */
 import { formatPrefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES as EXIT_PREFIXES } from '@malla/ip/special';
+import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import { formatTime } from '@malla/wire/tailcfg/json';
+import type { CapMap, MapNode, PeerChange } from '@malla/wire/tailcfg/node';
 import { isExpired, type Node } from './node.ts';
 import { TAGGED_DEVICES } from './user.ts';
 
@@ -26,9 +28,6 @@ export interface Naming {
   /** MagicDNS suffix without dots at its ends; empty: names stand alone. */
   readonly baseDomain: string;
 }
-
-/** A capability a node has: name and values, as tailcfg.NodeCapMap. */
-export type CapMap = { readonly [capability: string]: readonly unknown[] | null };
 
 /** What a node is given beside what it says of itself. */
 export interface Granted {
@@ -60,7 +59,7 @@ export function encodePeer(
   now: number,
   granted: Granted = NOTHING_GRANTED,
 ): string {
-  return JSON.stringify({
+  const peer: MapNode = {
     ...common(
       node,
       naming,
@@ -72,17 +71,19 @@ export function encodePeer(
       ? {}
       : { LastSeen: formatTime(presence.lastSeen) }),
     Hostinfo: peerHostinfo(node),
-  });
+  };
+  return JSON.stringify(peer);
 }
 
 /** The JSON of a node for itself. Its Hostinfo is its own, so it is left out. */
 export function encodeSelf(node: Node, granted: Granted, naming: Naming, now: number): string {
-  return JSON.stringify({
+  const self: MapNode = {
     ...common(node, naming, now, granted),
     Online: true,
     MachineAuthorized: true,
     Hostinfo: { OS: node.hostinfo.OS ?? '', Hostname: node.hostname },
-  });
+  };
+  return JSON.stringify(self);
 }
 
 function common(
@@ -90,7 +91,7 @@ function common(
   naming: Naming,
   now: number,
   { routes, capMap, ipv4 }: Granted,
-): Record<string, unknown> {
+): MapNode {
   const addresses = addressesOf(node, ipv4);
   const primary = routes.filter((route) => !EXIT_ROUTES.includes(route));
   return {
@@ -136,7 +137,7 @@ function addressesOf(node: Node, ipv4: boolean): readonly string[] {
  * What peers need of a node's host information: its name and system, its SSH host keys, and where its
  * PeerAPI listens. Which other services run on a machine is nobody's business.
  */
-function peerHostinfo(node: Node): Record<string, unknown> {
+function peerHostinfo(node: Node): Hostinfo {
   const { OS, Services = [], sshHostKeys, ShareeNode } = node.hostinfo;
   const peerApi = Services.filter(({ Proto }) => Proto.startsWith('peerapi'));
   return {
@@ -208,12 +209,14 @@ function wholeDiffers(a: Node, b: Node, now: number): boolean {
 
 /** The JSON of a PeerChange with the given {@link PatchField}s of a node. */
 export function encodePatch(node: Node, presence: Presence, fields: number): string {
-  return JSON.stringify({
+  const change: PeerChange = {
     NodeID: node.id,
     ...(fields & PatchField.derp ? { DERPRegion: node.homeDerp } : {}),
     ...(fields & PatchField.cap ? { Cap: node.capVersion } : {}),
     ...(fields & PatchField.endpoints ? { Endpoints: node.endpoints } : {}),
-    ...(fields & PatchField.disco ? { DiscoKey: node.discoKey } : {}),
+    ...(fields & PatchField.disco && node.discoKey !== undefined
+      ? { DiscoKey: node.discoKey }
+      : {}),
     ...(fields & PatchField.online
       ? {
           Online: presence.online,
@@ -223,5 +226,6 @@ export function encodePatch(node: Node, presence: Presence, fields: number): str
         }
       : {}),
     ...(fields & PatchField.expiry ? { KeyExpiry: formatTime(node.expiry) } : {}),
-  });
+  };
+  return JSON.stringify(change);
 }

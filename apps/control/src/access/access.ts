@@ -3,7 +3,7 @@
  * nodes and users change. Tells fan-out what a change has touched.
  */
 import type { Node, NodeId } from '@malla/netmap/node';
-import type { CapMap } from '@malla/netmap/tailcfg-node';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { User } from '@malla/netmap/user';
 import { usesIpv4 } from '@malla/policy/attributes/ipv4';
 import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';

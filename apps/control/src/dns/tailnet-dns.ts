@@ -8,7 +8,7 @@ import { type DnsRecord, withoutRepeats } from '@malla/netmap/dns-record';
 import { type DnsDevice, isNextDns, nextDnsAddress, nextDnsChoice } from '@malla/netmap/nextdns';
 import type { Node } from '@malla/netmap/node';
 import { type DnsSettings, encodeDnsConfig, SUBDOMAINS } from '@malla/netmap/tailcfg-dns';
-import type { CapMap } from '@malla/netmap/tailcfg-node';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Change, StoredDnsRecord } from '../core/change.ts';
 
 /** Where a record comes from; only those in the database can be changed while the server runs. */

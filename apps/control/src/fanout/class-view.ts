@@ -4,7 +4,6 @@
  */
 import type { Node, NodeId } from '@malla/netmap/node';
 import {
-  type CapMap,
   encodePatch,
   encodePeer,
   type Naming,
@@ -13,6 +12,8 @@ import {
 } from '@malla/netmap/tailcfg-node';
 import { encodeUserProfile } from '@malla/netmap/tailcfg-user';
 import { TAGGED_DEVICES, type User, type UserId } from '@malla/netmap/user';
+import { mapMember } from '@malla/wire/tailcfg/map-response';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import { ChangeLog, Common, type LogEntry, type Merged } from './change-log.ts';
 import { type Compress, Message, Piece } from './message.ts';
 import { Peers } from './peers.ts';
@@ -240,7 +241,7 @@ export class ClassView {
     if (merged.filters.size > 0) out.push(this.#filterMember(merged.filters));
     const users = new Set([...merged.users, ...owners]);
     if (users.size > 0) out.push(this.#profiles(users));
-    if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
+    if (removed.length > 0) out.push(mapMember('PeersRemoved', removed));
     if (changed.length > 0) out.push(`"PeersChanged":[${changed.join(',')}]`);
     if (patches.length > 0) out.push(`"PeersChangedPatch":[${patches.join(',')}]`);
     return out;
@@ -266,7 +267,7 @@ export class ClassView {
     const out = this.#shared(merged.common | Common.ssh);
     out.push(this.#filterMember(undefined, [NO_FILTERS]));
     out.push(this.#profiles(users));
-    if (removed.length > 0) out.push(`"PeersRemoved":[${removed.join(',')}]`);
+    if (removed.length > 0) out.push(mapMember('PeersRemoved', removed));
     if (changed.length > 0) {
       out.push(`"PeersChanged":[${changed.map((id) => this.#text(id)).join(',')}]`);
     }

@@ -7,9 +7,11 @@
  * streams that have not had their turn. New streams are gathered for {@link GATHER_MS}, so that a storm shares its work.
  */
 import type { Node, NodeId } from '@malla/netmap/node';
-import { type CapMap, encodeSelf, PatchField, WHOLE_NODE } from '@malla/netmap/tailcfg-node';
+import { encodeSelf, PatchField, WHOLE_NODE } from '@malla/netmap/tailcfg-node';
 import type { UserId } from '@malla/netmap/user';
 import { formatTime } from '@malla/wire/tailcfg/json';
+import { mapMember } from '@malla/wire/tailcfg/map-response';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Change } from '../core/change.ts';
 import type { ClassView, Facts } from './class-view.ts';
 import { type Encoding, frame, Message, Piece } from './message.ts';
@@ -428,7 +430,7 @@ export class Fanout {
   #whole(view: ClassView, node: Node): Piece[] {
     const own = [
       this.#selfMember(node),
-      `"ControlTime":"${formatTime(this.#facts.now())}"`,
+      mapMember('ControlTime', formatTime(this.#facts.now())),
       ...this.#options.firstMembers(),
       ...this.#options.ownMembers(node),
     ];

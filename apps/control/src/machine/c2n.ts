@@ -9,6 +9,7 @@ import { MallaError } from '@malla/base/error';
 import { toHex } from '@malla/base/hex';
 import type { RandomBytes } from '@malla/base/random';
 import type { NodeId } from '@malla/netmap/node';
+import { mapMember } from '@malla/wire/tailcfg/map-response';
 
 /** How long a client may take; it gives its own handlers a minute. */
 const TIMEOUT_MS = 65_000;
@@ -59,12 +60,12 @@ export class C2nExchanges {
     const payload = utf8(
       `${method} ${path} HTTP/1.1\r\nHost: node\r\nContent-Length: ${bodyBytes}\r\n\r\n${body}`,
     );
-    const member = `"PingRequest":${JSON.stringify({
+    const member = mapMember('PingRequest', {
       URL: `https://unused/machine/c2n/${id}`,
       URLIsNoise: true,
       Types: 'c2n',
       Payload: payload.toBase64(),
-    })}`;
+    });
     return new Promise((resolve, reject) => {
       const cancel = this.#options.after(TIMEOUT_MS, () =>
         settle(

@@ -196,7 +196,7 @@ class Comparison {
     const decided = new Set<string>();
     for (const { principals, sshUsers, action } of engine.ssh(of).rules) {
       const from = principals.flatMap((principal) =>
-        'any' in principal ? [ANYONE] : [...this.#sources.of([principal.nodeIP])],
+        principal.any === true ? [ANYONE] : [...this.#sources.of([principal.nodeIP ?? ''])],
       );
       const kind = action.holdAndDelegate === undefined ? 'accept' : 'check';
       for (const [user, local] of Object.entries(sshUsers)) {

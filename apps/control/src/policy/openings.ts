@@ -8,7 +8,7 @@ import { contains, containsPrefix, formatPrefix, parsePrefixOrAddress } from '@m
 import type { NamedFilter } from '@malla/policy/engine/contract';
 import { INTERNET, overlapsInternet } from '@malla/policy/engine/internet';
 import type { PolicyNode } from '@malla/policy/tailnet';
-import type { FilterDestination, FilterRule } from '@malla/policy/wire';
+import type { FilterDestination, FilterRule } from '@malla/wire/tailcfg/filter';
 import type { Access, Names } from './policy-change.ts';
 import type { NameSet, SourceNames } from './source-names.ts';
 

@@ -16,7 +16,8 @@ import type {
 } from '@malla/policy/engine/contract';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
 import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
-import type { FilterRule, SshPolicy } from '@malla/policy/wire';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { PolicyDefault } from '../config/config.ts';
 import { allowAll, type Rules, sameUser } from '../fanout/rules.ts';
 import { type Comparable, servedBy } from './changes.ts';

@@ -14,6 +14,7 @@
 import { toHex } from '@malla/base/hex';
 import type { RandomBytes } from '@malla/base/random';
 import type { NodeId } from '@malla/netmap/node';
+import { mapMember } from '@malla/wire/tailcfg/map-response';
 
 /** Where clients send their answers, with `?id=`. */
 export const PING_RESPONSE_PATH = '/machine/ping-response';
@@ -112,7 +113,7 @@ export class Probes {
     watch.sentAt = now();
     const pingId = toHex(random(16));
     const URL = `https://unused${PING_RESPONSE_PATH}?id=${pingId}`;
-    if (!isDue(id) || !send(id, `"PingRequest":${JSON.stringify({ URL, URLIsNoise: true })}`)) {
+    if (!isDue(id) || !send(id, mapMember('PingRequest', { URL, URLIsNoise: true }))) {
       this.#waitForNext(id, watch);
       return;
     }

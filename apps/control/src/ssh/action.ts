@@ -7,7 +7,7 @@
  * Source: docs/protocol/control.md §SSH checks. Observed: clients 1.80 and 1.102.
  */
 import { formatDuration } from '@malla/base/duration';
-import type { SshAction } from '@malla/policy/wire';
+import type { SshAction } from '@malla/wire/tailcfg/ssh-policy';
 import type { MachineDeps, Origin } from '../machine/deps.ts';
 import type { Exchange } from '../machine/inner-http.ts';
 import type { SshAnswer, SshCheck, SshConnection, SshRefusal } from './checks.ts';

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import type { Node } from '@malla/netmap/node';
-import { type CapMap, encodePeer, type Naming, NOTHING_GRANTED } from '@malla/netmap/tailcfg-node';
+import { encodePeer, type Naming, NOTHING_GRANTED } from '@malla/netmap/tailcfg-node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
 import { decompressFrames } from '@malla/testkit/zstd';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Change } from '../core/change.ts';
 import { State } from '../core/state.ts';
 import { Common } from '../fanout/change-log.ts';

@@ -4,9 +4,10 @@
  */
 import type { Address } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { Alias, Placed, Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
-import type { FilterRule, SshPolicy } from '../wire.ts';
 
 /**
  * Name of a class of nodes; the same in every policy that does not tell its nodes apart in another way.

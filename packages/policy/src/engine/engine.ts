@@ -5,9 +5,10 @@
  */
 import type { Address } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
-import type { FilterRule, SshPolicy } from '../wire.ts';
 import { autoApproved, ownsTag, tagsOwnTag } from './approval.ts';
 import { AttributeTable } from './attribute-table.ts';
 import { bitsOf, commonBits, equalBits, intersects, replaceBits } from './bits.ts';

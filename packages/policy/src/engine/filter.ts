@@ -7,13 +7,14 @@
 import { formatAddress } from '@malla/ip/address';
 import { contains, formatPrefix, singlePrefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
+import type { FilterDestination, FilterRule } from '@malla/wire/tailcfg/filter';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { PolicyNode } from '../tailnet.ts';
-import type { FilterDestination, FilterRule } from '../wire.ts';
 import { hasBit } from './bits.ts';
 import type { NodeClass } from './classes.ts';
 import type { FilterName, NamedFilter } from './contract.ts';
 import { INTERNET } from './internet.ts';
-import type { CapMap, CompiledRule, Gift, Plan, Target } from './plan.ts';
+import type { CompiledRule, Gift, Plan, Target } from './plan.ts';
 import type { RuleSources } from './rule-sources.ts';
 import {
   ANY,

@@ -4,6 +4,7 @@
  * has become free is given away again only by the plan after the next change.
  */
 import { hash } from 'node:crypto';
+import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Admission, Alias, Policy, Rule } from '../policy.ts';
 import { behindSpec, prefixesBehind } from './behind.ts';
 import { type Bits, emptyBits, setBit } from './bits.ts';
@@ -33,9 +34,6 @@ export interface Gift {
 export interface Target extends Gift {
   readonly index: number;
 }
-
-/** A capability map as it is sent; null is a capability without values. */
-export type CapMap = { readonly [capability: string]: readonly unknown[] | null };
 
 /** A rule between selectors. One that a capability brings with it, in the other direction, is one more. */
 export interface CompiledRule {

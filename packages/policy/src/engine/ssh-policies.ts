@@ -1,10 +1,10 @@
 /**
  * The SSH policies of classes, kept until a rule, a source or an owner changes.
  */
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { compileSsh } from '../ssh/compile.ts';
 import type { SshRule } from '../policy.ts';
 import type { PolicyNode } from '../tailnet.ts';
-import type { SshPolicy } from '../wire.ts';
 import { hasBit } from './bits.ts';
 import type { ClassTable, NodeClass } from './classes.ts';
 import type { EngineOptions, Resolver } from './contract.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { createEngine } from '../engine/engine.ts';
 import { BENS, DB, LAPTOP, nameOf, PHONE, sceneWith, WEB } from '../testing/scene.ts';
 import { worlds } from '../testing/world.ts';
-import type { SshPolicy } from '../wire.ts';
 import { explain } from './explain.ts';
 import type { ReasonKind, SshExplanation, Subject } from './explanation.ts';
 import { explainSsh } from './ssh.ts';
@@ -108,7 +108,7 @@ function outcomeOf({ rules }: SshPolicy, source: number, user: string): string {
   const rule = rules.find(({ principals, sshUsers }) => {
     const local = sshUsers[user] ?? sshUsers['*'] ?? '';
     if (local === '') return false;
-    return principals.some((each) => 'nodeIP' in each && each.nodeIP === `100.64.0.${source}`);
+    return principals.some((each) => each.nodeIP === `100.64.0.${source}`);
   });
   if (rule === undefined) return 'denied';
   return rule.action.accept === true ? 'accept' : 'check';

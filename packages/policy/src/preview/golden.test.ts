@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/problem.ts';
 import { createEngine } from '../engine/engine.ts';
@@ -8,7 +10,6 @@ import { runPolicyTests } from '../explain/tests.ts';
 import type { Policy } from '../policy.ts';
 import type { PolicyUser } from '../tailnet.ts';
 import { type GoldenCase, goldenCases, goldenTailnet, goldenText } from '../testing/golden.ts';
-import type { FilterRule, SshPolicy } from '../wire.ts';
 import { preview, type PreviewedNode, type PreviewedPeer } from './preview.ts';
 
 type Capabilities = PreviewedNode['capMap'];

@@ -7,13 +7,14 @@
  */
 import { formatPrefix, type Prefix, singlePrefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES, isExitRoute } from '@malla/ip/special';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { usesIpv4 } from '../attributes/ipv4.ts';
 import type { ClassKey, EngineOptions, PolicyEngine } from '../engine/contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { Policy } from '../policy.ts';
 import { compileSshInFull } from '../ssh/compile.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
-import type { FilterRule, SshPolicy } from '../wire.ts';
 
 type Capabilities = { readonly [capability: string]: readonly unknown[] | null };
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatAddress } from '@malla/ip/address';
 import fc from 'fast-check';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
 import type { Resolver } from '../engine/contract.ts';
 import type { Policy, SshRule } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
 import { type World, worlds } from '../testing/world.ts';
-import type { SshPolicy } from '../wire.ts';
 import { compileSsh, compileSshInFull } from './compile.ts';
 
 const OPTIONS = { sshActionUrl: 'https://malla.example/machine/ssh/action/x' };
@@ -118,7 +118,8 @@ describe('ssh policy', () => {
 function asClient({ rules }: SshPolicy, source: PolicyNode, requested: string): string {
   const addresses = source.addresses.map(formatAddress);
   for (const { principals, sshUsers, action } of rules) {
-    if (!principals.some((each) => 'any' in each || addresses.includes(each.nodeIP))) continue;
+    if (!principals.some((each) => each.any === true || addresses.includes(each.nodeIP ?? '')))
+      continue;
     const mapped = sshUsers[requested] ?? sshUsers['*'] ?? '';
     const local = mapped === '=' ? (requested === 'root' ? '' : requested) : mapped;
     if (local === '') continue;

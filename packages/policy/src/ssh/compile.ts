@@ -9,10 +9,15 @@
  * hosted service, April 2026.
  */
 import { formatAddress } from '@malla/ip/address';
+import type {
+  SshAction,
+  SshPolicy,
+  SshPolicyRule,
+  SshPrincipal,
+} from '@malla/wire/tailcfg/ssh-policy';
 import type { EngineOptions, Resolver } from '../engine/contract.ts';
 import type { Policy, SshRule } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
-import type { SshAction, SshPolicy, SshPolicyRule, SshPrincipal } from '../wire.ts';
 
 /** The local user that `*` never means. */
 export const ROOT = 'root';

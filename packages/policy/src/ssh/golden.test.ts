@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { type GoldenAnswer, goldenCases, goldenPolicy, goldenTailnet } from '../testing/golden.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
-import type { SshPolicy } from '../wire.ts';
 import { compileSshInFull } from './compile.ts';
 
 /** As the recordings spell it: they were made by clients of no particular server. */

@@ -6,7 +6,7 @@
  */
 import { type Address, compareAddresses, parseAddress } from '@malla/ip/address';
 import { contains, parsePrefixOrAddress } from '@malla/ip/prefix';
-import type { FilterRule } from '../wire.ts';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
 
 /** The first packet of a flow. */
 export interface Packet {

@@ -6,11 +6,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { parseAddress } from '@malla/ip/address';
 import { contains, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/problem.ts';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
-import type { FilterRule, SshPolicy } from '../wire.ts';
 
 const FOLDER = new URL('../../../../../shared/golden/policy/', import.meta.url);
 
