@@ -36,6 +36,8 @@ export interface MachineClientOptions {
   readonly compress?: 'zstd' | '';
   /** Default: the native upgrade. `websocket` is what clients in browsers use. */
   readonly transport?: 'native' | 'websocket';
+  /** Further headers of its HTTP requests, as a proxy adds them; native only. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface RegisterOptions {
@@ -77,15 +79,15 @@ export class MachineClient {
 
   /** Opens the Noise connection. */
   async connect(): Promise<void> {
-    const { url, capVersion = 142, transport } = this.options;
-    const answer = await fetch(`${url}/key?v=${capVersion}`);
-    const { publicKey } = (await answer.json()) as { publicKey: MachinePublic };
+    const { url, capVersion = 142, transport, headers = {} } = this.options;
+    const answer = await get(`${url}/key?v=${capVersion}`, headers);
+    const { publicKey } = JSON.parse(answer) as { publicKey: MachinePublic };
     const begun = begin(this.machine, keyBytes(publicKey), newKey(), capVersion);
     if (!begun.ok) throw new Error(begun.error);
     const { socket, head } =
       transport === 'websocket'
         ? await openWebSocket(url, begun.value.initiation)
-        : await upgrade(url, begun.value.initiation);
+        : await upgrade(url, begun.value.initiation, headers);
     const { frame, rest } = await readResponse(socket, head);
     const keys = finish(begun.value.state, frame);
     if (!keys.ok) {
@@ -306,10 +308,30 @@ async function openWebSocket(url: string, initiation: Uint8Array): Promise<Upgra
   return { socket, head: NOTHING };
 }
 
-async function upgrade(url: string, initiation: Uint8Array): Promise<Upgraded> {
+/** Asks on a connection of its own, as clients do that have just been started. */
+async function get(url: string, headers: http.OutgoingHttpHeaders): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const request = http.get(url, { agent: false, headers }, (response) => {
+      const chunks: Uint8Array[] = [];
+      response.on('data', (chunk: Uint8Array) => chunks.push(chunk));
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString());
+        else reject(new Error(`${url}: ${response.statusCode}`));
+      });
+    });
+    request.on('error', reject);
+  });
+}
+
+async function upgrade(
+  url: string,
+  initiation: Uint8Array,
+  headers: http.OutgoingHttpHeaders,
+): Promise<Upgraded> {
   const request = http.request(`${url}/ts2021`, {
     method: 'POST',
     headers: {
+      ...headers,
       Upgrade: 'tailscale-control-protocol',
       Connection: 'upgrade',
       'X-Tailscale-Handshake': Buffer.from(initiation).toString('base64'),

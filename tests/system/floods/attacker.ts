@@ -7,4 +7,5 @@ const flood = name === 'calm' ? CALM : FLOODS[name];
 if (flood === undefined) throw new Error(`no flood ${name}`);
 // Whoever started it is gone.
 process.stdin.resume().on('end', () => process.exit(0));
+process.stdout.write('begun\n');
 await flood(JSON.parse(aim) as Aim);

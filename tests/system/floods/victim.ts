@@ -18,10 +18,13 @@ const HEAP_MB = 512;
 export interface VictimOptions {
   /** Lines of its configuration. */
   readonly yaml?: string;
+  /** Files and connections that it may have open. */
+  readonly openFiles?: number;
 }
 
 export class Victim {
   readonly url: string;
+  readonly relayUrl: string;
   readonly aim: Omit<Aim, 'from' | 'forwarded'>;
   readonly program: Program;
   readonly #config: string;
@@ -31,12 +34,13 @@ export class Victim {
     this.#config = config;
     this.aim = aim;
     this.url = `http://${HOST}:${aim.port}`;
+    this.relayUrl = `https://${HOST}:${aim.derpPort}`;
   }
 
   /** Starts one on free ports, with a database of its own; it ends with the test. */
-  static async start(options: VictimOptions = {}): Promise<Victim> {
+  static async start({ yaml = '', openFiles }: VictimOptions = {}): Promise<Victim> {
     const folder = mkdtempSync(join(tmpdir(), 'malla-flood-'));
-    const [port, derpPort, stunPort] = [await freePort(), await freePort(), await freePort()];
+    const [port = 0, derpPort = 0, stunPort = 0] = await freePorts(3);
     const config = join(folder, 'config.yaml');
     writeFileSync(
       config,
@@ -51,13 +55,15 @@ derp:
     enabled: true
     listen_addr: ${HOST}:${derpPort}
     stun_listen_addr: ${HOST}:${stunPort}
-${options.yaml ?? ''}`,
+${yaml}`,
     );
-    const env = {
-      ...process.env,
-      NODE_OPTIONS: `--max-old-space-size=${HEAP_MB} ${process.env['FLOOD_NODE_OPTIONS'] ?? ''}`,
-    };
-    const child = spawn(MALLA, ['serve', '-c', config], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` };
+    const serve = [MALLA, 'serve', '-c', config];
+    const limited = openFiles === undefined ? '' : `ulimit -n ${openFiles} && `;
+    const child = spawn('sh', ['-c', `${limited}exec "$0" "$@"`, ...serve], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     child.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     const program = new Program(child);
     await program.stderrWith('server started');
@@ -98,11 +104,11 @@ ${options.yaml ?? ''}`,
   }
 }
 
-async function freePort(): Promise<number> {
-  const probe = net.createServer().listen(0, HOST);
-  await once(probe, 'listening');
-  const { port } = probe.address() as net.AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
+/** Ports that nobody uses, all different. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const probes = Array.from({ length: count }, () => net.createServer().listen(0, HOST));
+  await Promise.all(probes.map((probe) => once(probe, 'listening')));
+  const ports = probes.map((probe) => (probe.address() as net.AddressInfo).port);
+  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
+  return ports;
 }
