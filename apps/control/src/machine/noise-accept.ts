@@ -91,7 +91,7 @@ export class NoiseAcceptor {
     this.#pace = new Pace({
       budget: options.budgets.strangerBytes,
       now: () => performance.now(),
-      after: options.deps.after,
+      after: (delayMs, task) => void setTimeout(task, delayMs).unref(),
     });
     this.#looking = setInterval(() => this.closeIdle(performance.now()), LOOK_EVERY_MS);
     this.#looking.unref();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RateBudget } from '@malla/platform/budget/rate-budget';
 import { VirtualTime } from '../testing/virtual-time.ts';
-import { Pace } from './pace.ts';
+import { Pace, SLICE_BYTES } from './pace.ts';
 
 function subject(): {
   readonly time: VirtualTime;
@@ -71,6 +71,32 @@ describe('what strangers send', () => {
     assert.deepEqual(passed, ['1', '2', '3']);
     time.advance(1_000);
     assert.deepEqual(passed.toSorted(), ['1', '1', '2', '2', '3', '4']);
+  });
+
+  test('is read a slice at a time, and everything else goes on in between', () => {
+    const time = new VirtualTime();
+    const rate = { burst: 1e9, perSecond: 0 };
+    const budget = new RateBudget({ name: 'bytes', purse: 'strangers', total: rate, each: rate });
+    const pace = new Pace({ budget, now: () => time.now, after: time.after });
+    const read = new Map<string, number>();
+    const send = (address: string): void => {
+      const go = (): void => {
+        // It costs as much again.
+        pace.charge(address, SLICE_BYTES / 8);
+        read.set(address, (read.get(address) ?? 0) + 1);
+      };
+      if (pace.pass(address, SLICE_BYTES / 8, go)) go();
+    };
+    for (let nth = 0; nth < 20; nth++) send('192.0.2.1');
+    send('192.0.2.2');
+    const counts = [[...read.values()]];
+    for (let slice = 0; slice < 5; slice++) {
+      time.advance(2);
+      counts.push([...read.values()]);
+    }
+    assert.deepEqual(counts, [[4], [7, 1], [11, 1], [15, 1], [19, 1], [20, 1]]);
+    time.advance(2);
+    assert.equal(budget.used(time.now), (21 * SLICE_BYTES) / 4);
   });
 
   test('of one that has gone is forgotten', () => {

@@ -1,12 +1,19 @@
 /**
  * How fast strangers may send: what they send is read before anything is known of them. Who is over its
  * budget is not refused but read later, in turn; its socket waits meanwhile, and so does its sender.
+ *
+ * What a thousand of them may send at once is not read at once either, but a slice at a time: between two
+ * slices everything else has its turn, such as connections that are to be accepted.
  */
 import type { RateBudget } from '@malla/platform/budget/rate-budget';
 import { shareHolder } from '@malla/platform/budget/share-holder';
 
 /** How often those that wait are looked at, ms. */
 const LOOK_EVERY_MS = 50;
+/** As much as is read between two rounds of other things, and what comes in with it: 2 ms of work. */
+export const SLICE_BYTES: number = 16 << 10;
+/** From one slice to the next, ms. */
+const SLICE_MS = 2;
 
 interface Waiting {
   readonly address: string;
@@ -18,15 +25,18 @@ export interface PaceOptions {
   readonly budget: RateBudget;
   /** Monotonic ms. */
   readonly now: () => number;
-  /** Calls back after so many ms, unless the returned function is called first. */
-  readonly after: (delayMs: number, task: () => void) => () => void;
+  /** Calls back after so many ms. */
+  readonly after: (delayMs: number, task: () => void) => void;
 }
 
 export class Pace {
   readonly #options: PaceOptions;
   /** By address or network, each in the order in which they came. */
   readonly #queues = new Map<string, Waiting[]>();
-  #cancel: (() => void) | undefined;
+  /** Bytes of this slice. */
+  #slice = 0;
+  #isLookDue = false;
+  #isSliceDue = false;
 
   constructor(options: PaceOptions) {
     this.#options = options;
@@ -37,11 +47,15 @@ export class Pace {
     const { budget, now } = this.#options;
     const holder = shareHolder(address);
     const queue = this.#queues.get(holder);
-    if (queue === undefined && budget.take(address, now(), bytes)) return true;
+    if (queue === undefined && this.#slice < SLICE_BYTES && budget.take(address, now(), bytes)) {
+      this.#slice += bytes;
+      this.#nextSlice();
+      return true;
+    }
     const waiting = { address, bytes, go };
     if (queue === undefined) this.#queues.set(holder, [waiting]);
     else queue.push(waiting);
-    this.#schedule();
+    this.#lookLater();
     return false;
   }
 
@@ -49,6 +63,7 @@ export class Pace {
   charge(address: string, bytes: number): void {
     const { budget, now } = this.#options;
     budget.spend(address, now(), bytes);
+    this.#slice += bytes;
   }
 
   /** Who has gone need not be read. */
@@ -60,29 +75,47 @@ export class Pace {
     else this.#queues.set(holder, queue);
   }
 
-  #schedule(): void {
-    if (this.#cancel !== undefined || this.#queues.size === 0) return;
-    this.#cancel = this.#options.after(LOOK_EVERY_MS, () => {
-      this.#cancel = undefined;
-      this.#look();
-      this.#schedule();
+  #lookLater(): void {
+    if (this.#isLookDue || this.#queues.size === 0) return;
+    this.#isLookDue = true;
+    this.#options.after(LOOK_EVERY_MS, () => {
+      this.#isLookDue = false;
+      if (!this.#isSliceDue) this.#look();
+      this.#lookLater();
     });
   }
 
+  #nextSlice(): void {
+    if (this.#isSliceDue) return;
+    this.#isSliceDue = true;
+    this.#options.after(SLICE_MS, () => {
+      this.#isSliceDue = false;
+      this.#slice = 0;
+      this.#look();
+    });
+  }
+
+  /** Reads the first of each address, then the second, until there is no more, or not now. */
   #look(): void {
-    const { budget, now } = this.#options;
-    const queues = [...this.#queues];
-    for (const [holder, queue] of queues) {
-      let passed = 0;
-      for (const { address, bytes } of queue) {
-        if (!budget.take(address, now(), bytes)) break;
-        passed++;
-      }
-      if (passed === 0) continue;
-      // Who came first is first no more, so that all get something where all together have too little.
-      this.#queues.delete(holder);
-      if (passed < queue.length) this.#queues.set(holder, queue.slice(passed));
-      for (const { go } of queue.slice(0, passed)) go();
+    let holders = [...this.#queues.keys()];
+    while (holders.length > 0 && this.#slice < SLICE_BYTES) {
+      holders = holders.filter((holder) => this.#slice < SLICE_BYTES && this.#readFirst(holder));
     }
+    if (this.#queues.size > 0 && this.#slice >= SLICE_BYTES) this.#nextSlice();
+    else this.#slice = 0;
+  }
+
+  /** False: there is none, or its address has nothing left. */
+  #readFirst(holder: string): boolean {
+    const { budget, now } = this.#options;
+    const queue = this.#queues.get(holder) ?? [];
+    const [first] = queue;
+    if (first === undefined || !budget.take(first.address, now(), first.bytes)) return false;
+    // Who came first is first no more, so that all get something where all together have too little.
+    this.#queues.delete(holder);
+    if (queue.length > 1) this.#queues.set(holder, queue.slice(1));
+    this.#slice += first.bytes;
+    first.go();
+    return true;
   }
 }

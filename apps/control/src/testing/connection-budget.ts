@@ -14,7 +14,7 @@ export function testConnectionBudget(
     machineKey: formatKey('mkey', new Uint8Array(32).fill(1)),
     remoteAddress: '192.0.2.1',
     bodies: budgets.bodies,
-    pace: new Pace({ budget: budgets.strangerBytes, now: () => 0, after: () => () => {} }),
+    pace: new Pace({ budget: budgets.strangerBytes, now: () => 0, after: () => {} }),
     isNode: () => true,
     isAwaited: () => false,
     onEvicted: () => {},
