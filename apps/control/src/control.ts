@@ -282,7 +282,6 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     tailnet.setFileRecords(recordFile.records);
     running.every(RECORDS_LOOK_EVERY_MS, readRecords);
   }
-  running.every(1_000, () => tailnet.tick());
   running.every(POLICY_LOOK_EVERY_MS, () => policy.look());
   running.every(TLS_LOOK_EVERY_MS, readTls);
   if (config.derp.updateMs !== undefined) running.every(config.derp.updateMs, readMaps);

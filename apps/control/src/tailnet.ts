@@ -8,7 +8,6 @@ import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
-import type { Node, NodeId } from '@malla/netmap/node';
 import type { EngineOptions } from '@malla/policy/engine/contract';
 import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
@@ -17,11 +16,10 @@ import { PostureCollector } from './access/posture.ts';
 import type { AuthRequests } from './admin/deps.ts';
 import type { Budgets } from './budgets.ts';
 import type { Config } from './config/config.ts';
-import type { Change } from './core/change.ts';
+import { Consequences } from './consequences.ts';
 import { sawNodes } from './core/map-update.ts';
 import { giveUpReservedNames } from './core/node-name.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
-import { approveAutomatically, mayBeApproved } from './core/routes.ts';
 import type { RegistrationRules } from './core/register.ts';
 import { State } from './core/state.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
@@ -45,6 +43,7 @@ import { SshChecks } from './ssh/checks.ts';
 import { sshVerdict } from './ssh/verdict.ts';
 import type { Revision, Store } from './store/store.ts';
 import { prefixesOf, prefixOf, TailnetMap } from './tailnet-map.ts';
+import { type Duty, Upkeep } from './upkeep.ts';
 
 /** The world, as far as a tailnet needs it. */
 export interface World {
@@ -64,9 +63,11 @@ export interface World {
   readonly journal: Logger;
 }
 
-/** How often rows that may be stored late are stored, ms. */
-const SAVE_EVERY_MS = 2_000;
+/** After which rows that may be stored late are stored, ms. */
+const SAVE_AFTER_MS = 2_000;
 const PURGE_EVERY_MS = 3_600_000;
+/** After a client has connected it is asked for its posture: its stream is only about to be there. */
+const ASK_AFTER_MS = 1_000;
 
 export class Tailnet {
   readonly id: TailnetId;
@@ -89,10 +90,8 @@ export class Tailnet {
   readonly #posture: PostureCollector;
   readonly #expiry: ExpiryWatch;
   readonly #keepAlives: KeepAlives;
-  readonly #revokedRetentionMs: number;
-  #savedAt = 0;
-  #purgedAt = -Infinity;
-  #saving: Promise<void> | undefined;
+  readonly #consequences: Consequences;
+  readonly #upkeep: Upkeep;
 
   private constructor(
     own: TailnetId,
@@ -104,7 +103,6 @@ export class Tailnet {
   ) {
     this.id = own;
     this.#world = world;
-    this.#revokedRetentionMs = config.preAuthKeys.revokedRetentionMs;
     const events = new TailnetEvents(world.log);
     this.events = events;
     this.ledger = new Ledger({
@@ -153,6 +151,7 @@ export class Tailnet {
         return node?.userId === undefined ? (node?.tags.join(' ') ?? '') : `user ${node.userId}`;
       },
       onChanged: (node) => events.tell({ kind: 'posture', node }),
+      onAsked: () => this.#upkeep.look(),
       now: world.monotonic,
     });
     this.engineOptions = engineOptionsOf(config, (route, among) =>
@@ -240,21 +239,43 @@ export class Tailnet {
     };
     this.#expiry = new ExpiryWatch({
       ledger: this.ledger,
-      nodes: () => state.nodes(),
+      state,
       now: world.now,
       ephemeralInactivityMs: config.node.ephemeralInactivityMs,
       awaySince: (node) => {
         const { online, lastSeen = node.createdAt } = this.presences.of(node.id, node.lastSeen);
         return online ? undefined : lastSeen;
       },
-      onExpired: (nodes) => this.#endExpired(nodes),
+      onExpired: (nodes) => this.#consequences.endExpired(nodes),
       onGone: (nodes) => {
         for (const { id: node, name } of nodes) {
           world.journal.info({ node, name }, 'ephemeral node deleted: it was away for too long');
         }
       },
     });
-    this.#subscribe(state);
+    this.#consequences = new Consequences({
+      events,
+      ledger: this.ledger,
+      access: this.access,
+      fanout: this.fanout,
+      routes: this.routes,
+      presences: this.presences,
+      posture: this.#posture,
+      expiry: this.#expiry,
+      sshChecks: this.sshChecks,
+      dns: this.dns,
+      log: world.log,
+      journal: world.journal,
+    });
+    this.#upkeep = new Upkeep(
+      this.#duties(config.preAuthKeys.revokedRetentionMs),
+      clock,
+      (error) => {
+        // Of the database the store tells itself.
+        if (!isStoreFault(error)) world.log.error({ err: error }, 'housekeeping failed');
+      },
+    );
+    events.onAny(() => this.#upkeep.look());
   }
 
   /** Loads the state from a store. Throws MallaError `store.*`. */
@@ -281,37 +302,15 @@ export class Tailnet {
     return tailnet;
   }
 
-  /** Does what is due. Call it about once a second; never rejects. */
-  async tick(): Promise<void> {
-    this.authRequests.dropExpired();
-    this.sshChecks.look();
-    this.#posture.look();
-    try {
-      await this.#expiry.look();
-      const now = this.#world.monotonic();
-      if (now - this.#purgedAt >= PURGE_EVERY_MS) {
-        this.#purgedAt = now;
-        await this.ledger.execute((state, context) =>
-          purgeRevokedKeys(state, this.#revokedRetentionMs, context),
-        );
-      }
-      if (now - this.#savedAt >= SAVE_EVERY_MS) await this.#save();
-    } catch (error) {
-      // Of the database the store tells itself.
-      if (isStoreFault(error)) return;
-      this.#world.log.error({ err: error }, 'housekeeping failed');
-    }
-  }
-
   /** Puts a policy in force, or with undefined the configured default, and tells everyone what differs. */
   setPolicy(policy: Policy | undefined): void {
     const touched = this.access.setPolicy(policy);
     if (touched === undefined) this.fanout.setRules(this.access.rules);
     else this.fanout.apply([], touched);
-    this.sshChecks.look();
+    this.sshChecks.standingChanged();
     const ids = [...this.ledger.state.nodes()].map(({ id }) => id);
     this.#posture.setPolicy(policy, ids);
-    this.#approveRoutes(ids);
+    this.#consequences.approveRoutes(ids);
     this.events.tell({ kind: 'policy' });
   }
 
@@ -322,7 +321,7 @@ export class Tailnet {
 
   /** Uses other DNS records of the file, and tells everyone. */
   setFileRecords(records: readonly DnsRecord[]): void {
-    if (this.dns.setFileRecords(records)) this.#dnsChanged();
+    if (this.dns.setFileRecords(records)) this.#consequences.dnsChanged();
   }
 
   /** Ends all streams and stores what was not stored yet. */
@@ -338,16 +337,47 @@ export class Tailnet {
         .filter((node) => node !== undefined);
       return sawNodes(nodes, (node) => seen.get(node.id) ?? 0);
     });
-    await this.#saving?.catch(() => {});
+    await this.#upkeep.stop();
     await this.ledger.save();
   }
 
-  async #save(): Promise<void> {
-    this.#savedAt = this.#world.monotonic();
-    this.#saving ??= this.ledger.save().finally(() => {
-      this.#saving = undefined;
-    });
-    await this.#saving;
+  /** What time makes due. */
+  #duties(revokedRetentionMs: number): readonly Duty[] {
+    const { now, monotonic } = this.#world;
+    let dirtySince: number | undefined;
+    let purgedAt = -Infinity;
+    return [
+      {
+        dueIn: () => until(this.authRequests.dueAt(), now()),
+        run: () => this.authRequests.dropExpired(),
+      },
+      {
+        dueIn: () => until(this.sshChecks.dueAt(), now()),
+        run: () => this.sshChecks.dropExpired(),
+      },
+      {
+        dueIn: () => until(this.#posture.dueAt(), monotonic() - ASK_AFTER_MS),
+        run: () => this.#posture.look(),
+      },
+      { dueIn: () => until(this.#expiry.dueAt(), now()), run: () => this.#expiry.look() },
+      {
+        dueIn: () => purgedAt + PURGE_EVERY_MS - monotonic(),
+        run: async () => {
+          purgedAt = monotonic();
+          await this.ledger.execute((state, context) =>
+            purgeRevokedKeys(state, revokedRetentionMs, context),
+          );
+        },
+      },
+      {
+        dueIn: () => {
+          if (this.ledger.unsaved === 0) dirtySince = undefined;
+          else dirtySince ??= monotonic();
+          return until(dirtySince, monotonic() - SAVE_AFTER_MS);
+        },
+        run: () => this.ledger.save(),
+      },
+    ];
   }
 
   #facts(config: Config, state: State): Facts {
@@ -370,140 +400,6 @@ export class Tailnet {
       compress: this.#world.compress,
     };
   }
-
-  #dnsChanged(): void {
-    if (this.dns.isShared) this.fanout.commonChanged(Common.dns);
-    else this.fanout.ownChanged([...this.fanout.streams()].map(({ nodeId }) => nodeId));
-  }
-
-  /** What follows from what, in this order. */
-  #subscribe(state: State): void {
-    const { events, access, fanout, routes, presences } = this;
-    // Whatever it had yet to do for an event is not done: whoever was told of it in part begins anew.
-    const beginAnew = (error: unknown): void => {
-      this.#world.log.error({ err: error }, 'a change was not told: all streams begin anew');
-      access.rebuild();
-      fanout.restart(access.rules, state.nodes());
-    };
-    events.on('rows', ({ changes }) => fanout.apply(changes, access.apply(changes)), beginAnew);
-    events.on('rows', ({ changes }) => this.#tellNames(changes), beginAnew);
-    events.on('rows', ({ changes }) => this.#takeNodes(changes), beginAnew);
-    events.on('rows', ({ changes }) => this.#approveRoutes(mayBeApprovedOf(changes)));
-    events.on('served', ({ nodes }) => fanout.servedChanged(nodes), beginAnew);
-    events.on(
-      'posture',
-      ({ node: id }) => {
-        const node = state.node(id);
-        if (node !== undefined) fanout.apply([], access.postureChanged(node));
-      },
-      beginAnew,
-    );
-    events.on(
-      'presence',
-      ({ event }) => {
-        const node = state.node(event.id);
-        if (event.kind === 'turned' && node !== undefined) fanout.presenceChanged(node);
-      },
-      beginAnew,
-    );
-    events.on('presence', ({ event }) => {
-      if (event.kind === 'turned') routes.presenceChanged(event.id, event.online);
-      else if (event.open) routes.streamOpened(event.id);
-      else routes.streamsEnded(event.id);
-    });
-    events.on('presence', ({ event }) => {
-      if (state.node(event.id) === undefined) return;
-      if (event.kind === 'turned' && !event.online) {
-        this.#noteLastSeen(event.id, presences.of(event.id, undefined).lastSeen);
-      } else if (event.kind === 'stream' && event.open) {
-        this.#posture.connected(event.id);
-      }
-    });
-  }
-
-  /** Other names, for all or for some. */
-  #tellNames(changes: readonly Change[]): void {
-    if (this.dns.apply(changes)) this.#dnsChanged();
-    for (const { table, id, before, after } of changes) {
-      if (table !== 'node' || before === undefined || after === undefined) continue;
-      if (this.dns.concerns(before, after)) this.fanout.ownChanged([id]);
-    }
-  }
-
-  /** What is kept of nodes beside their rows. */
-  #takeNodes(changes: readonly Change[]): void {
-    const expired: Node[] = [];
-    for (const change of changes) {
-      if (change.table !== 'node') continue;
-      const { id, after } = change;
-      if (this.#expiry.changed(id, after) && after !== undefined) expired.push(after);
-      if (after === undefined) {
-        this.presences.remove(id);
-        this.#posture.remove(id);
-        this.routes.nodeRemoved(id);
-      } else this.routes.nodeChanged(after);
-    }
-    if (expired.length > 0) this.#endExpired(expired);
-  }
-
-  /** They are told that their keys have expired, then their streams end; peers know, in one message. */
-  #endExpired(nodes: readonly Node[]): void {
-    for (const node of nodes) {
-      this.presences.end(node.id);
-      this.fanout.presenceChanged(node, true);
-    }
-    this.fanout.tell(nodes.map(({ id }) => id));
-    for (const { id } of nodes) this.fanout.close(this.fanout.stream(id));
-  }
-
-  /** Adds to the approved routes what the policy approves by itself. */
-  #approveRoutes(ids: readonly NodeId[]): void {
-    const { engine } = this.access;
-    if (engine === undefined) return;
-    const offering = ids.filter((id) => engine.node(id)?.announced.length);
-    if (offering.length === 0) return;
-    void this.ledger
-      .execute((state) =>
-        approveAutomatically(state, offering, ({ id }) => {
-          const node = engine.node(id);
-          return node === undefined ? [] : engine.autoApproved(node);
-        }),
-      )
-      .then((nodes) => {
-        for (const { id: node, name, approvedRoutes: routes } of nodes) {
-          this.#world.journal.info(
-            { node, name, routes },
-            'routes of a node approved by the policy',
-          );
-        }
-      })
-      .catch((error: unknown) =>
-        this.#world.log.error({ err: error }, 'routes not approved automatically'),
-      );
-  }
-
-  #noteLastSeen(id: NodeId, at: number = this.#world.now()): void {
-    void this.ledger
-      .executeLate((state) => {
-        const present = state.node(id);
-        return sawNodes(present === undefined ? [] : [present], () => at);
-      })
-      .catch((error: unknown) => {
-        if (isStoreFault(error)) return;
-        this.#world.log.error({ err: error, node: id }, 'last seen not noted');
-      });
-  }
-}
-
-/** Nodes that may have come to announce what the policy approves by itself. */
-function mayBeApprovedOf(changes: readonly Change[]): readonly NodeId[] {
-  return changes.flatMap((change) =>
-    change.table === 'node' &&
-    change.after !== undefined &&
-    mayBeApproved(change.before, change.after)
-      ? [change.id]
-      : [],
-  );
 }
 
 function rulesOf(config: Config, access: Access): RegistrationRules {
@@ -517,4 +413,9 @@ function rulesOf(config: Config, access: Access): RegistrationRules {
     nodeExpiryMs: config.node.expiryMs ?? 0,
     tags: access.tagPolicy,
   };
+}
+
+/** How long it is until a moment. */
+function until(at: number | undefined, now: number): number | undefined {
+  return at === undefined ? undefined : at - now;
 }

@@ -8,6 +8,8 @@ import type { Instant } from './engine.ts';
 interface Entry<Key> {
   readonly key: Key;
   readonly at: Instant;
+  /** Tells apart those that are due at the same moment. */
+  readonly turn: number;
 }
 
 /** Skipped entries that may lie in the heap beside as many that count. */
@@ -17,6 +19,7 @@ export class Deadlines<Key> {
   /** The entry that counts, by key. */
   readonly #entries = new Map<Key, Entry<Key>>();
   #heap: Entry<Key>[] = [];
+  #turns = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -29,7 +32,8 @@ export class Deadlines<Key> {
 
   /** Makes a key due at a moment, in the place of any other. */
   set(key: Key, at: Instant): void {
-    const entry = { key, at };
+    if (this.#entries.get(key)?.at === at) return;
+    const entry = { key, at, turn: this.#turns++ };
     this.#entries.set(key, entry);
     this.#push(entry);
     if (this.#heap.length > 2 * this.#entries.size + SLACK) this.#rebuild();
@@ -45,7 +49,7 @@ export class Deadlines<Key> {
     return this.#heap[0]?.at;
   }
 
-  /** Takes away a key that is due, the earliest first; undefined when none is. */
+  /** Takes away a key that is due, the earliest first, of a moment the one that was set first; undefined when none is. */
   takeDue(now: Instant): Key | undefined {
     this.#skip();
     const [first] = this.#heap;
@@ -64,7 +68,7 @@ export class Deadlines<Key> {
 
   #rebuild(): void {
     // Ascending order is a heap.
-    this.#heap = [...this.#entries.values()].toSorted((a, b) => a.at - b.at);
+    this.#heap = [...this.#entries.values()].toSorted((a, b) => a.at - b.at || a.turn - b.turn);
   }
 
   #push(entry: Entry<Key>): void {
@@ -73,7 +77,7 @@ export class Deadlines<Key> {
     while (at > 0) {
       const parent = (at - 1) >> 1;
       const above = heap[parent];
-      if (above === undefined || above.at <= entry.at) break;
+      if (above === undefined || !isBefore(entry, above)) break;
       heap[at] = above;
       at = parent;
     }
@@ -90,14 +94,18 @@ export class Deadlines<Key> {
       let below = heap[child];
       if (below === undefined) break;
       const right = heap[child + 1];
-      if (right !== undefined && right.at < below.at) {
+      if (right !== undefined && isBefore(right, below)) {
         below = right;
         child++;
       }
-      if (below.at >= last.at) break;
+      if (!isBefore(below, last)) break;
       heap[at] = below;
       at = child;
     }
     heap[at] = last;
   }
+}
+
+function isBefore<Key>(a: Entry<Key>, b: Entry<Key>): boolean {
+  return a.at < b.at || (a.at === b.at && a.turn < b.turn);
 }

@@ -32,6 +32,7 @@ class World {
     isOnline: (node) => this.online.has(node),
     ownerOf: String,
     onChanged: (node) => this.changed.push(node),
+    onAsked: () => {},
     now: () => this.now,
   });
 
@@ -116,6 +117,7 @@ describe('posture attributes', () => {
       isOnline: () => true,
       ownerOf: String,
       onChanged: () => {},
+      onAsked: () => {},
       now: () => 0,
     });
     collector.setPolicy(policy('node:serialNumber'), [1]);
@@ -197,6 +199,7 @@ describe('posture attributes', () => {
       isOnline: () => true,
       ownerOf: (node) => (node < 20 ? 'mallory' : 'ann'),
       onChanged: () => {},
+      onAsked: () => {},
       now: () => 0,
     });
     collector.setPolicy(
@@ -224,6 +227,7 @@ async function mostAsked(count: number, ownerOf: (node: number) => string): Prom
     isOnline: () => true,
     ownerOf,
     onChanged: () => {},
+    onAsked: () => {},
     now: () => 0,
   });
   collector.setPolicy(

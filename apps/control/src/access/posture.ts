@@ -9,6 +9,7 @@
  * Source: docs/protocol/control.md §c2n, `/posture/identity` and `/update`. Observed: clients 1.80 to
  * 1.102 give serial numbers only where posture checking is on (`tailscale set --posture-checking`).
  */
+import { Deadlines } from '@malla/base/deadlines';
 import type { NodeId } from '@malla/netmap/node';
 import type { Policy } from '@malla/policy/policy';
 import type { PostureAttributes } from '@malla/policy/tailnet';
@@ -41,6 +42,8 @@ export interface PostureOptions {
   readonly ownerOf: (node: NodeId) => string;
   /** A node's answer differs from the one before. */
   readonly onChanged: (node: NodeId) => void;
+  /** A node was asked: {@link PostureCollector.dueAt} may say another time now. */
+  readonly onAsked: () => void;
   /** Monotonic ms. */
   readonly now: () => number;
 }
@@ -66,15 +69,17 @@ const QUESTIONS: Readonly<Record<string, { readonly path: string; readonly read:
 interface Round {
   readonly node: NodeId;
   readonly owner: string;
-  /** The node has connected anew: the questions travel on a stream that is gone. */
+  /** Monotonic ms. */
+  readonly askedAt: number;
+  /** The node has connected anew, so the questions travel on a stream that is gone; or it was deleted. */
   isStale: boolean;
 }
 
 export class PostureCollector {
   readonly #options: PostureOptions;
   readonly #answers = new Map<NodeId, PostureAttributes>();
-  /** Monotonic ms when a node was last asked. */
-  readonly #askedAt = new Map<NodeId, number>();
+  /** When a node is to be asked, monotonic ms. */
+  readonly #due = new Deadlines<NodeId>();
   /** How many questions in a row a node has not answered. */
   readonly #silent = new Map<NodeId, number>();
   readonly #waiting = new Set<NodeId>();
@@ -100,31 +105,41 @@ export class PostureCollector {
     this.#wanted = wanted;
     if (!more) return;
     for (const node of nodes) this.connected(node);
-    this.#next();
+    this.look();
   }
 
   /** A node has opened a stream, also where it was online already. It is asked with the next {@link look}: the stream is only about to be. */
   connected(node: NodeId): void {
     if (this.#wanted.length === 0 || !this.#options.isOnline(node)) return;
-    for (const round of this.#rounds) if (round.node === node) round.isStale = true;
-    this.#waiting.add(node);
+    this.#leaveRound(node);
+    this.#due.set(node, this.#options.now());
   }
 
-  /** Asks who has connected, who did not answer, and whose answers are old. Call it about once a second. */
+  /** When {@link look} next has somebody to ask, monotonic ms; undefined: not until somebody connects. */
+  dueAt(): number | undefined {
+    return this.#due.first();
+  }
+
+  /** Asks who has connected, who did not answer, and whose answers are old. */
   look(): void {
     const now = this.#options.now();
-    for (const [node, at] of this.#askedAt) {
-      const isDue = now - at >= (this.#silent.has(node) ? RETRY_MS : REFRESH_MS);
-      if (isDue && this.#wanted.length > 0 && this.#options.isOnline(node)) this.#waiting.add(node);
+    for (let node = this.#due.takeDue(now); node !== undefined; node = this.#due.takeDue(now)) {
+      // Whoever is away now is asked when it comes back.
+      if (this.#wanted.length > 0 && this.#options.isOnline(node)) this.#waiting.add(node);
     }
     this.#next();
   }
 
   remove(node: NodeId): void {
+    this.#leaveRound(node);
     this.#answers.delete(node);
-    this.#askedAt.delete(node);
+    this.#due.delete(node);
     this.#silent.delete(node);
     this.#waiting.delete(node);
+  }
+
+  #leaveRound(node: NodeId): void {
+    for (const round of this.#rounds) if (round.node === node) round.isStale = true;
   }
 
   #next(): void {
@@ -136,12 +151,12 @@ export class PostureCollector {
       if (ofOwner.length >= MAX_OF_OWNER) continue;
       if (ofOwner.some((round) => round.node === node && !round.isStale)) continue;
       this.#waiting.delete(node);
-      const round: Round = { node, owner, isStale: false };
+      const round: Round = { node, owner, askedAt: this.#options.now(), isStale: false };
       this.#rounds.add(round);
-      this.#askedAt.set(node, this.#options.now());
       void this.#ask(round).finally(() => {
         this.#rounds.delete(round);
         this.#next();
+        this.#options.onAsked();
       });
     }
   }
@@ -154,9 +169,9 @@ export class PostureCollector {
       const path = QUESTIONS[name]?.path ?? '';
       if (!answers.has(path)) answers.set(path, await this.#get(node, path));
     }
-    // Deleted meanwhile, or asked anew.
-    if (round.isStale || !this.#askedAt.has(node)) return;
+    if (round.isStale) return;
     const isSilent = [...answers.values()].includes(undefined);
+    this.#due.set(node, round.askedAt + (isSilent ? RETRY_MS : REFRESH_MS));
     const silent = isSilent ? (this.#silent.get(node) ?? 0) + 1 : 0;
     if (isSilent) this.#silent.set(node, silent);
     else this.#silent.delete(node);

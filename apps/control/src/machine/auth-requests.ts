@@ -161,6 +161,14 @@ export class AuthRequestCache {
     }
   }
 
+  /** When {@link dropExpired} next has something to do, Unix ms; undefined: not until a login waits. */
+  dueAt(): number | undefined {
+    for (const { state, expiresAt } of this.#entries.values()) {
+      if (state !== 'deciding') return expiresAt;
+    }
+    return undefined;
+  }
+
   /** Releases who waits for a request that has expired. */
   dropExpired(): void {
     const now = this.#options.now();

@@ -1,6 +1,7 @@
 import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MallaError } from '@malla/base/error';
 import type { Node } from '@malla/netmap/node';
 import { State } from '../core/state.ts';
 import { Ledger } from '../ledger.ts';
@@ -18,11 +19,16 @@ class Subject {
   readonly told: number[] = [];
   readonly gone: number[] = [];
   readonly ledger: Ledger;
+  /** In the place of the ledger's, where there is one. */
+  execute: (() => Promise<never>) | undefined;
   readonly watch: ExpiryWatch;
 
   constructor(nodes: readonly Partial<Node>[]) {
     this.state.apply({ table: 'user', id: 1, before: undefined, after: testUser(1, 'alice') });
-    for (const [i, node] of nodes.entries()) this.put(testNode(i + 1, node));
+    for (const [i, fields] of nodes.entries()) {
+      const node = testNode(i + 1, fields);
+      this.state.apply({ table: 'node', id: node.id, before: undefined, after: node });
+    }
     const now = (): number => this.now;
     const store = openMemoryStore();
     this.ledger = new Ledger({
@@ -34,8 +40,10 @@ class Subject {
     });
     this.watch = new ExpiryWatch({
       onGone: (gone) => void this.gone.push(...gone.map(({ id }) => id)),
-      ledger: this.ledger,
-      nodes: () => this.state.nodes(),
+      ledger: {
+        execute: (command) => this.execute?.() ?? this.ledger.execute(command),
+      },
+      state: this.state,
       now,
       ephemeralInactivityMs: INACTIVITY_MS,
       awaySince: (node) => (this.online.has(node.id) ? undefined : (node.lastSeen ?? 0)),
@@ -46,6 +54,13 @@ class Subject {
   put(after: Node): void {
     const before = this.state.node(after.id);
     this.state.apply({ table: 'node', id: after.id, before, after });
+    this.watch.changed(after.id, after);
+  }
+
+  turn(id: number, online: boolean): void {
+    if (online) this.online.add(id);
+    else this.online.delete(id);
+    this.watch.presenceChanged(this.state.node(id) ?? assert.fail());
   }
 
   async lookAt(now: number): Promise<void> {
@@ -53,6 +68,34 @@ class Subject {
     await this.watch.look();
   }
 }
+
+describe('when there is something to do', () => {
+  test('is the first expiry or the first end of an absence, and never where neither will be', async () => {
+    const subject = new Subject([{ expiry: START + 500 }, {}, { ephemeral: true }]);
+    assert.equal(subject.watch.dueAt(), START + 500);
+    await subject.lookAt(START + 500);
+    assert.equal(subject.watch.dueAt(), START + INACTIVITY_MS);
+    subject.turn(3, true);
+    assert.equal(subject.watch.dueAt(), undefined);
+    subject.now = START + 2_000;
+    subject.put({ ...testNode(3, { ephemeral: true }), lastSeen: START + 2_000 });
+    subject.turn(3, false);
+    assert.equal(subject.watch.dueAt(), START + 2_000 + INACTIVITY_MS);
+    subject.put(testNode(1, { expiry: START + 9_000 }));
+    assert.equal(subject.watch.dueAt(), START + 9_000);
+  });
+
+  test('is at once again where the store failed', async () => {
+    const subject = new Subject([{ ephemeral: true }]);
+    subject.now = START + INACTIVITY_MS;
+    subject.execute = () => Promise.reject(new MallaError('store.unavailable', 'no disk'));
+    await assert.rejects(subject.watch.look(), /no disk/);
+    assert.equal(subject.watch.dueAt(), START + INACTIVITY_MS);
+    subject.execute = undefined;
+    await subject.watch.look();
+    assert.equal(subject.state.nodeCount(), 0);
+  });
+});
 
 describe('a key', () => {
   test('that expires by time is told once, in the first look after it', async () => {
@@ -107,7 +150,7 @@ describe('an ephemeral node', () => {
 
   test('stays while it is online', async () => {
     const subject = new Subject([{ ephemeral: true }]);
-    subject.online.add(1);
+    subject.turn(1, true);
     await subject.lookAt(START + 10 * INACTIVITY_MS);
     assert.equal(subject.state.nodeCount(), 1);
   });
@@ -124,7 +167,7 @@ describe('an ephemeral node', () => {
     const subject = new Subject([{ ephemeral: true }]);
     subject.now = START + INACTIVITY_MS;
     const looking = subject.watch.look();
-    subject.online.add(1);
+    subject.turn(1, true);
     await looking;
     assert.equal(subject.state.nodeCount(), 1);
   });

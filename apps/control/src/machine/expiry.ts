@@ -1,16 +1,18 @@
 /**
  * What time alone does to nodes: keys expire, and ephemeral nodes that have been away too long are
- * deleted. Looked at once a second: thousands of nodes cost less than a timer each.
+ * deleted. It knows when that will next be ({@link ExpiryWatch.dueAt}); a look at nothing that is due
+ * costs nothing, however many nodes there are.
  */
+import { Deadlines } from '@malla/base/deadlines';
 import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
 import { decide, type Decision } from '../core/change.ts';
 import type { State } from '../core/state.ts';
 import type { Ledger } from '../ledger.ts';
 
 export interface ExpiryOptions {
-  readonly ledger: Ledger;
-  /** Every node as everybody has been told of it: what is still being stored has not happened. */
-  readonly nodes: () => Iterable<Node>;
+  readonly ledger: Pick<Ledger, 'execute'>;
+  /** Nodes as everybody has been told of them: what is still being stored has not happened. */
+  readonly state: Pick<State, 'node' | 'nodes'>;
   /** Unix ms. */
   readonly now: () => number;
   /** How long an ephemeral node may be away, ms. */
@@ -27,15 +29,17 @@ export class ExpiryWatch {
   readonly #options: ExpiryOptions;
   /** Those that are known to have expired. */
   readonly #expired = new Set<NodeId>();
+  /** When the keys of the others do, Unix ms. */
+  readonly #expiring = new Deadlines<NodeId>();
+  /** When ephemeral nodes that are away go, Unix ms. */
+  readonly #leaving = new Deadlines<NodeId>();
   /** A node that was away before this process began is counted from its start. */
   readonly #startedAt: number;
 
   constructor(options: ExpiryOptions) {
     this.#options = options;
     this.#startedAt = options.now();
-    for (const node of options.nodes()) {
-      if (isExpired(node, this.#startedAt)) this.#expired.add(node.id);
-    }
+    for (const node of options.state.nodes()) this.changed(node.id, node);
   }
 
   /**
@@ -43,30 +47,70 @@ export class ExpiryWatch {
    * each time that it does.
    */
   changed(id: NodeId, node: Node | undefined): boolean {
+    this.#expectLeave(id, node);
     if (node === undefined || !isExpired(node, this.#options.now())) {
       this.#expired.delete(id);
+      if (node?.expiry === undefined) this.#expiring.delete(id);
+      else this.#expiring.set(id, node.expiry);
       return false;
     }
+    this.#expiring.delete(id);
     const isNews = !this.#expired.has(id);
     this.#expired.add(id);
     return isNews;
   }
 
-  /** Looks at every node. Rejects like the ledger. */
-  async look(): Promise<void> {
-    const { ledger, nodes, onExpired, onGone } = this.#options;
-    const expired: Node[] = [];
-    let someGone = false;
-    for (const node of nodes()) {
-      if (this.changed(node.id, node)) expired.push(node);
-      someGone ||= this.#isGone(node);
-    }
-    if (expired.length > 0) onExpired(expired);
-    if (someGone) onGone(await ledger.execute((state) => this.#removeGone(state)));
+  /** A node went online or offline. */
+  presenceChanged(node: Node): void {
+    this.#expectLeave(node.id, node);
   }
 
-  #removeGone(state: State): Decision<readonly Node[]> {
-    const gone = [...state.nodes()].filter((node) => this.#isGone(node));
+  /** When {@link look} next has something to do, Unix ms; undefined: not until something changes. */
+  dueAt(): number | undefined {
+    const first = Math.min(this.#expiring.first() ?? Infinity, this.#leaving.first() ?? Infinity);
+    return first === Infinity ? undefined : first;
+  }
+
+  /** Does what is due. Rejects like the ledger; then it is still due. */
+  async look(): Promise<void> {
+    this.#expire();
+    const gone = this.#takeGone();
+    if (gone.length === 0) return;
+    const { ledger, onGone, state } = this.#options;
+    try {
+      onGone(await ledger.execute((rows) => this.#removeGone(rows, gone)));
+    } finally {
+      // Those that are still there: the store failed, or they were heard of meanwhile.
+      for (const id of gone) this.#expectLeave(id, state.node(id));
+    }
+  }
+
+  #expire(): void {
+    const { now, state, onExpired } = this.#options;
+    const expired: Node[] = [];
+    for (const id of takeDue(this.#expiring, now())) {
+      const node = state.node(id);
+      if (this.changed(id, node) && node !== undefined) expired.push(node);
+    }
+    if (expired.length > 0) onExpired(expired);
+  }
+
+  /** Those whose time is up. Others have been heard of since, and get the rest of theirs. */
+  #takeGone(): readonly NodeId[] {
+    const { now, state } = this.#options;
+    return takeDue(this.#leaving, now()).filter((id) => {
+      const node = state.node(id);
+      const isGone = node !== undefined && this.#isGone(node);
+      if (!isGone) this.#expectLeave(id, node);
+      return isGone;
+    });
+  }
+
+  #removeGone(state: State, ids: readonly NodeId[]): Decision<readonly Node[]> {
+    const gone = ids.flatMap((id) => {
+      const node = state.node(id);
+      return node !== undefined && this.#isGone(node) ? [node] : [];
+    });
     return decide(
       gone.map((before) => ({ table: 'node', id: before.id, before, after: undefined })),
       gone,
@@ -74,10 +118,28 @@ export class ExpiryWatch {
   }
 
   #isGone(node: Node): boolean {
-    if (!node.ephemeral) return false;
-    const since = this.#options.awaySince(node);
-    if (since === undefined) return false;
-    const awayMs = this.#options.now() - Math.max(since, this.#startedAt);
-    return awayMs >= this.#options.ephemeralInactivityMs;
+    const at = this.#leavesAt(node);
+    return at !== undefined && at <= this.#options.now();
   }
+
+  #expectLeave(id: NodeId, node: Node | undefined): void {
+    const at = node && this.#leavesAt(node);
+    if (at === undefined) this.#leaving.delete(id);
+    else this.#leaving.set(id, at);
+  }
+
+  /** Unix ms; undefined: it does not. */
+  #leavesAt(node: Node): number | undefined {
+    const { awaySince, ephemeralInactivityMs } = this.#options;
+    const since = node.ephemeral ? awaySince(node) : undefined;
+    return since === undefined
+      ? undefined
+      : Math.max(since, this.#startedAt) + ephemeralInactivityMs;
+  }
+}
+
+function takeDue(deadlines: Deadlines<NodeId>, now: number): readonly NodeId[] {
+  const due: NodeId[] = [];
+  for (let id = deadlines.takeDue(now); id !== undefined; id = deadlines.takeDue(now)) due.push(id);
+  return due;
 }

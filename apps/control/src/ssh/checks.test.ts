@@ -90,11 +90,12 @@ describe('a connection', () => {
     const id = ssh.waiting();
     ssh.time.advance(CHECK_LIFETIME_MS - 1);
     const waiting = await waiter(ssh, id);
-    ssh.checks.look();
+    ssh.checks.dropExpired();
     await settle();
     assert.equal(waiting.settled, false);
+    assert.equal(ssh.checks.dueAt(), ssh.time.now + 1);
     ssh.time.advance(1);
-    ssh.checks.look();
+    ssh.checks.dropExpired();
     await settle();
     assert.deepEqual(waiting.answer, EXPIRED);
     assert.equal(ssh.checks.find(id), undefined);
@@ -225,7 +226,7 @@ describe('an approval', () => {
       ssh.checks.approve(ssh.waiting(), 'administrator');
       if (end === 'expire') ssh.replaceNode(1, { expiry: ssh.time.now });
       else ssh.nodes.delete(1);
-      ssh.checks.look();
+      ssh.checks.standingChanged(new Set([1]));
       ssh.replaceNode(1, {});
       assert.equal(ssh.checks.ask(ssh.connection()).kind, 'wait', end);
     }
@@ -271,7 +272,7 @@ describe('a change while a connection waits', () => {
       const ssh = new TestSsh();
       const waiting = await waiter(ssh, ssh.waiting());
       ssh.verdict = verdict;
-      ssh.checks.look();
+      ssh.checks.standingChanged();
       await settle();
       assert.deepEqual(waiting.answer, expected);
     }
@@ -388,7 +389,8 @@ describe('the room for connections that wait', () => {
     assert.equal(ssh.budgets.sshChecks.known.used, 0);
     ssh.waiting();
     ssh.time.now += CHECK_LIFETIME_MS;
-    ssh.checks.look();
+    ssh.checks.dropExpired();
+    assert.equal(ssh.checks.dueAt(), undefined);
     assert.equal(ssh.budgets.sshChecks.known.holderCount, 0);
   });
 

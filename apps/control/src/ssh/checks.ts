@@ -219,16 +219,33 @@ export class SshChecks {
     return this.#decide(this.#waiting(id), 'rejected');
   }
 
-  /** Does what time and the policy have done meanwhile. Call it about once a second. */
-  look(): void {
+  /** When {@link dropExpired} next has something to do, Unix ms; undefined: not until a connection waits. */
+  dueAt(): number | undefined {
+    // All live equally long, so the oldest is the first.
+    return this.#entries.values().next().value?.check.expiresAt;
+  }
+
+  /** Ends what has waited for too long. */
+  dropExpired(): void {
+    const now = this.#options.now();
+    for (const entry of this.#entries.values()) {
+      if (entry.check.expiresAt > now) return;
+      this.#end(entry);
+    }
+  }
+
+  /** These nodes may be others now, or the policy may say something else of them; default all. */
+  standingChanged(nodes?: ReadonlySet<NodeId>): void {
     const { now, node } = this.#options;
     this.#approvals.prune((source, login) => {
+      if (nodes?.has(source) === false) return true;
       const known = node(source);
       return known !== undefined && !isExpired(known, now()) && loginOf(known) === login;
     });
     for (const entry of this.#entries.values()) {
-      if (entry.check.expiresAt <= now()) this.#end(entry);
-      else if (entry.wakers.size > 0 && this.#standing(entry.check).kind !== 'check') wake(entry);
+      const { source, destination } = entry.check;
+      if (entry.wakers.size === 0 || this.#standing(entry.check).kind === 'check') continue;
+      if (nodes === undefined || nodes.has(source) || nodes.has(destination)) wake(entry);
     }
   }
 
