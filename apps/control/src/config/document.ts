@@ -101,7 +101,7 @@ class Reader {
   #entry(document: Document, key: string, node: unknown, line: number | undefined): void {
     const isKnown = isKeyName(key) || removedKey(key) !== undefined;
     if (!isKnown && (isSection(key) || isRemovedSection(key))) {
-      if (!isBlank(node)) this.#section(document, node, key, line);
+      if (!isBlank(node) && !isEmptyList(node)) this.#section(document, node, key, line);
       return;
     }
     if (isNull(node)) return;
@@ -186,6 +186,11 @@ function isNull(node: unknown): boolean {
 function isBlank(node: unknown): boolean {
   if (isNull(node)) return true;
   return yaml().isScalar(node) && typeof node.value === 'string' && node.value.trim() === '';
+}
+
+/** A section without keys, from what knows only one empty value for lists and maps. */
+function isEmptyList(node: unknown): boolean {
+  return yaml().isSeq(node) && node.items.length === 0;
 }
 
 function isMeantEmpty(key: string): boolean {

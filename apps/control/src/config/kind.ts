@@ -68,6 +68,7 @@ export interface ListRules {
 function itemsOf(given: Given): readonly unknown[] {
   const value = composed(given);
   if (Array.isArray(value)) return value;
+  if (isEmpty(value)) return [];
   if (given.text === undefined) return [value];
   return given.text.split(/[\s,]+/).filter((item) => item !== '');
 }
@@ -225,6 +226,7 @@ export const splitNameservers: Kind<Readonly<Record<string, readonly string[]>>>
   allowed: 'a map from DNS names to lists of name servers',
   parse(given) {
     const value = composed(given);
+    if (isEmpty(value)) return ok({});
     if (!isMap(value)) return fail(`${show(given)} is not ${this.allowed}`);
     const out: [string, readonly string[]][] = [];
     for (const [domain, servers] of Object.entries(value)) {
@@ -249,6 +251,7 @@ export const extraRecords: Kind<readonly ExtraRecord[]> = {
   allowed: 'a list of records, each with name, type and value',
   parse(given) {
     const value = composed(given);
+    if (isEmpty(value)) return ok([]);
     if (!Array.isArray(value)) return fail(`${show(given)} is not ${this.allowed}`);
     if (value.length > MAX_RECORDS) {
       return fail(`has ${value.length} entries, at most ${MAX_RECORDS} are allowed`);
@@ -289,6 +292,7 @@ export const textMap: Kind<Readonly<Record<string, string>>> = {
   allowed: 'a map from names to text',
   parse(given) {
     const map = composed(given);
+    if (isEmpty(map)) return ok({});
     if (!isMap(map)) return fail(`${show(given)} is not ${this.allowed}`);
     const out: [string, string][] = [];
     for (const [name, value] of Object.entries(map)) {
@@ -326,6 +330,11 @@ const LOG_LEVELS: ReadonlyMap<string, LogLevel> = new Map([
 
 function isHttpUrl(value: string): boolean {
   return /^https?:\/\//i.test(value) && URL.canParse(value);
+}
+
+/** What writes files from templates may know only one empty value for lists and maps, as headscale does. */
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -354,6 +354,23 @@ ephemeral_node_inactivity_timeout: ""
     assert.deepEqual(empty, configOf('prefixes: { v4: 100.64.0.0/10 }\n'));
   });
 
+  test('an empty list where a map or a section belongs says nothing, and so does the reverse', () => {
+    const plain = configOf('derp: { urls: [], server: { enabled: true } }\n');
+    const other = configOf(`
+derp: { urls: {}, paths: {}, server: { enabled: true } }
+dns: { nameservers: { global: {}, split: [] }, extra_records: {}, search_domains: {} }
+oidc: { extra_params: [], allowed_domains: {} }
+log: []
+policy: []
+trusted_proxies: {}
+`);
+    assert.deepEqual(other, plain);
+    assert.deepEqual(configOf('dns: { nameservers: [] }\nderp.urls: []\n'), plain);
+    assert.match(problemOf('dns: { nameservers: [1.1.1.1] }\n') ?? '', /must hold keys/);
+    assert.match(problemOf('dns: { nameservers: { split: [1.1.1.1] } }\n') ?? '', /is not a map/);
+    assert.match(problemOf('dns: { search_domains: { a: b } }\n') ?? '', /is not/);
+  });
+
   test('a list of whom to let in never becomes empty by an item without a value', () => {
     assert.match(problemOf('oidc.allowed_domains: [~]\n') ?? '', /null is not text/);
   });
