@@ -5,6 +5,7 @@
 import { Command, Option, type ErrorOptions } from 'commander';
 import { parseDuration } from '@malla/base/duration';
 import { UsageError } from './failure.ts';
+import { formerCommand, formerFlag } from './former-words.ts';
 import { OUTPUT_FORMATS, type OutputFormat } from './output/format.ts';
 
 /** Options that every command takes, before or after its name. */
@@ -43,12 +44,13 @@ export function pathOf(command: Command): string {
 function explain(command: Command, message: string, code: string | undefined): string {
   const subject = /'([^']*)'/.exec(message)?.[1] ?? '';
   const hint = /\n(\(Did you mean .*\))$/s.exec(message)?.[1];
-  const suffix = hint === undefined ? '' : ` ${hint.replace('\n', ' ')}`;
+  const meant = hint === undefined ? '' : ` ${hint.replace('\n', ' ')}`;
+  const path = pathOf(command);
   switch (code ?? '') {
     case 'commander.unknownOption':
-      return `unknown flag: ${subject}${suffix}`;
+      return `unknown flag: ${subject}${inBrackets(formerFlag(path, subject)) ?? meant}`;
     case 'commander.unknownCommand':
-      return `unknown command "${subject}" for "${pathOf(command)}"${suffix}`;
+      return `unknown command "${subject}" for "${path}"${inBrackets(formerCommand(path, subject)) ?? meant}`;
     case 'commander.missingArgument':
       return 'missing parameters';
     case 'commander.optionMissingArgument':
@@ -58,6 +60,10 @@ function explain(command: Command, message: string, code: string | undefined): s
     default:
       return message.replace(/^error: /, '');
   }
+}
+
+function inBrackets(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : ` (${text})`;
 }
 
 function missingFlags(command: Command): string {
@@ -115,6 +121,15 @@ export function duration(value: string): number {
     throw new UsageError(`parsing duration: not a valid duration string: "${value}"`);
   }
   return parsed.value;
+}
+
+/** How long a key is good for. None would be good for nothing: who writes 0 means for ever. */
+export function lifetime(value: string): number {
+  const milliseconds = duration(value);
+  if (milliseconds > 0) return milliseconds;
+  throw new UsageError(
+    `parsing duration: "${value}" is no time to live: every key expires, a long one is 3650d`,
+  );
 }
 
 /** When a node expires: RFC 3339, such as `2027-01-31T10:00:00Z`; kept as an ISO timestamp. */

@@ -38,8 +38,11 @@ Durations are \`30m\`, \`24h\`, \`90d\`. Flags may stand anywhere and be written
 - \`preauthkeys create --tags\` refuses tags that the policy does not define, as \`nodes tag\` does.
 - \`nodes register\` prints \`Node registered\`; \`auth register\` prints \`Node NAME registered\`.
 - \`nodes list-routes -i\` with an unknown id is an error, not the list of all nodes.
-- \`preauthkeys create --user\` takes a name as well as an id.
-- \`-o yaml\` has the API's camelCase names, as \`-o json\` does; headscale's are all lower case.
+- \`preauthkeys create --user\` takes a name as well as an id; \`preauthkeys list --user\` is as before 0.28.
+- What headscale had once (\`routes\`, \`namespaces\`, \`nodes move\`, \`preauthkeys expire --user\`) is an error that says what does it now.
+- \`--expiration 0\` is an error: such a key would have expired before it is printed.
+- \`-o json\` and \`-o yaml\` have the REST API's values: \`givenName\`, ids as text, times as \`2026-11-21T12:00:00Z\`, as headscale has from 0.30
+  on. Up to 0.29 it is \`given_name\`, numbers, and \`{"seconds": …}\`: scripts that read these need the other names.
 - \`version -o json\` has \`node\` where headscale has \`go\`.
 - Operands that a command has no use for, and unknown commands in a group, are errors.
 - \`policy set --bypass-server-and-access-database-directly\` runs the policy's tests too, and refuses where a server runs.

@@ -1,6 +1,6 @@
 /** `malla apikeys`: keys for administrators' programs. */
 import type { Client } from '@malla/api/v1/client';
-import { duration, id, MallaCommand, option } from '../command.ts';
+import { id, lifetime, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
 import { coloredTime, formatTime } from '../output/time.ts';
@@ -46,7 +46,7 @@ export function apiKeysCommand(cli: Cli): MallaCommand {
     .summary('Create an API key and print it')
     .description('Create an API key and print it. It is shown only now.')
     .addOption(
-      option('-e, --expiration <DURATION>', 'how long it is good for', duration).default(
+      option('-e, --expiration <DURATION>', 'how long it is good for', lifetime).default(
         90 * DAY_MS,
         '90d',
       ),

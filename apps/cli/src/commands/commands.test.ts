@@ -137,6 +137,18 @@ const EXAMPLES: readonly Example[] = [
     says: 'Node IPs backfilled successfully',
   },
   {
+    line: 'preauthkeys list --user vpn1 -o json-line',
+    answers: { 'GET /preauthkey?user=vpn1': { preAuthKeys: [] } },
+    asks: ['GET /preauthkey?user=vpn1'],
+    says: '[]',
+  },
+  {
+    line: 'preauthkeys --user 1 ls -o json-line',
+    answers: { 'GET /preauthkey?user=1': { preAuthKeys: [] } },
+    asks: ['GET /preauthkey?user=1'],
+    says: '[]',
+  },
+  {
     line: 'preauthkeys create --user 1',
     answers: { 'POST /preauthkey': { preAuthKey: preAuthKey(NOW) } },
     asks: [['POST /preauthkey', { user: '1', expiration: IN_AN_HOUR }]],

@@ -1,6 +1,6 @@
 /** `malla preauthkeys`: keys that let devices join without a login. */
 import type { Client } from '@malla/api/v1/client';
-import { duration, id, list, MallaCommand, option } from '../command.ts';
+import { id, lifetime, list, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
 import { coloredTime, formatTime } from '../output/time.ts';
@@ -21,10 +21,11 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
     .command('list')
     .aliases(['ls', 'show'])
     .description('List pre-auth keys')
+    .option('-u, --user <ID>', 'only keys that this user owns, by id or name')
     .action(
-      action(cli, async (it) => {
+      action<{ readonly user?: string }>(cli, async (it) => {
         const client = await it.connect();
-        const { preAuthKeys } = await client.listPreAuthKeys();
+        const { preAuthKeys } = await client.listPreAuthKeys(it.options);
         await it.printList(preAuthKeys, () => ({
           header: [
             'ID',
@@ -57,7 +58,7 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
     .option('--reusable', 'any number of devices may use it')
     .option('--ephemeral', 'its devices are removed some time after they disconnect')
     .addOption(
-      option('-e, --expiration <DURATION>', 'how long it is good for', duration).default(
+      option('-e, --expiration <DURATION>', 'how long it is good for', lifetime).default(
         HOUR_MS,
         '1h',
       ),
