@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   wire: ['base', 'ip', 'keys'],
   policy: ['base', 'ip', 'wire'],
   noise: ['base', 'keys'],
+  'control-client': ['base', 'keys', 'wire', 'noise'],
   netmap: ['base', 'ip', 'keys', 'wire'],
   platform: ['base', 'ip', 'keys'],
   relay: ['base', 'ip', 'keys', 'wire', 'platform'],

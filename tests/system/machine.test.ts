@@ -5,6 +5,7 @@ import { deleteNode, renameNode, setExpiry } from '@malla/control/core/nodes';
 import type { Ledger } from '@malla/control/ledger';
 import { destroyUser } from '@malla/control/core/users';
 import type { MachineClient } from '@malla/testkit/machine-client';
+import type { MapNode } from '@malla/wire/tailcfg/node';
 import { INNER_HTTP, TestServer } from './test-server.ts';
 
 for (const [name, serveInner] of INNER_HTTP) {
@@ -213,6 +214,6 @@ function idOf(client: MachineClient): number {
 }
 
 /** The one peer that a client has. */
-function peerOf(client: MachineClient): Record<string, unknown> | undefined {
+function peerOf(client: MachineClient): MapNode | undefined {
   return [...client.netmap.peers.values()][0];
 }

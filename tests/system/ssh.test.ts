@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parsePolicy } from '@malla/policy/document/parse';
 import type { MachineClient } from '@malla/testkit/machine-client';
-import type { SshAction, SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
+import type { SshAction } from '@malla/wire/tailcfg/ssh-policy';
 import { INNER_HTTP, TestServer } from './test-server.ts';
 
 for (const [name, serveInner] of INNER_HTTP) {
@@ -48,7 +48,7 @@ for (const [name, serveInner] of INNER_HTTP) {
 
     /** The action of the rule that the destination was sent. */
     function first(): SshAction {
-      const policy = cellar.netmap.sshPolicy as SshPolicy | undefined;
+      const policy = cellar.netmap.sshPolicy;
       return policy?.rules[0]?.action ?? assert.fail('no SSH rule was sent');
     }
 

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { deleteNode } from '@malla/control/core/nodes';
 import type { MachineClient } from '@malla/testkit/machine-client';
+import type { MapNode } from '@malla/wire/tailcfg/node';
 import { INNER_HTTP, TestServer } from './test-server.ts';
 
 /** DNS records, of some 140 bytes each in a map. */
@@ -65,6 +66,6 @@ function manyRecords(): string {
 }
 
 /** The one peer that a client has. */
-function peerOf(client: MachineClient): Record<string, unknown> | undefined {
+function peerOf(client: MachineClient): MapNode | undefined {
   return [...client.netmap.peers.values()][0];
 }

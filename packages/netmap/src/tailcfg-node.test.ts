@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatKey } from '@malla/keys/key';
-import { ClientNetmap, type Json } from '@malla/testkit/client-netmap';
+import { ClientNetmap, type Json, readMessage } from '@malla/testkit/client-netmap';
 import fc from 'fast-check';
 import type { Node } from './node.ts';
 import {
@@ -252,17 +252,21 @@ describe('what changed of a node', () => {
         const netmap = new ClientNetmap();
         const then = { online: was, lastSeen: NOW - 5000 };
         const now = { online: is, lastSeen: NOW };
-        netmap.apply({
-          Node: { ID: 1 },
-          UserProfiles: [{ ID: 5 }, { ID: 6 }],
-          PeersChanged: [parse(encodePeer(before, then, NAMING, NOW))],
-        });
+        netmap.apply(
+          readMessage({
+            Node: { ID: 1, Key: NODE.nodeKey, Addresses: [] },
+            UserProfiles: [{ ID: 5 }, { ID: 6 }],
+            PeersChanged: [parse(encodePeer(before, then, NAMING, NOW))],
+          }),
+        );
         const fields = diffForPeers(before, after, NOW) | PatchField.online;
         const whole = parse(encodePeer(after, now, NAMING, NOW));
         netmap.apply(
-          fields & WHOLE_NODE
-            ? { PeersChanged: [whole] }
-            : { PeersChangedPatch: [parse(encodePatch(after, now, fields))] },
+          readMessage(
+            fields & WHOLE_NODE
+              ? { PeersChanged: [whole] }
+              : { PeersChangedPatch: [parse(encodePatch(after, now, fields))] },
+          ),
         );
         assert.deepEqual(netmap.peers.get(7), whole);
       }),

@@ -2,27 +2,25 @@
  * A client of the control protocol for tests: connects as official clients do (upgrade, Noise, HTTP/2),
  * registers, holds a map stream, sends lite updates. It has no tunnel. Its netmap is a ClientNetmap.
  */
+import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
-import { Duplex } from 'node:stream';
-import {
-  type DiscoPublic,
-  formatKey,
-  keyBytes,
-  type MachinePublic,
-  type NodePublic,
-} from '@malla/keys/key';
+import type { Duplex } from 'node:stream';
+import { utf8 } from '@malla/base/bytes';
+import { ControlChannel, HANDSHAKE_FIELD, UPGRADE_TOKEN } from '@malla/control-client/channel';
+import { type DiscoPublic, formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import { importPrivate, type X25519Private } from '@malla/keys/x25519';
-import { begin, finish, type RecordKeys } from '@malla/noise/handshake';
-import { decodeError } from '@malla/noise/frame';
-import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
+import { timeOf } from '@malla/wire/tailcfg/json';
+import { encodeMapRequest, type MapRequest } from '@malla/wire/tailcfg/map-request';
+import { decodeRegisterResponse, encodeRegisterRequest } from '@malla/wire/tailcfg/register';
+import { decodeServerKey } from '@malla/wire/ts2021/server-key';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { ClientNetmap, type Json, MapMessageReader } from './client-netmap.ts';
-import { decompressFrames } from './zstd.ts';
+import { NoiseStream } from './noise-stream.ts';
 
-const RESPONSE_FRAME_BYTES = 51;
 /** What official clients take as one WebSocket message. */
 const MAX_MESSAGE_BYTES = 32_768;
 const NOTHING = new Uint8Array();
@@ -58,7 +56,7 @@ export class MachineClient {
   netmap = new ClientNetmap();
   /** Why the map stream ended, once it has. */
   ended: Promise<string> | undefined;
-  hostinfo: Record<string, unknown> = {};
+  hostinfo: Hostinfo = {};
   #session: http2.ClientHttp2Session | undefined;
   #stream: http2.ClientHttp2Stream | undefined;
   readonly #watchers = new Set<() => void>();
@@ -80,22 +78,22 @@ export class MachineClient {
   /** Opens the Noise connection. */
   async connect(): Promise<void> {
     const { url, capVersion = 142, transport, headers = {} } = this.options;
-    const answer = await get(`${url}/key?v=${capVersion}`, headers);
-    const { publicKey } = JSON.parse(answer) as { publicKey: MachinePublic };
-    const begun = begin(this.machine, keyBytes(publicKey), newKey(), capVersion);
+    const server = decodeServerKey(utf8(await get(`${url}/key?v=${capVersion}`, headers)));
+    if (!server.ok) throw new Error(`key: ${server.error}`);
+    const begun = ControlChannel.begin({
+      machine: this.machine,
+      server: server.value,
+      ephemeral: newKey(),
+      capVersion,
+    });
     if (!begun.ok) throw new Error(begun.error);
+    const channel = begun.value;
     const { socket, head } =
       transport === 'websocket'
-        ? await openWebSocket(url, begun.value.initiation)
-        : await upgrade(url, begun.value.initiation, headers);
-    const { frame, rest } = await readResponse(socket, head);
-    const keys = finish(begun.value.state, frame);
-    if (!keys.ok) {
-      const refusal = decodeError(frame);
-      throw new Error(refusal.ok ? refusal.value : `handshake: ${keys.error}`);
-    }
-    const channel = new ClientChannel(socket, keys.value, rest);
-    this.#session = http2.connect('https://control', { createConnection: () => channel });
+        ? await openWebSocket(url, channel.initiation)
+        : await upgrade(url, channel.initiation, headers);
+    const stream = await openStream(channel, socket, head);
+    this.#session = http2.connect('https://control', { createConnection: () => stream });
     this.#session.on('error', () => {});
   }
 
@@ -104,6 +102,15 @@ export class MachineClient {
     method: string,
     path: string,
     body: unknown,
+    signal?: AbortSignal,
+  ): Promise<{ status: number; body: string }> {
+    return await this.#send(method, path, JSON.stringify(body), signal);
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: string | undefined,
     signal?: AbortSignal,
   ): Promise<{ status: number; body: string }> {
     const stream = this.#open(method, path, body);
@@ -121,22 +128,23 @@ export class MachineClient {
 
   /** Sends a RegisterRequest; the decoded answer. */
   async register(options: RegisterOptions = {}): Promise<Json> {
-    const answer = await this.request(
+    const answer = await this.#send(
       'POST',
       '/machine/register',
-      {
-        Version: this.options.capVersion ?? 142,
-        NodeKey: this.nodeKey,
-        OldNodeKey: this.oldNodeKey ?? formatKey('nodekey', new Uint8Array(32)),
-        Expiry: options.expiry ?? '0001-01-01T00:00:00Z',
-        Followup: options.followup ?? '',
-        Hostinfo: this.#hostinfo(),
-        ...(options.ephemeral === true ? { Ephemeral: true } : {}),
-        ...(options.authKey === undefined ? {} : { Auth: { AuthKey: options.authKey } }),
-      },
+      encodeRegisterRequest({
+        version: this.options.capVersion ?? 142,
+        nodeKey: this.nodeKey,
+        oldNodeKey: this.oldNodeKey,
+        authKey: options.authKey ?? '',
+        expiry: timeOf(options.expiry),
+        followup: options.followup ?? '',
+        ephemeral: options.ephemeral ?? false,
+        hostinfo: this.#hostinfo(),
+      }),
       options.signal,
     );
     if (answer.status !== 200) throw new Error(`register: ${answer.status} ${answer.body}`);
+    assert.ok(decodeRegisterResponse(utf8(answer.body)).ok, 'a client must understand the answer');
     return JSON.parse(answer.body) as Json;
   }
 
@@ -149,15 +157,10 @@ export class MachineClient {
   /** Opens the map stream; resolves with its first message taken. */
   async openMap(): Promise<void> {
     const netmap = (this.netmap = new ClientNetmap());
-    const stream = this.#open('POST', '/machine/map', {
-      ...this.#mapRequest([]),
-      Stream: true,
-      KeepAlive: true,
-    });
+    const request = { ...this.#mapRequest([]), stream: true, keepAlive: true };
+    const stream = this.#open('POST', '/machine/map', encodeMapRequest(request));
     this.#stream = stream;
-    const reader = new MapMessageReader(
-      this.options.compress === '' ? (bytes) => bytes : decompressFrames,
-    );
+    const reader = new MapMessageReader(this.options.compress === '' ? 'plain' : 'zstd');
     this.ended = new Promise((resolve) => {
       stream.on('error', () => {});
       stream.on('close', () => resolve(`closed ${stream.rstCode}`));
@@ -177,8 +180,9 @@ export class MachineClient {
 
   /** Opens the map stream and throws away what comes, undecoded; resolves with the first message. */
   async drainMap(): Promise<void> {
-    const body = { ...this.#mapRequest([]), Stream: true, KeepAlive: true };
-    const stream = (this.#stream = this.#open('POST', '/machine/map', body));
+    const request = { ...this.#mapRequest([]), stream: true, keepAlive: true };
+    const stream = this.#open('POST', '/machine/map', encodeMapRequest(request));
+    this.#stream = stream;
     await new Promise<void>((resolve, reject) => {
       let missing = 4;
       let header = Buffer.alloc(0);
@@ -202,12 +206,13 @@ export class MachineClient {
 
   /** Sends a lite update. */
   async report(endpoints: readonly string[], homeDerp = 999): Promise<number> {
-    const hostinfo = this.#hostinfo();
-    const answer = await this.request('POST', '/machine/map', {
+    const NetInfo = { PreferredDERP: homeDerp, WorkingUDP: true };
+    const request = {
       ...this.#mapRequest(endpoints),
-      Hostinfo: { ...hostinfo, NetInfo: { PreferredDERP: homeDerp, WorkingUDP: true } },
-      OmitPeers: true,
-    });
+      hostinfo: { ...this.#hostinfo(), NetInfo },
+      omitPeers: true,
+    };
+    const answer = await this.#send('POST', '/machine/map', encodeMapRequest(request));
     return answer.status;
   }
 
@@ -225,7 +230,7 @@ export class MachineClient {
         this.#watchers.delete(watcher);
         reject(
           new Error(
-            `${this.options.hostname} did not come to believe it within ${limitMs} ms; it believes ${JSON.stringify([...this.netmap.peers.values()].map((peer) => [peer['Name'], peer['Online']]))}`,
+            `${this.options.hostname} did not come to believe it within ${limitMs} ms; it believes ${JSON.stringify([...this.netmap.peers.values()].map((peer) => [peer.Name, peer.Online]))}`,
           ),
         );
       }, limitMs);
@@ -249,9 +254,9 @@ export class MachineClient {
     });
   }
 
-  #open(method: string, path: string, body: unknown): http2.ClientHttp2Stream {
+  #open(method: string, path: string, body: string | undefined): http2.ClientHttp2Stream {
     const stream = this.#begin(method, path);
-    stream.end(body === undefined ? undefined : JSON.stringify(body));
+    stream.end(body);
     return stream;
   }
 
@@ -264,18 +269,22 @@ export class MachineClient {
     });
   }
 
-  #mapRequest(endpoints: readonly string[]): Record<string, unknown> {
+  #mapRequest(endpoints: readonly string[]): MapRequest {
     return {
-      Version: this.options.capVersion ?? 142,
-      Compress: this.options.compress ?? 'zstd',
-      NodeKey: this.nodeKey,
-      DiscoKey: this.discoKey,
-      Hostinfo: this.#hostinfo(),
-      Endpoints: endpoints,
+      version: this.options.capVersion ?? 142,
+      compress: this.options.compress ?? 'zstd',
+      nodeKey: this.nodeKey,
+      discoKey: this.discoKey,
+      hostinfo: this.#hostinfo(),
+      endpoints,
+      stream: false,
+      keepAlive: false,
+      omitPeers: false,
+      readOnly: false,
     };
   }
 
-  #hostinfo(): Record<string, unknown> {
+  #hostinfo(): Hostinfo {
     return { Hostname: this.options.hostname, OS: 'linux', GoArch: 'amd64', ...this.hostinfo };
   }
 }
@@ -292,11 +301,11 @@ interface Upgraded {
 
 async function openWebSocket(url: string, initiation: Uint8Array): Promise<Upgraded> {
   const query = new URLSearchParams({
-    'X-Tailscale-Handshake': Buffer.from(initiation).toString('base64'),
+    [HANDSHAKE_FIELD]: Buffer.from(initiation).toString('base64'),
   });
   const webSocket = new WebSocket(
     `${url.replace(/^http/, 'ws')}/ts2021?${query.toString()}`,
-    'tailscale-control-protocol',
+    UPGRADE_TOKEN,
     { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES },
   );
   const socket = createWebSocketStream(webSocket);
@@ -332,9 +341,9 @@ async function upgrade(
     method: 'POST',
     headers: {
       ...headers,
-      Upgrade: 'tailscale-control-protocol',
+      Upgrade: UPGRADE_TOKEN,
       Connection: 'upgrade',
-      'X-Tailscale-Handshake': Buffer.from(initiation).toString('base64'),
+      [HANDSHAKE_FIELD]: Buffer.from(initiation).toString('base64'),
     },
   });
   return await new Promise((resolve, reject) => {
@@ -348,89 +357,21 @@ async function upgrade(
   });
 }
 
-async function readResponse(
+/** The stream, once the server has proved its key. */
+async function openStream(
+  channel: ControlChannel,
   socket: Duplex,
   head: Uint8Array,
-): Promise<{ frame: Uint8Array; rest: Uint8Array }> {
-  let bytes = Buffer.from(head);
-  while (bytes.length < RESPONSE_FRAME_BYTES) {
-    const chunk = await new Promise<Buffer>((resolve, reject) => {
-      socket.once('data', (data: Buffer) => {
-        // At once: the next may be there already.
-        socket.pause();
-        resolve(data);
-      });
-      socket.once('close', () => reject(new Error('the server closed the connection')));
+): Promise<NoiseStream> {
+  const stream = new NoiseStream(channel, socket, head);
+  if (!channel.isOpen) {
+    await new Promise<void>((resolve, reject) => {
+      stream.once('open', () => resolve());
+      stream.once('error', reject);
+      stream.once('close', () => reject(new Error('the server closed the connection')));
       socket.resume();
     });
-    bytes = Buffer.concat([bytes, chunk]);
-    if (bytes[0] === 3 && bytes.length >= 3 + bytes.readUInt16BE(1))
-      return { frame: bytes, rest: NOTHING };
   }
-  if (bytes[0] === 3) return { frame: bytes, rest: NOTHING };
-  return {
-    frame: bytes.subarray(0, RESPONSE_FRAME_BYTES),
-    rest: bytes.subarray(RESPONSE_FRAME_BYTES),
-  };
-}
-
-/** The client's end of the Noise channel, past the early payload. */
-class ClientChannel extends Duplex {
-  readonly #socket: Duplex;
-  readonly #sealer: RecordSealer;
-  readonly #opener: RecordOpener;
-  #early: Buffer | undefined = Buffer.alloc(0);
-
-  constructor(socket: Duplex, keys: RecordKeys, rest: Uint8Array) {
-    super();
-    this.#socket = socket;
-    this.#sealer = new RecordSealer(keys.clientToServer);
-    this.#opener = new RecordOpener(keys.serverToClient);
-    socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
-    socket.on('close', () => this.destroy());
-    this.#received(rest);
-    socket.resume();
-  }
-
-  override _read(): void {}
-
-  override _write(
-    chunk: Uint8Array,
-    _encoding: string,
-    done: (error?: Error | null) => void,
-  ): void {
-    this.#socket.write(this.#sealer.seal(chunk), () => done());
-  }
-
-  override _destroy(_error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket.destroy();
-    done(null);
-  }
-
-  #received(chunk: Uint8Array): void {
-    const opened = this.#opener.open(chunk);
-    if (!opened.ok) {
-      this.destroy(new Error(`noise: ${opened.error}`));
-      return;
-    }
-    for (const piece of opened.value) this.#pass(piece);
-  }
-
-  /** Skips `FF FF FF TS`, a length and that many bytes, if the stream begins so. */
-  #pass(piece: Uint8Array): void {
-    if (this.#early === undefined) {
-      this.push(piece);
-      return;
-    }
-    this.#early = Buffer.concat([this.#early, piece]);
-    if (this.#early.length < 9) return;
-    let skip = 0;
-    if (this.#early.subarray(0, 5).toString('hex') === 'ffffff5453') {
-      skip = 9 + this.#early.readUInt32BE(5);
-      if (this.#early.length < skip) return;
-    }
-    const rest = this.#early.subarray(skip);
-    this.#early = undefined;
-    if (rest.length > 0) this.push(rest);
-  }
+  stream.on('error', () => {});
+  return stream;
 }

@@ -10,7 +10,8 @@
 import assert from 'node:assert/strict';
 import { type Address, compareAddresses, formatAddress, parseAddress } from '@malla/ip/address';
 import { contains, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
-import type { ClientNetmap, Json } from './client-netmap.ts';
+import { allowedIpsOf } from '@malla/control-client/netmap';
+import type { ClientNetmap } from './client-netmap.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'icmp';
 
@@ -26,7 +27,7 @@ export function nextHop(from: ClientNetmap, to: string): number | undefined {
   const address = addressOf(to);
   let best: { readonly id: number; readonly bits: number } | undefined;
   for (const [id, peer] of from.peers) {
-    for (const text of peer['AllowedIPs'] as string[]) {
+    for (const text of allowedIpsOf(peer)) {
       const prefix = prefixOf(text);
       if (contains(prefix, address) && prefix.bits > (best?.bits ?? -1)) {
         best = { id, bits: prefix.bits };
@@ -50,14 +51,14 @@ export function admits(
   const target = addressOf(flow.to);
   if (!isPeerAddress(at, source)) return false;
   for (const rules of Object.values(at.packetFilters)) {
-    for (const rule of rules as Json[]) {
-      const protocols = (rule['IPProto'] as number[] | undefined) ?? DEFAULT_PROTOCOLS;
+    for (const rule of rules) {
+      const protocols = rule.IPProto ?? DEFAULT_PROTOCOLS;
       // Pings are looked at by address alone.
       if (flow.protocol !== 'icmp' && !NUMBERS[flow.protocol].some((n) => protocols.includes(n))) {
         continue;
       }
-      if (!(rule['SrcIPs'] as string[]).some((text) => covers(text, source))) continue;
-      for (const { IP, Ports } of (rule['DstPorts'] ?? []) as Destination[]) {
+      if (!rule.SrcIPs.some((text) => covers(text, source))) continue;
+      for (const { IP, Ports } of rule.DstPorts ?? []) {
         const inPorts = flow.port >= Ports.First && flow.port <= Ports.Last;
         if (covers(IP, target) && (flow.protocol === 'icmp' || inPorts)) return true;
       }
@@ -75,9 +76,9 @@ export function capabilitiesOf(
   const own = ownAddresses(at);
   const out: Record<string, unknown[]> = {};
   for (const rules of Object.values(at.packetFilters)) {
-    for (const rule of rules as Json[]) {
-      if (!(rule['SrcIPs'] as string[]).some((text) => covers(text, source))) continue;
-      for (const { Dsts, CapMap } of (rule['CapGrant'] ?? []) as Grant[]) {
+    for (const rule of rules) {
+      if (!rule.SrcIPs.some((text) => covers(text, source))) continue;
+      for (const { Dsts, CapMap } of rule.CapGrant ?? []) {
         const concerned = Dsts.map(prefixOf).some((prefix) =>
           own.some((address) => contains(prefix, address)),
         );
@@ -98,7 +99,7 @@ export function reaches(
   protocol: Protocol,
   port = 0,
 ): boolean {
-  if (nextHop(from, to) !== Number(at.self?.['ID'])) return false;
+  if (nextHop(from, to) !== at.self?.ID) return false;
   const source = addressIn(from, addressOf(to).family);
   return admits(at, { from: source, to, protocol, port });
 }
@@ -108,16 +109,6 @@ export function addressIn(netmap: ClientNetmap, family: 4 | 6 = 4): string {
   const found = ownAddresses(netmap).find((address) => address.family === family);
   assert.ok(found !== undefined, `the client has no IPv${family} address`);
   return formatAddress(found);
-}
-
-interface Destination {
-  readonly IP: string;
-  readonly Ports: { readonly First: number; readonly Last: number };
-}
-
-interface Grant {
-  readonly Dsts: readonly string[];
-  readonly CapMap: Readonly<Record<string, readonly unknown[] | null>>;
 }
 
 /** `*`, an address, a prefix, or a range `a-b`. */
@@ -135,13 +126,13 @@ function covers(text: string, address: Address): boolean {
 
 function isPeerAddress(at: ClientNetmap, address: Address): boolean {
   return [...at.peers.values()].some((peer) =>
-    (peer['AllowedIPs'] as string[]).some((text) => contains(prefixOf(text), address)),
+    allowedIpsOf(peer).some((text) => contains(prefixOf(text), address)),
   );
 }
 
 function ownAddresses({ self }: ClientNetmap): Address[] {
   assert.ok(self !== undefined, 'the client has no map yet');
-  return (self['Addresses'] as string[]).map((text) => addressOf(text.split('/', 1)[0] ?? ''));
+  return self.Addresses.map((text) => addressOf(text.split('/', 1)[0] ?? ''));
 }
 
 function addressOf(text: string): Address {

@@ -1,13 +1,17 @@
 /** Undoing the compression of the control protocol. */
 import { zstdDecompressSync } from 'node:zlib';
+import type { Decompress } from '@malla/control-client/map-session';
 
 /** Decodes one or more zstd frames in a row. Node does so by itself from 26 on, and before only the first. */
-export function decompressFrames(frames: Uint8Array): Buffer {
+export function decompressFrames(frames: Uint8Array, maxOutputLength = 1 << 30): Buffer {
   const parts: Buffer[] = [];
   let rest = frames;
   do {
     // What zlib's `info` gives besides the result, where types know only the result.
-    const { buffer, engine } = zstdDecompressSync(rest, { info: true }) as unknown as {
+    const { buffer, engine } = zstdDecompressSync(rest, {
+      info: true,
+      maxOutputLength,
+    }) as unknown as {
       readonly buffer: Buffer;
       readonly engine: { readonly bytesWritten: number };
     };
@@ -16,3 +20,12 @@ export function decompressFrames(frames: Uint8Array): Buffer {
   } while (rest.length > 0);
   return Buffer.concat(parts);
 }
+
+/** The same for a map session. */
+export const zstd: Decompress = (payload, maxBytes) => {
+  try {
+    return decompressFrames(payload, maxBytes);
+  } catch {
+    return undefined;
+  }
+};

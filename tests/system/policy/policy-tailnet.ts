@@ -11,6 +11,7 @@ import type { TestContext } from 'node:test';
 import type { Node, PreAuthKey } from '@malla/api/v1/schemas';
 import type { MachineClient } from '@malla/testkit/machine-client';
 import { addressIn, capabilitiesOf, type Protocol, reaches } from '@malla/testkit/packet-filter';
+import type { MapNode } from '@malla/wire/tailcfg/node';
 import { CommandLine } from '../command-line.ts';
 import { TestServer } from '../test-server.ts';
 
@@ -281,11 +282,8 @@ export class PolicyTailnet {
 }
 
 /** What a map says that a peer carries beside its own addresses. Clients look at both fields for subnets. */
-function routesIn(peer: Readonly<Record<string, unknown>>): readonly string[] {
-  const { AllowedIPs, Addresses, PrimaryRoutes } = peer as {
-    readonly [field: string]: readonly string[] | undefined;
-  };
-  assert.ok(AllowedIPs !== undefined && Addresses !== undefined);
+function routesIn({ AllowedIPs, Addresses, PrimaryRoutes }: MapNode): readonly string[] {
+  assert.ok(AllowedIPs !== undefined);
   assert.deepEqual(AllowedIPs.slice(0, Addresses.length), Addresses);
   const routes = AllowedIPs.slice(Addresses.length);
   const subnets = routes.filter((route) => !EXIT_ROUTES.includes(route));

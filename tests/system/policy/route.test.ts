@@ -225,7 +225,7 @@ describe('what a peer carries (servertest TestRoutes)', () => {
       for (const { Addresses, AllowedIPs } of peers.values()) {
         assert.deepEqual(AllowedIPs, Addresses);
       }
-      const [v4 = '', v6 = ''] = self['Addresses'] as readonly string[];
+      const [v4 = '', v6 = ''] = self['Addresses'];
       assert.match(v4, /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.\d+\.\d+\/32$/);
       assert.match(v6, /^fd7a:115c:a1e0:.*\/128$/);
     }

@@ -181,12 +181,12 @@ describe('with a key that belongs to nobody, a device', () => {
     const tailnet = await start(t);
     const device = await joinWith(tailnet, await tailnet.key(KEY_WITHOUT_USER));
     const watcher = await tailnet.join('watcher', { user: USER });
-    const { id } = device.netmap.self ?? assert.fail();
+    const { ID } = device.netmap.self ?? assert.fail();
     await logInAnew(tailnet, device, []);
     await tailnet.settle();
     const node = await nodeNamed(tailnet, 'device');
     assert.deepEqual([node.tags, node.user?.name], [[], USER]);
-    assert.equal(device.netmap.self?.['id'], id);
+    assert.equal(device.netmap.self?.ID, ID);
     const shown = watcher.netmap.peers.get(tailnet.idOf('device'));
     assert.equal(watcher.netmap.users.get(Number(shown?.['User']))?.['LoginName'], USER);
   });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parsePolicy } from '@malla/policy/document/parse';
 import type { Policy } from '@malla/policy/policy';
-import type { Json } from '@malla/testkit/client-netmap';
+import type { MapResponse } from '@malla/wire/tailcfg/map-response';
+import type { MapNode } from '@malla/wire/tailcfg/node';
 import { addDnsRecord, removeDnsRecords } from '../core/dns-records.ts';
 import { renameNode } from '../core/nodes.ts';
 import { type TestExchange, TestMachines } from '../testing/machine.ts';
@@ -23,7 +24,7 @@ async function devices(
 }
 
 /** What has come since; keep-alives apart. */
-function since(stream: TestExchange, before: number): readonly Json[] {
+function since(stream: TestExchange, before: number): readonly MapResponse[] {
   return stream.messages.slice(before).filter((message) => message['KeepAlive'] !== true);
 }
 
@@ -44,9 +45,9 @@ function recordsIn(config: unknown): readonly string[] {
 }
 
 /** Whether a node, as its reader knows it, answers for the names below its own. */
-function hasSubdomains(node: Json | undefined): boolean {
+function hasSubdomains(node: MapNode | undefined): boolean {
   assert.ok(node);
-  return Object.hasOwn((node['CapMap'] as Json | undefined) ?? {}, 'dns-subdomain-resolve');
+  return Object.hasOwn(node.CapMap ?? {}, 'dns-subdomain-resolve');
 }
 
 /** Everybody may reach everybody, and has these attributes. */

@@ -41,8 +41,14 @@ class TableRules implements Rules {
   }
 
   ssh(of: ClassKey): string {
-    return `{"rules":[${this.sshOf.get(of) ?? 0}]}`;
+    const action = { sessionDuration: this.sshOf.get(of) ?? 0 };
+    return JSON.stringify({ rules: [{ principals: [], sshUsers: {}, action }] });
   }
+}
+
+/** A part of a filter, another for each number. */
+function rulesFrom(number: number): string {
+  return JSON.stringify([{ SrcIPs: [`100.64.0.${number}`] }]);
 }
 
 function link(a: ClassKey, b: ClassKey): string {
@@ -77,7 +83,7 @@ describe('a change of rules', () => {
     assert.equal(client.netmap.messages, 2);
     assert.ok(!client.ended);
     const last = client.messages.at(-1);
-    const changed = (last?.['PeersChanged'] ?? []) as { ID: number }[];
+    const changed = (last?.['PeersChanged'] ?? []) as readonly { ID: number }[];
     assert.deepEqual(
       changed.map(({ ID }) => ID),
       [3],
@@ -155,19 +161,23 @@ describe('a change of rules', () => {
     rules.filters.set(
       'a',
       new Map([
-        ['one', '[1]'],
-        ['two', '[2]'],
+        ['one', rulesFrom(1)],
+        ['two', rulesFrom(2)],
       ]),
     );
     const world = new FanoutWorld(rules, 1, [{}]);
     const client = new Client('plain');
     world.open(1, client);
     world.settle();
-    assert.deepEqual(client.netmap.packetFilters, { one: [1], two: [2] });
-    rules.filters.set('a', new Map([['two', '[3]']]));
+    assert.deepEqual(client.netmap.packetFilters, {
+      one: JSON.parse(rulesFrom(1)),
+      two: JSON.parse(rulesFrom(2)),
+    });
+    rules.filters.set('a', new Map([['two', rulesFrom(3)]]));
     world.fanout.apply([], change({ filters: new Map([['a', new Set(['one', 'two'])]]) }));
     world.settle();
-    assert.deepEqual(client.messages.at(-1), { PacketFilters: { one: null, two: [3] } });
+    const PacketFilters = { one: null, two: JSON.parse(rulesFrom(3)) };
+    assert.deepEqual(client.messages.at(-1), { PacketFilters });
   });
 
   test('from none to a policy and back is told on the same stream', () => {
@@ -264,7 +274,7 @@ function operation(): fc.Arbitrary<Operation> {
       .map(([of, name, value]): Operation => (world, rules) => {
         const filter = new Map(rules.filter(of));
         if (value === null) filter.delete(name);
-        else filter.set(name, `[${value}]`);
+        else filter.set(name, rulesFrom(value));
         rules.filters.set(of, filter);
         world.fanout.apply([], change({ filters: new Map([[of, new Set([name])]]) }));
       }),

@@ -154,7 +154,7 @@ describe('the answer to a probe', () => {
     await machines.pass(1_500);
     const { URL: text, URLIsNoise, Types } = stream.netmap.pings[0] ?? assert.fail();
     assert.deepEqual([URLIsNoise, Types], [true, undefined]);
-    const url = new URL(String(text));
+    const url = new URL(text);
     const path = `${url.pathname}${url.search}`;
     assert.equal((await rival.send('HEAD', path, undefined)).status, 404);
     assert.equal((await device.send('HEAD', path, undefined)).status, 200);

@@ -52,7 +52,7 @@ class Subject {
   });
 
   constructor() {
-    const reader = new MapMessageReader((bytes) => bytes);
+    const reader = new MapMessageReader('plain');
     const start = this.time.now;
     const stream = this.fanout.open(testNode(1), 'plain', {
       write: (pieces) => {

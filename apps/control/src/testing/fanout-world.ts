@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import type { Node } from '@malla/netmap/node';
 import { encodePeer, type Naming, NOTHING_GRANTED } from '@malla/netmap/tailcfg-node';
-import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
-import { decompressFrames } from '@malla/testkit/zstd';
+import { ClientNetmap, MapMessageReader } from '@malla/testkit/client-netmap';
+import type { MapResponse } from '@malla/wire/tailcfg/map-response';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Change } from '../core/change.ts';
 import { State } from '../core/state.ts';
@@ -24,7 +24,7 @@ export const NOW = 1_700_000_000_000;
 export class Client {
   readonly netmap = new ClientNetmap();
   readonly sizes: number[] = [];
-  readonly messages: Json[] = [];
+  readonly messages: MapResponse[] = [];
   ended = false;
   stalled = false;
   readonly #reader: MapMessageReader;
@@ -33,7 +33,7 @@ export class Client {
 
   constructor(encoding: Encoding, fullAfter = Infinity, onWrite: () => void = () => {}) {
     this.#onWrite = onWrite;
-    this.#reader = new MapMessageReader(encoding === 'zstd' ? decompressFrames : (bytes) => bytes);
+    this.#reader = new MapMessageReader(encoding);
     this.#fullAfter = fullAfter;
   }
 

@@ -11,7 +11,7 @@ import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
-import { decompressFrames } from '@malla/testkit/zstd';
+import type { MapResponse } from '@malla/wire/tailcfg/map-response';
 import { createBudgets } from '../budgets.ts';
 import { loadConfig } from '../config/load.ts';
 import { createPreAuthKey, type NewPreAuthKey } from '../core/preauth-keys.ts';
@@ -251,7 +251,7 @@ export class TestExchange implements Exchange {
   body = '';
   /** What has come on a streamed answer. */
   readonly netmap = new ClientNetmap();
-  readonly messages: Json[] = [];
+  readonly messages: MapResponse[] = [];
   /** Whether the answer is complete. */
   ended = false;
   /** Takes no more bytes for now. */
@@ -286,9 +286,7 @@ export class TestExchange implements Exchange {
     this.status = 200;
     this.contentType = contentType;
     const request = JSON.parse(fromUtf8(this.#request)) as Json;
-    const reader = new MapMessageReader(
-      request['Compress'] === 'zstd' ? decompressFrames : (bytes) => bytes,
-    );
+    const reader = new MapMessageReader(request['Compress'] === 'zstd' ? 'zstd' : 'plain');
     this.#answer = {
       onWritable: undefined,
       onClosed: undefined,

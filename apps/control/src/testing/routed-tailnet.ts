@@ -62,7 +62,7 @@ export class RoutedTailnet {
       for (const [number, { device, stream }] of this.#routers) {
         for (const { URL: text } of stream.netmap.pings.splice(0)) {
           this.asked.push(number);
-          const { pathname, search } = new URL(String(text));
+          const { pathname, search } = new URL(text);
           if (!this.#silent.has(number)) await device.send('HEAD', pathname + search, undefined);
         }
       }

@@ -8,7 +8,6 @@ import type { Policy } from '@malla/policy/policy';
 import { clientAdmits } from '@malla/policy/testing/client-filter';
 import type { World } from '@malla/policy/testing/world';
 import type { ClientNetmap } from '@malla/testkit/client-netmap';
-import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import { Access, type DefaultRule } from '../access/access.ts';
 import { policyNode } from '../access/policy-node.ts';
 import { Client, FanoutWorld } from './fanout-world.ts';
@@ -79,7 +78,7 @@ export class ToldClients {
   admits(from: number, at: number, source: Address, to: Address, service: Service): boolean {
     const [protocol, port] = service;
     const { packetFilters } = this.#netmap(at);
-    const filter = Object.values(packetFilters).flat() as FilterRule[];
+    const filter = Object.values(packetFilters).flat();
     return (
       this.peersOf(at).has(from) &&
       clientAdmits(filter, { source, destination: to, protocol, port })
