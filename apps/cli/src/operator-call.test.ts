@@ -20,6 +20,7 @@ function call(
   const links: Readonly<Record<string, string>> = {
     [`${ROOT}/bin/malla`]: `${ROOT}/bin/malla`,
     '/usr/local/bin/malla': `${ROOT}/bin/malla`,
+    [`${ROOT}/node_modules/.bin/malla`]: `${ROOT}/bin/malla`,
     '/opt/image/malla': '/opt/malla/deploy/entrypoint',
     '/opt/other/malla': '/opt/other/malla',
   };
@@ -32,6 +33,14 @@ describe('how the operator calls malla', () => {
     assert.equal(call({ env: { PATH: '/bin:/usr/local/bin' } }), 'malla');
     assert.equal(call({ env: { PATH: '/bin:/opt/other' } }), `${ROOT}/bin/malla`);
     assert.equal(call({ env: { PATH: '.:' }, cwd: ROOT }), './bin/malla');
+  });
+
+  test('is by where it is, when only what npm runs finds it by its name', () => {
+    const env = { PATH: `${ROOT}/node_modules/.bin:/bin` };
+    assert.equal(call({ env }), `${ROOT}/bin/malla`);
+    assert.equal(call({ env, cwd: ROOT }), './bin/malla');
+    const both = { PATH: `${ROOT}/node_modules/.bin/:/usr/local/bin` };
+    assert.equal(call({ env: both }), 'malla');
   });
 
   test('is from the folder it was started in, or from the root of the disk', () => {

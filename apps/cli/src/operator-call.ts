@@ -54,6 +54,9 @@ export function operatorCall(started: Started, machine: Machine): string {
   return `${engine} ${inside}${program}${config}`;
 }
 
+/** What npm puts before the PATH of what it runs, and nobody's shell has. */
+const NPM_ONLY = /\/node_modules\/\.bin\/?$/;
+
 /** `malla` where the shell finds this one by it, else where it is: from a folder that it is in, `./bin/malla`. */
 function programFrom(cwd: string, env: Started['env'], machine: Machine): string {
   const own = machine.realPath(MALLA) ?? MALLA;
@@ -73,7 +76,9 @@ function inImage(env: Started['env'], machine: Machine): string {
 }
 
 function foldersOf(env: Started['env']): readonly string[] {
-  return (env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/'));
+  return (env['PATH'] ?? '')
+    .split(':')
+    .filter((folder) => folder.startsWith('/') && !NPM_ONLY.test(folder));
 }
 
 /** What runs a command in this container; undefined: this is none, or not malla's. */

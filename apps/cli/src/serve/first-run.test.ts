@@ -86,6 +86,10 @@ describe('the first run', () => {
     assert.equal(await hintFor(), '--url http://192.168.1.10:8080');
     // Over http:// clients would not come back to an address of the internet.
     assert.equal(await hintFor('8.8.4.4'), '--url https://vpn.example.org');
+    const started = 'malla serve --first-run';
+    const serverUrl = 'http://127.0.0.1:8080';
+    const { text } = await firstRun(answers, { serverUrl, started });
+    assert.match(text, /^ {2}malla serve --first-run --url http:\/\/192\.168\.1\.10:8080$/m);
   });
 
   test('prints commands that find this server', async () => {
@@ -108,6 +112,7 @@ async function firstRun(
   const text = await prepareFirstRun(createClient({ request }), {
     config: { serverUrl, dataDir },
     call: 'malla',
+    started: 'npm start --',
     addresses: [],
     now: NOW,
     ...rest,

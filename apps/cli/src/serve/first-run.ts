@@ -1,7 +1,7 @@
 /**
- * What `npm start` adds to `malla serve`: a first user, a key for the first device, and the command that
- * uses it, so that a tailnet is one paste away. Which key was handed out is remembered beside the data:
- * the next start without a device revokes it and makes another.
+ * What `malla serve --first-run`, and so `npm start`, adds to a server: a first user, a key for the first device, and
+ * the command that uses it, so that a tailnet is one paste away. Which key was handed out is remembered beside the
+ * data: the next start without a device revokes it and makes another.
  */
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
@@ -22,6 +22,8 @@ export interface FirstRun {
   readonly config: Pick<Config, 'serverUrl' | 'dataDir'>;
   /** How malla is called from here, meaning this server. */
   readonly call: string;
+  /** What started this server, for another time with other options. */
+  readonly started: string;
   /** Of this machine. */
   readonly addresses: readonly string[];
   /** Unix ms. */
@@ -54,7 +56,7 @@ The key is good for one device and ${KEY_HOURS} hours. To see the device, and to
 
   ${context.call} nodes list
   ${context.call} preauthkeys create --user ${owner.name}
-${reachabilityHint(serverUrl, context.addresses)}
+${reachabilityHint(context)}
 Ctrl-C stops the server; devices stay joined and come back when it does.
 `;
 }
@@ -97,8 +99,8 @@ async function expireIfPresent(client: Client, id: string): Promise<void> {
  * A server on loopback is of no use to other machines: says how to start one that is. Over http:// clients
  * come back only to an address of a private network, so no other is suggested with it.
  */
-function reachabilityHint(serverUrl: string, addresses: readonly string[]): string {
-  const { hostname, port } = new URL(serverUrl);
+function reachabilityHint({ config, started, addresses }: FirstRun): string {
+  const { hostname, port } = new URL(config.serverUrl);
   if (!/^(?:localhost|127\..*|\[::1\])$/.test(hostname)) return '';
   const own = addresses.find((address) => isPrivateToClients(address));
   const wherePort = port === '' ? '' : `:${port}`;
@@ -107,13 +109,13 @@ function reachabilityHint(serverUrl: string, addresses: readonly string[]): stri
 Only this machine can reach that address. This machine is on the internet, where clients need https://: give it a name and
 a certificate, or a reverse proxy that has them (docs/guide/install.md), and start it with
 
-  npm start -- --url https://vpn.example.org
+  ${started} --url https://vpn.example.org
 `;
   }
   return `
 Only this machine can reach that address. For other machines, start it with one that they reach:
 
-  npm start -- --url http://${own ?? '192.168.1.10'}${wherePort}
+  ${started} --url http://${own ?? '192.168.1.10'}${wherePort}
 `;
 }
 

@@ -32,14 +32,16 @@ function child(env: Record<string, string>): {
 
 const NOT_START: readonly Record<string, string>[] = [{}, { npm_lifecycle_event: 'test' }];
 
-describe('a server that npm start began', () => {
+describe('a server that npm start or npx began', () => {
   test('is told once that the shell is gone', () => {
-    const server = child({ npm_lifecycle_event: 'start' });
-    server.look(10);
-    assert.equal(server.calls(), 0);
-    server.look(1);
-    server.look(1);
-    assert.equal(server.calls(), 1);
+    for (const event of ['start', 'npx']) {
+      const server = child({ npm_lifecycle_event: event });
+      server.look(10);
+      assert.equal(server.calls(), 0);
+      server.look(1);
+      server.look(1);
+      assert.equal(server.calls(), 1);
+    }
   });
 
   test('is told nothing when somebody else began it, who may go before it', () => {

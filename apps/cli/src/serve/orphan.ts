@@ -1,5 +1,5 @@
 /**
- * What ends a server that `npm start` began. npm runs a shell that runs the server, and passes a signal on
+ * What ends a server that `npm start` or `npx` began. npm runs a shell that runs the server, and passes a signal on
  * to the shell alone, which ends by it and leaves the server running. Observed: npm 10 with dash.
  */
 
@@ -14,9 +14,14 @@ export interface Process {
   readonly every: (ms: number, look: () => void) => () => void;
 }
 
-/** Calls the listener once when the shell of `npm start` is gone; never for a server begun otherwise. */
+/** Says whether `npm start` began this process. */
+export function isByNpmStart(env: Process['env']): boolean {
+  return env['npm_lifecycle_event'] === 'start';
+}
+
+/** Calls the listener once when the shell of `npm start` or `npx` is gone; never for a server begun otherwise. */
 export function onOrphaned({ env, ppid, every }: Process, listener: () => void): void {
-  if (env['npm_lifecycle_event'] !== 'start') return;
+  if (!isByNpmStart(env) && env['npm_lifecycle_event'] !== 'npx') return;
   const parent = ppid();
   const stop = every(LOOK_MS, () => {
     if (ppid() === parent) return;

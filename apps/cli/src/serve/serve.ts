@@ -8,6 +8,7 @@ import type { Cli } from '../invocation.ts';
 import { createLogger } from '../log.ts';
 import { operatorCall, thisMachine } from '../operator-call.ts';
 import { ownAddresses, prepareFirstRun } from './first-run.ts';
+import { isByNpmStart } from './orphan.ts';
 import { runUntilStopped } from './run-until-stopped.ts';
 
 const OLDER_NODE = 'on Node 24, as 26 needs libatomic.so.1: with it malla takes less CPU';
@@ -56,6 +57,7 @@ async function printFirstRun(cli: Cli, call: string, config: Config, log: Logger
     const text = await prepareFirstRun(await connectTo(ownSocket(config)), {
       config,
       call,
+      started: isByNpmStart(cli.env) ? 'npm start --' : `${call} serve --first-run`,
       addresses: ownAddresses(),
       now: cli.now(),
     });
