@@ -11,7 +11,15 @@ import { type Command, CommanderError } from 'commander';
 import { blocksOf } from './guides/reader/guide.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TEXTS = ['*.md', 'docs/**/*.md', 'apps/*/README.md', 'deploy/*', 'config.example.yaml'];
+const TEXTS = [
+  '*.md',
+  'docs/**/*.md',
+  'apps/*/README.md',
+  'deploy/*.*',
+  'deploy/{Dockerfile,entrypoint}',
+  'deploy/debian/*',
+  'config.example.yaml',
+];
 const IN_BACKTICKS = /(?<!`)`((?:\.\/bin\/)?malla [^`]+)`(?!`)/g;
 /** A line of a block of code: after a prompt, or what runs it in a container. */
 const IN_CODE = /^ *(?:\$ )?(?:docker (?:compose )?exec \S+ )?((?:\.\/bin\/)?malla [a-z].*)$/gm;
