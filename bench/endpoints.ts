@@ -77,7 +77,7 @@ async function tailnetOf(users: number): Promise<Tailnet> {
   if (!loaded.ok) throw new Error('bad configuration');
   return Tailnet.load(
     FIRST_TAILNET,
-    loaded.value.config,
+    loaded.value.config.tailnet,
     store,
     { Regions: {} },
     {
@@ -89,6 +89,8 @@ async function tailnetOf(users: number): Promise<Tailnet> {
         return () => clearTimeout(timer);
       },
       compress: (text) => new TextEncoder().encode(text),
+      serverUrl: loaded.value.config.serverUrl,
+      loginLifetimeMs: loaded.value.config.registerCache.expirationMs,
       commands: operatorCommands('malla'),
       budgets: createBudgets(silentLogger, () => performance.now(), { waitingLogins: 1_024 }),
       log: silentLogger,

@@ -116,6 +116,8 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   }
   const native = loadNative(log, deps.native ?? true);
   const world = worldOf(deps, {
+    serverUrl: config.serverUrl,
+    loginLifetimeMs: config.registerCache.expirationMs,
     compress: native.compress,
     budgets,
     log: limited.log,
@@ -144,7 +146,13 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     log,
   );
   let acceptor: NoiseAcceptor | undefined;
-  const tailnet = await Tailnet.load(FIRST_TAILNET, config, store, await derpMaps.read(), world);
+  const tailnet = await Tailnet.load(
+    FIRST_TAILNET,
+    config.tailnet,
+    store,
+    await derpMaps.read(),
+    world,
+  );
   running.add(async () => {
     await tailnet.stop();
     acceptor?.close();
@@ -183,7 +191,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const policy = new PolicyHolder({
     tailnet: tailnet.id,
     ...policyDeps,
-    source: config.policy.source,
+    source: config.tailnet.policy.source,
     ledger: tailnet.ledger,
     onRows: (listener) => tailnet.events.on('rows', ({ changes }) => listener(changes)),
     store,
@@ -201,7 +209,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     policy: {
       ...policyDeps,
       holder: policy,
-      configured: config.policy,
+      configured: config.tailnet.policy,
       engine: () => tailnet.access.engine,
       state: tailnet.ledger.state,
     },
@@ -271,7 +279,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const readTls = async (): Promise<void> => {
     await Promise.all([...refreshes.map((refresh) => refresh()), relay?.reload()]);
   };
-  const { extraRecordsPath } = config.dns;
+  const { extraRecordsPath } = config.tailnet.dns;
   const recordFile = extraRecordsPath
     ? await RecordFile.open({ path: extraRecordsPath, keptPath: keptRecords(config), log })
     : undefined;
@@ -329,7 +337,7 @@ class Running {
 
 function worldOf(
   deps: ControlDeps,
-  made: Pick<World, 'compress' | 'budgets' | 'log' | 'journal'>,
+  made: Pick<World, 'serverUrl' | 'loginLifetimeMs' | 'compress' | 'budgets' | 'log' | 'journal'>,
 ): World {
   return {
     now: deps.now ?? (() => Date.now()),

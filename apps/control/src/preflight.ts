@@ -52,7 +52,8 @@ class Preflight implements Findings {
   }
 
   async run(): Promise<void> {
-    const { listen, derp, dns, noise, database, serverUrl } = this.#config;
+    const { listen, derp, tailnet, noise, database, serverUrl } = this.#config;
+    const { dns } = tailnet;
     this.#checkFolders();
     this.#checkDatabase(database.path);
     await this.#checkKey('noise.private_key_path', noise.privateKeyPath);

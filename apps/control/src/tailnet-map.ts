@@ -7,19 +7,22 @@ import { mapMember } from '@malla/wire/tailcfg/map-response';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import { RANDOM_PORT } from '@malla/policy/attributes/compile';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
-import type { Config } from './config/config.ts';
+import type { TailnetConfig } from './config/config.ts';
 import type { TailnetDns } from './dns/tailnet-dns.ts';
 import { Common } from './fanout/change-log.ts';
 
 export class TailnetMap {
-  readonly #config: Config;
+  readonly #config: TailnetConfig;
+  readonly #serverUrl: string;
   readonly #capMap: CapMap;
   readonly #dns: TailnetDns;
   #derpMap: DerpMap;
   #derpMapMember: string | undefined;
 
-  constructor(config: Config, derpMap: DerpMap, dns: TailnetDns) {
+  /** `serverUrl` gives a tailnet without a base domain its name. */
+  constructor(config: TailnetConfig, serverUrl: string, derpMap: DerpMap, dns: TailnetDns) {
     this.#config = config;
+    this.#serverUrl = serverUrl;
     this.#derpMap = derpMap;
     this.#dns = dns;
     this.#capMap = { ...capabilities(config), ...dns.capabilities };
@@ -52,7 +55,7 @@ export class TailnetMap {
   /** What only the first message of a stream says. */
   firstMembers(): readonly string[] {
     const members = [
-      mapMember('Domain', this.#config.dns.baseDomain || new URL(this.#config.serverUrl).hostname),
+      mapMember('Domain', this.#config.dns.baseDomain || new URL(this.#serverUrl).hostname),
     ];
     if (!this.#config.logtail.enabled) members.push(mapMember('Debug', { DisableLogTail: true }));
     return members;
@@ -71,7 +74,7 @@ export class TailnetMap {
 }
 
 /** What every node may do. */
-function capabilities(config: Config): CapMap {
+function capabilities(config: TailnetConfig): CapMap {
   return {
     'https://tailscale.com/cap/is-admin': null,
     'https://tailscale.com/cap/ssh': null,
@@ -84,7 +87,7 @@ function capabilities(config: Config): CapMap {
 }
 
 /** The tailnet's prefixes; the configuration has checked them. */
-export function prefixesOf(config: Config): readonly Prefix[] {
+export function prefixesOf(config: TailnetConfig): readonly Prefix[] {
   return [prefixOf(config.prefixes.v4), prefixOf(config.prefixes.v6)].filter(
     (prefix) => prefix !== undefined,
   );

@@ -15,7 +15,7 @@ import { Access } from './access/access.ts';
 import { PostureCollector } from './access/posture.ts';
 import type { AuthRequests } from './admin/deps.ts';
 import type { Budgets } from './budgets.ts';
-import type { Config } from './config/config.ts';
+import type { TailnetConfig } from './config/config.ts';
 import { Consequences } from './consequences.ts';
 import { sawNodes } from './core/map-update.ts';
 import { giveUpReservedNames } from './core/node-name.ts';
@@ -57,6 +57,10 @@ export interface World {
   readonly compress: Compress;
   readonly budgets: Budgets;
   readonly commands: OperatorCommands;
+  /** As clients reach the server. */
+  readonly serverUrl: string;
+  /** How long what waits for an administrator does so, ms. */
+  readonly loginLifetimeMs: number;
   /** Of what anybody can cause not every line is written. */
   readonly log: Logger;
   /** For what becomes of nodes, of which each line counts. */
@@ -95,7 +99,7 @@ export class Tailnet {
 
   private constructor(
     own: TailnetId,
-    config: Config,
+    config: TailnetConfig,
     store: Store,
     { state, revision }: { readonly state: State; readonly revision: Revision },
     derpMap: DerpMap,
@@ -121,7 +125,7 @@ export class Tailnet {
       fixed: config.dns.extraRecords,
       stored: state.dnsRecords(),
     });
-    this.map = new TailnetMap(config, derpMap, this.dns);
+    this.map = new TailnetMap(config, world.serverUrl, derpMap, this.dns);
     const clock = { now: world.monotonic, after: world.after };
     this.presences = new Presences({
       clock,
@@ -154,9 +158,7 @@ export class Tailnet {
       onAsked: () => this.#upkeep.look(),
       now: world.monotonic,
     });
-    this.engineOptions = engineOptionsOf(config, (route, among) =>
-      this.routes.choose(route, among),
-    );
+    this.engineOptions = engineOptionsOf(world, (route, among) => this.routes.choose(route, among));
     this.access = new Access({
       default: config.policy.default,
       engine: this.engineOptions,
@@ -180,7 +182,7 @@ export class Tailnet {
     this.authRequests = new AuthRequestCache({
       entries: world.budgets.logins,
       bytes: world.budgets.loginBytes,
-      lifetimeMs: config.registerCache.expirationMs,
+      lifetimeMs: world.loginLifetimeMs,
       now: world.now,
       random: world.random,
       onEvent: (event) => events.tell({ kind: 'login', event }),
@@ -198,7 +200,7 @@ export class Tailnet {
           ? { kind: 'refuse' }
           : sshVerdict(this.access.engine, connection),
       budget: world.budgets.sshChecks,
-      lifetimeMs: config.registerCache.expirationMs,
+      lifetimeMs: world.loginLifetimeMs,
       now: world.now,
       random: world.random,
       after: world.after,
@@ -231,7 +233,7 @@ export class Tailnet {
       sshChecks: this.sshChecks,
       rules,
       commands: world.commands,
-      serverUrl: config.serverUrl,
+      serverUrl: world.serverUrl,
       now: world.now,
       after: world.after,
       log: world.log,
@@ -281,7 +283,7 @@ export class Tailnet {
   /** Loads the state from a store. Throws MallaError `store.*`. */
   static async load(
     id: TailnetId,
-    config: Config,
+    config: TailnetConfig,
     store: Store,
     derpMap: DerpMap,
     world: World,
@@ -380,7 +382,7 @@ export class Tailnet {
     ];
   }
 
-  #facts(config: Config, state: State): Facts {
+  #facts(config: TailnetConfig, state: State): Facts {
     return {
       node: (id) => state.node(id),
       nodesOfUser: (id) => state.nodesOfUser(id),
@@ -402,7 +404,7 @@ export class Tailnet {
   }
 }
 
-function rulesOf(config: Config, access: Access): RegistrationRules {
+function rulesOf(config: TailnetConfig, access: Access): RegistrationRules {
   return {
     addresses: {
       v4: prefixOf(config.prefixes.v4),

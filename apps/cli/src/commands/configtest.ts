@@ -88,7 +88,7 @@ async function examine(it: Invocation, { env, cwd, now }: Cli): Promise<Examined
   const notes = [...warnings, ...found.notes];
   const { problems } = found;
   if (problems.length > 0) return { source, notes, problems, failure: failed(problems) };
-  const { source: policy } = config.policy;
+  const { source: policy } = config.tailnet.policy;
   if (typeof policy !== 'object') return { source, notes, problems, failure: undefined };
   return { source, ...(await examinePolicy(policy.file, notes)) };
 }

@@ -58,7 +58,7 @@ export async function openOfflinePolicy(
     });
     await holder.start();
     const mustBeKept = (): void => {
-      if (config.policy.source !== 'database') throw readOnly();
+      if (config.tailnet.policy.source !== 'database') throw readOnly();
       if (!exists) {
         throw new MallaError('store.unavailable', `there is no database ${config.database.path}`);
       }
@@ -72,7 +72,7 @@ export async function openOfflinePolicy(
       async unset() {
         mustBeKept();
         await holder.unset('local');
-        return { default: config.policy.default };
+        return { default: config.tailnet.policy.default };
       },
       check: async (text) => checkView(await holder.check(text)),
       close: () => store.close(),

@@ -1,9 +1,9 @@
-/** Puts together what the tailnet is: prefixes, names, and how long nodes last. */
+/** Puts together what the tailnet is: prefixes, names, how long nodes last, and where its policy is. */
 import { containsPrefix, formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { CGNAT, TAILNET_ULA } from '@malla/ip/special';
 import type { DnsRecord } from '@malla/netmap/dns-record';
 import { isKnownDoh } from '@malla/netmap/doh';
-import type { Config, DnsConfig } from './config.ts';
+import type { DnsConfig, TailnetConfig } from './config.ts';
 import type { ExtraRecord } from './kind.ts';
 import type { KeyName } from './keys/table.ts';
 import type { Settings } from './settings.ts';
@@ -13,7 +13,22 @@ const MIN_EPHEMERAL_MS = 65_000;
 const MIN_PROBE_INTERVAL_MS = 2_000;
 const MIN_PROBE_TIMEOUT_MS = 1_000;
 
-export function assemblePrefixes(settings: Settings): Config['prefixes'] {
+/** `serverHost` is the host of the server's URL, which no name of a node may hide. */
+export function assembleTailnet(settings: Settings, serverHost: string): TailnetConfig {
+  return {
+    prefixes: assemblePrefixes(settings),
+    dns: assembleDns(settings, serverHost),
+    node: assembleNode(settings),
+    preAuthKeys: { revokedRetentionMs: settings.get('preauth_keys.revoked_retention') },
+    policy: assemblePolicy(settings),
+    logtail: { enabled: settings.get('logtail.enabled') },
+    taildrop: { enabled: settings.get('taildrop.enabled') },
+    randomizeClientPort: assembleRandomPort(settings),
+    autoUpdate: { enabled: settings.get('auto_update.enabled') },
+  };
+}
+
+function assemblePrefixes(settings: Settings): TailnetConfig['prefixes'] {
   const v4 = checkPrefix(settings, 'prefixes.v4', CGNAT);
   const v6 = checkPrefix(settings, 'prefixes.v6', TAILNET_ULA);
   const neither = v4 === undefined && v6 === undefined;
@@ -44,7 +59,7 @@ function checkPrefix(
   return text;
 }
 
-export function assembleDns(settings: Settings, serverHost: string): DnsConfig {
+function assembleDns(settings: Settings, serverHost: string): DnsConfig {
   const magicDns = settings.get('dns.magic_dns');
   const nameservers = settings.get('dns.nameservers.global');
   const baseDomain = settings.get('dns.base_domain');
@@ -133,7 +148,7 @@ function checkDoh(settings: Settings, key: KeyName, nameservers: readonly string
   );
 }
 
-export function assembleNode(settings: Settings): Config['node'] {
+function assembleNode(settings: Settings): TailnetConfig['node'] {
   const expiryMs = settings.get('node.expiry');
   const ephemeralInactivityMs = settings.get('node.ephemeral.inactivity_timeout');
   if (ephemeralInactivityMs <= MIN_EPHEMERAL_MS) {
@@ -146,7 +161,7 @@ export function assembleNode(settings: Settings): Config['node'] {
   };
 }
 
-function assembleProbe(settings: Settings): Config['node']['routeProbe'] {
+function assembleProbe(settings: Settings): TailnetConfig['node']['routeProbe'] {
   const intervalKey: KeyName = 'node.routes.ha.probe_interval';
   const timeoutKey: KeyName = 'node.routes.ha.probe_timeout';
   const timeoutMs = settings.get(timeoutKey);
@@ -161,4 +176,40 @@ function assembleProbe(settings: Settings): Config['node']['routeProbe'] {
   if (timeoutMs < MIN_PROBE_TIMEOUT_MS) settings.problem(timeoutKey, 'must be at least 1s');
   if (timeoutMs > intervalMs) settings.problem(timeoutKey, `must be at most ${intervalKey}`);
   return { intervalMs, timeoutMs };
+}
+
+function assemblePolicy(settings: Settings): TailnetConfig['policy'] {
+  const isOwn = settings.origin === 'none' && !settings.isMovedIn;
+  if (!settings.isSet('policy.default') && !isOwn) {
+    settings.note(
+      'policy.default',
+      'not set: devices of one user see each other, those of different users do not. Headscale lets everybody see everybody; for that, set it to allow-all',
+    );
+  }
+  const file = settings.path('policy.path');
+  // Who says nothing has no file: then a policy can be set without another word.
+  const mode = settings.get('policy.mode') ?? (file === undefined ? 'database' : 'file');
+  const inDatabase = mode === 'database';
+  if (inDatabase && file !== undefined) {
+    settings.note('policy.path', 'has no effect: policy.mode is database');
+  } else if (!inDatabase && file === undefined && !settings.isBroken('policy.path')) {
+    settings.warn(
+      'policy.mode',
+      'is file, but policy.path names none: there is no policy, and none can be set by command. Name a file, or leave policy.mode out',
+    );
+  }
+  return {
+    default: settings.get('policy.default'),
+    source: inDatabase ? 'database' : file === undefined ? undefined : { file },
+  };
+}
+
+/** Any word about it says where it is set now, as every older example file has it. */
+function assembleRandomPort(settings: Settings): boolean {
+  const key: KeyName = 'randomize_client_port';
+  const isOn = settings.get(key);
+  const now = 'this is a setting of the policy now, "randomizeClientPort": true';
+  if (isOn) settings.warn(key, `deprecated, and still obeyed: ${now}`);
+  else if (settings.isSet(key)) settings.note(key, `can be left out: ${now}; it is off by default`);
+  return isOn;
 }

@@ -131,7 +131,7 @@ describe('checks across keys', () => {
     assert.match(notesOf('prefixes.v4: 10.0.0.0/8\n').join(), /outside 100\.64\.0\.0\/10/);
     assert.deepEqual(notesOf('prefixes.v4: 100.100.0.0/16\n'), []);
     assert.match(problemOf('prefixes.v4: fd00::/64\n') ?? '', /is not an IPv4 prefix/);
-    const { v4, v6 } = configOf('prefixes.v6: FD7A:115C:A1E0:0::/64\n').prefixes;
+    const { v4, v6 } = configOf('prefixes.v6: FD7A:115C:A1E0:0::/64\n').tailnet.prefixes;
     assert.deepEqual([v4, v6], [undefined, 'fd7a:115c:a1e0::/64']);
   });
 
@@ -145,7 +145,7 @@ describe('checks across keys', () => {
 
   test('DNS settings that leave clients without names are refused', () => {
     assert.match(problemOf('dns.override_local_dns: true\n') ?? '', /needs dns\.nameservers\.gl/);
-    assert.equal(configOf('dns.nameservers.global: 1.1.1.1\n').dns.overrideLocalDns, true);
+    assert.equal(configOf('dns.nameservers.global: 1.1.1.1\n').tailnet.dns.overrideLocalDns, true);
     assert.match(problemOf('dns.nameservers.global: [dns.example]\n') ?? '', /a name server/);
     assert.match(
       problemOf('dns.extra_records: [{name: a.b, type: A, value: x}]\n') ?? '',
@@ -162,7 +162,7 @@ describe('checks across keys', () => {
   test('records have one spelling; those that clients do not know are left out with a warning', () => {
     const lines =
       'dns.extra_records: [{name: A.b., value: FD7A::1}, {name: c.d, type: MX, value: e}]\n';
-    assert.deepEqual(configOf(lines).dns.extraRecords, [
+    assert.deepEqual(configOf(lines).tailnet.dns.extraRecords, [
       { name: 'a.b', type: 'AAAA', value: 'fd7a::1' },
     ]);
     assert.match(notesOf(lines).join(), /only A and AAAA records, so c\.d \(MX\) is left out/);
@@ -171,7 +171,7 @@ describe('checks across keys', () => {
   });
 
   test('names below nodes need names of nodes', () => {
-    assert.equal(configOf('dns.magic_dns_wildcard: true\n').dns.magicDnsWildcard, true);
+    assert.equal(configOf('dns.magic_dns_wildcard: true\n').tailnet.dns.magicDnsWildcard, true);
     const without = 'dns.magic_dns_wildcard: true\ndns.magic_dns: false\n';
     assert.match(problemOf(without) ?? '', /needs dns\.magic_dns/);
   });
@@ -193,9 +193,9 @@ describe('checks across keys', () => {
   });
 
   test('route probes have limits that fit each other', () => {
-    assert.equal(configOf('node.routes.ha.probe_interval: 0\n').node.routeProbe, undefined);
-    assert.deepEqual(configOf('').node.routeProbe, { intervalMs: 2_000, timeoutMs: 2_000 });
-    assert.deepEqual(configOf('node.routes.ha.probe_timeout: 5s\n').node.routeProbe, {
+    assert.equal(configOf('node.routes.ha.probe_interval: 0\n').tailnet.node.routeProbe, undefined);
+    assert.deepEqual(configOf('').tailnet.node.routeProbe, { intervalMs: 2_000, timeoutMs: 2_000 });
+    assert.deepEqual(configOf('node.routes.ha.probe_timeout: 5s\n').tailnet.node.routeProbe, {
       intervalMs: 5_000,
       timeoutMs: 5_000,
     });
@@ -211,16 +211,16 @@ describe('checks across keys', () => {
 
 describe('where the policy is kept', () => {
   test('is a file, the database, or nowhere', () => {
-    assert.equal(configOf('').policy.source, 'database');
-    assert.equal(configOf('policy.mode: file\n').policy.source, undefined);
+    assert.equal(configOf('').tailnet.policy.source, 'database');
+    assert.equal(configOf('policy.mode: file\n').tailnet.policy.source, undefined);
     const file = 'policy.path: /etc/acl.hujson\n';
-    assert.deepEqual(configOf(file).policy.source, { file: '/etc/acl.hujson' });
-    assert.equal(configOf('policy.mode: database\n').policy.source, 'database');
+    assert.deepEqual(configOf(file).tailnet.policy.source, { file: '/etc/acl.hujson' });
+    assert.equal(configOf('policy.mode: database\n').tailnet.policy.source, 'database');
   });
 
   test('is said where both are named', () => {
     const both = 'policy: {mode: database, path: /etc/acl.hujson}\n';
-    assert.equal(configOf(both).policy.source, 'database');
+    assert.equal(configOf(both).tailnet.policy.source, 'database');
     assert.match(notesOf(both).join(), /policy\.path: has no effect: policy\.mode is database/);
   });
 });

@@ -9,9 +9,8 @@ import {
   assembleServerUrl,
   checkCollisions,
 } from './assemble-listen.ts';
-import { assembleDns, assembleNode, assemblePrefixes } from './assemble-tailnet.ts';
+import { assembleTailnet } from './assemble-tailnet.ts';
 import type { Config } from './config.ts';
-import type { KeyName } from './keys/table.ts';
 import type { ReadFile } from './locate.ts';
 import { checkRefusals } from './refusals.ts';
 import type { Settings } from './settings.ts';
@@ -39,11 +38,8 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
     noise: {
       privateKeyPath: settings.path('noise.private_key_path') ?? join(dataDir, 'noise_private.key'),
     },
-    prefixes: assemblePrefixes(settings),
     derp,
-    dns: assembleDns(settings, hostOf(serverUrl)),
-    node: assembleNode(settings),
-    preAuthKeys: { revokedRetentionMs: settings.get('preauth_keys.revoked_retention') },
+    tailnet: assembleTailnet(settings, hostOf(serverUrl)),
     registerCache: {
       maxEntries: settings.get('tuning.register_cache_max_entries'),
       expirationMs: atLeast(settings, 'tuning.register_cache_expiration', 1_000),
@@ -53,52 +49,11 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
       writeAheadLog: settings.get('database.sqlite.write_ahead_log'),
       walAutocheckpoint: settings.get('database.sqlite.wal_autocheckpoint'),
     },
-    policy: assemblePolicy(settings),
     http2: settings.get('tuning.http2'),
     log: { level: settings.get('log.level'), format: settings.get('log.format') },
-    logtail: { enabled: settings.get('logtail.enabled') },
-    randomizeClientPort: assembleRandomPort(settings),
-    taildrop: { enabled: settings.get('taildrop.enabled') },
-    autoUpdate: { enabled: settings.get('auto_update.enabled') },
     call: settings.get('cli.command'),
     cli: assembleCli(settings, readFile),
   };
-}
-
-function assemblePolicy(settings: Settings): Config['policy'] {
-  const isOwn = settings.origin === 'none' && !settings.isMovedIn;
-  if (!settings.isSet('policy.default') && !isOwn) {
-    settings.note(
-      'policy.default',
-      'not set: devices of one user see each other, those of different users do not. Headscale lets everybody see everybody; for that, set it to allow-all',
-    );
-  }
-  const file = settings.path('policy.path');
-  // Who says nothing has no file: then a policy can be set without another word.
-  const mode = settings.get('policy.mode') ?? (file === undefined ? 'database' : 'file');
-  const inDatabase = mode === 'database';
-  if (inDatabase && file !== undefined) {
-    settings.note('policy.path', 'has no effect: policy.mode is database');
-  } else if (!inDatabase && file === undefined && !settings.isBroken('policy.path')) {
-    settings.warn(
-      'policy.mode',
-      'is file, but policy.path names none: there is no policy, and none can be set by command. Name a file, or leave policy.mode out',
-    );
-  }
-  return {
-    default: settings.get('policy.default'),
-    source: inDatabase ? 'database' : file === undefined ? undefined : { file },
-  };
-}
-
-/** Any word about it says where it is set now, as every older example file has it. */
-function assembleRandomPort(settings: Settings): boolean {
-  const key: KeyName = 'randomize_client_port';
-  const isOn = settings.get(key);
-  const now = 'this is a setting of the policy now, "randomizeClientPort": true';
-  if (isOn) settings.warn(key, `deprecated, and still obeyed: ${now}`);
-  else if (settings.isSet(key)) settings.note(key, `can be left out: ${now}; it is off by default`);
-  return isOn;
 }
 
 /** How the command line reaches a server. */

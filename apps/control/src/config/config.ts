@@ -95,23 +95,14 @@ export interface DnsConfig {
 export const PolicyDefault = { sameUser: 'same-user', allowAll: 'allow-all' } as const;
 export type PolicyDefault = (typeof PolicyDefault)[keyof typeof PolicyDefault];
 
-export interface Config {
-  /** Scheme, host and port as clients reach the server; no slash at the end. */
-  readonly serverUrl: string;
-  /** Where everything goes that has no path of its own. May not exist yet. */
-  readonly dataDir: string;
-  readonly listen: ListenConfig;
-  readonly noise: {
-    /** Created if missing. */
-    readonly privateKeyPath: string;
-  };
+/** What one tailnet is: a server of several would have one of these for each. */
+export interface TailnetConfig {
   readonly prefixes: {
     /** At least one of both. */
     readonly v4: string | undefined;
     readonly v6: string | undefined;
     readonly allocation: 'sequential' | 'random';
   };
-  readonly derp: DerpConfig;
   readonly dns: DnsConfig;
   readonly node: {
     /** Key expiry of a user's new node, unless the client asks for another; absent: never. */
@@ -125,6 +116,33 @@ export interface Config {
     /** How long a revoked key stays listed. */
     readonly revokedRetentionMs: number;
   };
+  readonly policy: {
+    readonly default: PolicyDefault;
+    /** Of the file that has the policy; `database`: it is kept in the database; absent: there is none. */
+    readonly source: { readonly file: string } | 'database' | undefined;
+  };
+  /** False: clients are told not to upload their logs. */
+  readonly logtail: { readonly enabled: boolean };
+  readonly taildrop: { readonly enabled: boolean };
+  /** Every client uses another UDP port at each start, whatever the policy says. */
+  readonly randomizeClientPort: boolean;
+  /** Whether new clients update themselves by default. */
+  readonly autoUpdate: { readonly enabled: boolean };
+}
+
+/** The server's, and its tailnet's. */
+export interface Config {
+  /** Scheme, host and port as clients reach the server; no slash at the end. */
+  readonly serverUrl: string;
+  /** Where everything goes that has no path of its own. May not exist yet. */
+  readonly dataDir: string;
+  readonly listen: ListenConfig;
+  readonly noise: {
+    /** Created if missing. */
+    readonly privateKeyPath: string;
+  };
+  readonly derp: DerpConfig;
+  readonly tailnet: TailnetConfig;
   /** Logins that wait for an administrator. */
   readonly registerCache: { readonly maxEntries: number; readonly expirationMs: number };
   readonly database: {
@@ -133,21 +151,9 @@ export interface Config {
     /** Pages; 0 never checkpoints by itself. */
     readonly walAutocheckpoint: number;
   };
-  readonly policy: {
-    readonly default: PolicyDefault;
-    /** Of the file that has the policy; `database`: it is kept in the database; absent: there is none. */
-    readonly source: { readonly file: string } | 'database' | undefined;
-  };
   /** What carries HTTP/2 inside Noise. */
   readonly http2: 'own' | 'node';
   readonly log: { readonly level: LogLevel; readonly format: 'text' | 'json' };
-  /** False: clients are told not to upload their logs. */
-  readonly logtail: { readonly enabled: boolean };
-  readonly taildrop: { readonly enabled: boolean };
-  /** Every client uses another UDP port at each start, whatever the policy says. */
-  readonly randomizeClientPort: boolean;
-  /** Whether new clients update themselves by default. */
-  readonly autoUpdate: { readonly enabled: boolean };
   /** How the operator calls malla on this machine; absent: that is found out. */
   readonly call: string | undefined;
   /** How the command line reaches a server. */

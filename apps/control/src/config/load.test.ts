@@ -163,7 +163,7 @@ describe('configuration without a file', () => {
     });
     assert.deepEqual(config.derp.server.stun, { host: '127.0.0.1', port: 3478 });
     assert.equal(config.derp.server.hostname, '127.0.0.1');
-    assert.equal(config.policy.default, 'same-user');
+    assert.equal(config.tailnet.policy.default, 'same-user');
   });
 
   test('--url with http serves other machines at that address', () => {
@@ -215,13 +215,13 @@ describe("headscale's configuration", () => {
     assert.equal(config.serverUrl, 'https://vpn.example.org');
     assert.equal(config.database.path, '/var/lib/headscale/db.sqlite');
     assert.equal(config.dataDir, '/var/lib/headscale');
-    assert.equal(config.node.expiryMs, 180 * 86_400_000);
-    assert.equal(config.node.ephemeralInactivityMs, 1_800_000);
+    assert.equal(config.tailnet.node.expiryMs, 180 * 86_400_000);
+    assert.equal(config.tailnet.node.ephemeralInactivityMs, 1_800_000);
     assert.deepEqual(config.listen.trustedProxies, ['10.0.0.0/8']);
     assert.equal(config.derp.server, undefined);
     assert.equal(config.derp.updateMs, 3 * 3_600_000);
-    assert.deepEqual(config.dns.splitNameservers, { 'corp.example': ['10.0.0.53'] });
-    assert.deepEqual(config.dns.extraRecords, [
+    assert.deepEqual(config.tailnet.dns.splitNameservers, { 'corp.example': ['10.0.0.53'] });
+    assert.deepEqual(config.tailnet.dns.extraRecords, [
       { name: 'grafana.tailnet.example', type: 'A', value: '100.64.0.3' },
     ]);
     assert.deepEqual(config.listen.metrics?.optional, false);
@@ -260,18 +260,18 @@ describe("headscale's configuration", () => {
     );
     assert.equal(config.listen.control.port, 2);
     assert.equal(config.log.level, 'debug');
-    assert.deepEqual(config.dns.nameservers, ['9.9.9.9', '149.112.112.112']);
+    assert.deepEqual(config.tailnet.dns.nameservers, ['9.9.9.9', '149.112.112.112']);
   });
 
   test('its code defaults hold, where they work', () => {
     const { config } = loaded(
       load({ '/etc/headscale/config.yaml': 'server_url: https://vpn.example.org\n' }),
     );
-    assert.equal(config.node.ephemeralInactivityMs, 120_000);
+    assert.equal(config.tailnet.node.ephemeralInactivityMs, 120_000);
     assert.equal(config.listen.metrics, undefined);
     assert.equal(config.listen.unixSocket.path, '/var/run/headscale/headscale.sock');
     assert.equal(config.derp.updateMs, undefined);
-    assert.equal(config.logtail.enabled, false);
+    assert.equal(config.tailnet.logtail.enabled, false);
   });
 });
 
@@ -325,12 +325,12 @@ describe('configuration file', () => {
     assert.equal(config.dataDir, '/var/lib/malla');
     assert.equal(config.listen.unixSocket.path, '/var/run/malla/malla.sock');
     assert.equal(config.derp.server?.own, undefined);
-    assert.deepEqual(config.prefixes, {
+    assert.deepEqual(config.tailnet.prefixes, {
       v4: '100.64.0.0/10',
       v6: 'fd7a:115c:a1e0::/48',
       allocation: 'sequential',
     });
-    assert.equal(config.dns.overrideLocalDns, false);
+    assert.equal(config.tailnet.dns.overrideLocalDns, false);
   });
 
   test('what has no value is as if it were absent', () => {
@@ -378,7 +378,7 @@ trusted_proxies: {}
   test('the result is frozen all the way down', () => {
     const config = configOf('');
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.listen.control));
-    assert.ok(Object.isFrozen(config.dns.nameservers));
+    assert.ok(Object.isFrozen(config.tailnet.dns.nameservers));
   });
 
   test('all problems are reported at once, in order, each with its line', () => {

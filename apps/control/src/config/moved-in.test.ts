@@ -47,19 +47,19 @@ describe('the example file of headscale', () => {
       assert.equal(config.listen.unixSocket.mode, 0o770);
       assert.equal(config.database.path, '/var/lib/headscale/db.sqlite');
       assert.equal(config.noise.privateKeyPath, '/var/lib/headscale/noise_private.key');
-      assert.deepEqual(config.prefixes, {
+      assert.deepEqual(config.tailnet.prefixes, {
         v4: '100.64.0.0/10',
         v6: 'fd7a:115c:a1e0::/48',
         allocation: 'sequential',
       });
-      assert.equal(config.node.ephemeralInactivityMs, 1_800_000);
-      assert.equal(config.dns.baseDomain, 'example.com');
-      assert.equal(config.dns.nameservers[0], '1.1.1.1');
-      assert.equal(config.dns.overrideLocalDns, release !== '0.26');
+      assert.equal(config.tailnet.node.ephemeralInactivityMs, 1_800_000);
+      assert.equal(config.tailnet.dns.baseDomain, 'example.com');
+      assert.equal(config.tailnet.dns.nameservers[0], '1.1.1.1');
+      assert.equal(config.tailnet.dns.overrideLocalDns, release !== '0.26');
       assert.equal(config.derp.server, undefined);
       assert.equal(config.derp.urls.length, 1);
       assert.notEqual(config.derp.updateMs, undefined);
-      assert.equal(config.policy.source, release === '0.22' ? 'database' : undefined);
+      assert.equal(config.tailnet.policy.source, release === '0.22' ? 'database' : undefined);
     });
   }
 
@@ -79,7 +79,7 @@ describe("the NixOS module's file", () => {
     const { config } = load(fileOf(NIXOS));
     assert.equal(config.dataDir, '/var/lib/headscale');
     assert.equal(config.listen.tls, undefined);
-    assert.equal(config.policy.source, undefined);
+    assert.equal(config.tailnet.policy.source, undefined);
   });
 
   test('loads in its older form, whose unused settings of a database are a note', () => {
@@ -131,14 +131,14 @@ describe('the environment of a container', () => {
       env: {},
     };
     const { config } = load(fileOf(file), env);
-    assert.equal(config.dns.baseDomain, 'tailnet.example');
+    assert.equal(config.tailnet.dns.baseDomain, 'tailnet.example');
     assert.equal(config.database.path, '/etc/headscale/db.sqlite');
     assert.equal(config.noise.privateKeyPath, '/etc/headscale/noise_private.key');
   });
 
   test('splits lists at commas, and empties them with a space', () => {
     const container = CONTAINERS['an entry point that writes a file and keeps its variables'];
-    const { dns } = load(fileOf(container?.file ?? {}), container?.env).config;
+    const { dns } = load(fileOf(container?.file ?? {}), container?.env).config.tailnet;
     assert.deepEqual(dns.nameservers.length, 4);
     const file = { ...EXAMPLE_FILES['0.30'], 'derp.server.enabled': true };
     const { derp } = load(fileOf(file), { HEADSCALE_DERP_URLS: ' ' }).config;
@@ -148,7 +148,7 @@ describe('the environment of a container', () => {
 
   test('gives maps as JSON', () => {
     const { env } = CONTAINERS['a cluster that splits DNS'] ?? { env: {} };
-    assert.deepEqual(load(undefined, env).config.dns.splitNameservers, {
+    assert.deepEqual(load(undefined, env).config.tailnet.dns.splitNameservers, {
       'corp.example': ['100.100.100.100'],
     });
   });

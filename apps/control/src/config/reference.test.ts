@@ -34,7 +34,7 @@ describe('configuration reference', () => {
       .replace(/^listen_addr: .*$/m, 'listen_addr: 0.0.0.0:8080');
     const result = loadConfig({ path: 'c.yaml', env: {}, cwd: '/', readFile: () => text });
     assert.ok(result.ok);
-    const { dns, node, logtail, autoUpdate, randomizeClientPort } = result.value.config;
+    const { dns, node, logtail, autoUpdate, randomizeClientPort } = result.value.config.tailnet;
     assert.deepEqual([dns.nameservers, dns.overrideLocalDns, dns.searchDomains], [[], false, []]);
     assert.deepEqual(dns.splitNameservers, {});
     assert.deepEqual(

@@ -13,7 +13,7 @@ import type { TailnetId } from '@malla/netmap/user';
 import type { EngineOptions } from '@malla/policy/engine/contract';
 import { formatProblem } from '@malla/policy/document/problem';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
-import type { Config } from '../config/config.ts';
+import type { TailnetConfig } from '../config/config.ts';
 import type { Change, PolicyVersion } from '../core/change.ts';
 import { appendPolicy } from '../core/policy.ts';
 import type { ChangeListener, Ledger } from '../ledger.ts';
@@ -27,7 +27,7 @@ import { nameIn } from './members.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 
 export interface PolicyDeps {
-  readonly source: Config['policy']['source'];
+  readonly source: TailnetConfig['policy']['source'];
   /** Whose policy it is. */
   readonly tailnet: TailnetId;
   readonly ledger: Ledger;

@@ -16,7 +16,7 @@ import { explainSsh } from '@malla/policy/explain/ssh';
 import type { Policy } from '@malla/policy/policy';
 import { preview, type PreviewedNode } from '@malla/policy/preview/preview';
 import type { PolicyNode } from '@malla/policy/tailnet';
-import type { Config } from '../config/config.ts';
+import type { TailnetConfig } from '../config/config.ts';
 import type { State } from '../core/state.ts';
 import { comparePolicies, type PolicyChanges } from './changes.ts';
 import type { PolicyHolder } from './holder.ts';
@@ -34,7 +34,7 @@ export interface QuestionDeps {
   readonly engine: () => PolicyEngine | undefined;
   readonly members: () => Members;
   readonly engineOptions: EngineOptions;
-  readonly configured: Config['policy'];
+  readonly configured: TailnetConfig['policy'];
   /** Knows the names of nodes. */
   readonly state: State;
 }

@@ -10,7 +10,7 @@ import { NO_DNS } from '@malla/netmap/tailcfg-dns';
 import { adminApp } from '../admin/app.ts';
 import type { AdminDeps, C2n } from '../admin/deps.ts';
 import { createBudgets } from '../budgets.ts';
-import type { Config } from '../config/config.ts';
+import type { TailnetConfig } from '../config/config.ts';
 import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
@@ -99,7 +99,7 @@ export function createAdmin(
   ledger.onChanges((changes) => void dns.apply(changes));
   const members = membersOf(ledger.state);
   const engineOptions = { sshActionUrl: 'https://unused/' };
-  const configured: Config['policy'] = { default: 'allow-all', source: 'database' };
+  const configured: TailnetConfig['policy'] = { default: 'allow-all', source: 'database' };
   const holder = new PolicyHolder({
     tailnet: FIRST_TAILNET,
     source: configured.source,

@@ -70,6 +70,8 @@ export class TestMachines {
       random,
       after: time.after,
       compress: (json: string) => zlib.zstdCompressSync(json),
+      serverUrl: config.serverUrl,
+      loginLifetimeMs: config.registerCache.expirationMs,
       commands: operatorCommands('malla'),
       budgets: createBudgets(log, () => time.now, {
         waitingLogins: config.registerCache.maxEntries,
@@ -77,7 +79,13 @@ export class TestMachines {
       log,
       journal: log,
     };
-    const tailnet = await Tailnet.load(FIRST_TAILNET, config, store, { Regions: {} }, world);
+    const tailnet = await Tailnet.load(
+      FIRST_TAILNET,
+      config.tailnet,
+      store,
+      { Regions: {} },
+      world,
+    );
     return new TestMachines(tailnet, given);
   }
 

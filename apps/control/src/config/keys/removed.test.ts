@@ -60,27 +60,47 @@ describe('removed key', () => {
 
   test('one that has another name now is taken for it, and loses to it', () => {
     const values: readonly (readonly [string, (config: Config) => unknown, unknown])[] = [
-      ['acl_policy_path: /acl.hujson', ({ policy }) => policy.source, { file: '/acl.hujson' }],
-      ['dns_config: {magic_dns: false}', ({ dns }) => dns.magicDns, false],
-      ['dns_config: {base_domain: a.example}', ({ dns }) => dns.baseDomain, 'a.example'],
-      ['dns_config: {nameservers: [1.1.1.1]}', ({ dns }) => dns.nameservers, ['1.1.1.1']],
+      [
+        'acl_policy_path: /acl.hujson',
+        ({ tailnet }) => tailnet.policy.source,
+        { file: '/acl.hujson' },
+      ],
+      ['dns_config: {magic_dns: false}', ({ tailnet }) => tailnet.dns.magicDns, false],
+      [
+        'dns_config: {base_domain: a.example}',
+        ({ tailnet }) => tailnet.dns.baseDomain,
+        'a.example',
+      ],
+      [
+        'dns_config: {nameservers: [1.1.1.1]}',
+        ({ tailnet }) => tailnet.dns.nameservers,
+        ['1.1.1.1'],
+      ],
       [
         'dns_config: {restricted_nameservers: {corp.example: [10.0.0.1]}}',
-        ({ dns }) => dns.splitNameservers,
+        ({ tailnet }) => tailnet.dns.splitNameservers,
         { 'corp.example': ['10.0.0.1'] },
       ],
-      ['dns_config: {domains: [a.example]}', ({ dns }) => dns.searchDomains, ['a.example']],
+      [
+        'dns_config: {domains: [a.example]}',
+        ({ tailnet }) => tailnet.dns.searchDomains,
+        ['a.example'],
+      ],
       [
         'dns_config: {extra_records: [{name: a.example, type: A, value: 100.64.0.1}]}',
-        ({ dns }) => dns.extraRecords,
+        ({ tailnet }) => tailnet.dns.extraRecords,
         [{ name: 'a.example', type: 'A', value: '100.64.0.1' }],
       ],
       [
         'dns_config: {nameservers: [1.1.1.1], override_local_dns: false}',
-        ({ dns }) => dns.overrideLocalDns,
+        ({ tailnet }) => tailnet.dns.overrideLocalDns,
         false,
       ],
-      ['ephemeral_node_inactivity_timeout: 5m', ({ node }) => node.ephemeralInactivityMs, 300_000],
+      [
+        'ephemeral_node_inactivity_timeout: 5m',
+        ({ tailnet }) => tailnet.node.ephemeralInactivityMs,
+        300_000,
+      ],
       ['log_level: debug', ({ log }) => log.level, 'debug'],
       ['db_path: /var/lib/h/db.sqlite', ({ database }) => database.path, '/var/lib/h/db.sqlite'],
     ];
@@ -89,7 +109,7 @@ describe('removed key', () => {
       assert.match(notesOf(`${lines}\n`).join(), /^warning: \S+: deprecated: use \S+, for which/);
     }
     const both = 'dns.base_domain: a.example\ndns_config:\n  base_domain: b.example\n';
-    assert.equal(configOf(both).dns.baseDomain, 'a.example');
+    assert.equal(configOf(both).tailnet.dns.baseDomain, 'a.example');
     assert.deepEqual(notesOf(both), [
       'warning: dns_config.base_domain: deprecated: use dns.base_domain; ignored, as that is set',
     ]);
@@ -108,10 +128,10 @@ describe('removed key', () => {
       'ip_prefixes: [fd7a:115c:a1e0:1::/64, 100.64.1.0/24]',
       'ip_prefixes: 100.64.1.0/24 fd7a:115c:a1e0:1::/64',
     ]) {
-      const { v4, v6 } = configOf(`${text}\n`).prefixes;
+      const { v4, v6 } = configOf(`${text}\n`).tailnet.prefixes;
       assert.deepEqual([v4, v6], ['100.64.1.0/24', 'fd7a:115c:a1e0:1::/64'], text);
     }
-    const { v4, v6 } = configOf('ip_prefix: 100.64.1.0/24\n').prefixes;
+    const { v4, v6 } = configOf('ip_prefix: 100.64.1.0/24\n').tailnet.prefixes;
     assert.deepEqual([v4, v6], ['100.64.1.0/24', undefined]);
   });
 
@@ -155,15 +175,15 @@ describe('removed key', () => {
 
 describe('randomize_client_port', () => {
   test('off is a note, on is obeyed with a warning; both name the setting of the policy', () => {
-    assert.equal(configOf('').randomizeClientPort, false);
+    assert.equal(configOf('').tailnet.randomizeClientPort, false);
     const off = 'randomize_client_port: false\n';
-    assert.equal(configOf(off).randomizeClientPort, false);
+    assert.equal(configOf(off).tailnet.randomizeClientPort, false);
     assert.match(
       notesOf(off).join(),
       /^note: randomize_client_port: .*"randomizeClientPort"[^,]*$/,
     );
     const on = 'randomize_client_port: true\n';
-    assert.equal(configOf(on).randomizeClientPort, true);
+    assert.equal(configOf(on).tailnet.randomizeClientPort, true);
     assert.match(notesOf(on).join(), /^warning: randomize_client_port: .*"randomizeClientPort"/);
   });
 });
