@@ -11,7 +11,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
@@ -56,9 +56,6 @@ const RUNS: Record<
   // Images and a whole `npm test` inside one: more at a time would only wait for the processor.
   containers: { flags: ['--test-concurrency=1'], globs: ['tests/containers/*.test.ts'] },
 };
-
-// For programs that begin with `#!/usr/bin/env node`: npm puts first the Node that may not start here.
-process.env['PATH'] = `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const finished = main();

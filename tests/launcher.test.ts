@@ -1,4 +1,4 @@
-/** `bin/malla` and `bin/node`: which Node runs, and what is said where none does. */
+/** `bin/malla`, `bin/node` and npm's scripts: which Node runs, and what is said where none does. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,6 +7,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -66,10 +67,23 @@ describe('the Node that runs is', () => {
   });
 
   test('the older one that npm brought, with what it lacks, where the newest does not start', () => {
-    const { node, root } = checkout({ broken: DIES, older });
-    const { stdout, stderr } = run(node, ['a b']);
-    assert.equal(stdout, `older --require ${root}/older-node/missing.ts a b\n`);
+    const { malla, root } = checkout({ broken: DIES, older });
+    const { stdout, stderr } = run(malla, ['a b']);
+    assert.match(stdout, /^older --disable/);
+    assert.ok(stdout.includes(` --require ${root}/older-node/missing.ts ${root}/apps`), stdout);
     assert.equal(stderr, '');
+  });
+
+  test('given by bin/node to all that it starts, with what it lacks', () => {
+    const told = 'echo "$1 <$NODE_OPTIONS> $(command -v node)"';
+    const { node, root } = checkout({ broken: DIES, older: told });
+    const lacks = `--require "${root}/older-node/missing.ts"`;
+    const place = `${root}/older-node/node_modules/.bin/node`;
+    assert.equal(run(node, ['a b']).stdout, `a b <${lacks}> ${place}\n`);
+    const set = run(node, ['a'], emptyFolder(), { NODE_OPTIONS: '--no-warnings' });
+    assert.equal(set.stdout, `a <${lacks} --no-warnings> ${place}\n`);
+    const newer = checkout({ newest: told });
+    assert.equal(run(newer.node, ['a']).stdout, `a <> ${newer.root}/node_modules/.bin/node\n`);
   });
 
   test('told, for the log, when it is the older one for want of a library', () => {
@@ -88,10 +102,23 @@ describe('the Node that runs is', () => {
   });
 
   test('the one of the system from 24 on, before 26 with what it lacks', () => {
-    const { node, root } = checkout({});
+    const { malla, root } = checkout({});
     for (const version of ['v24.0.0', 'v25.9.1']) {
-      const { stdout } = run(node, ['a'], systemNode(version));
-      assert.equal(stdout, `system --require ${root}/older-node/missing.ts a\n`);
+      const { stdout } = run(malla, ['a'], systemNode(version));
+      assert.ok(stdout.includes(` --require ${root}/older-node/missing.ts `), stdout);
+    }
+    const { stdout } = run(malla, ['a'], systemNode('v26.0.0'));
+    assert.doesNotMatch(stdout, /--require/);
+  });
+});
+
+describe('npm run', () => {
+  test('begins nothing with the Node of npm, which may not start: as #!/usr/bin/env node would', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      readonly scripts: Readonly<Record<string, string>>;
+    };
+    for (const command of Object.values(scripts).flatMap((script) => script.split(' && '))) {
+      assert.match(command, /^("bin\/(node|malla)"|npm run) /);
     }
   });
 });
@@ -261,17 +288,18 @@ function run(
   file: string,
   args: readonly string[],
   first = emptyFolder(),
+  env: Readonly<Record<string, string>> = {},
 ): { code: number | null; stdout: string; stderr: string } {
   // Without the folders where this machine may have a Node of its own.
   const tools = emptyFolder();
   for (const tool of ['sh', 'cat', 'dirname', 'readlink', 'find', 'head', 'git']) {
     const { stdout } = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' });
-    symlinkSync(stdout.trim(), join(tools, tool));
+    if (stdout !== '') symlinkSync(stdout.trim(), join(tools, tool));
   }
   const { status, stdout, stderr } = spawnSync(file, args, {
     cwd: '/',
     encoding: 'utf8',
-    env: { PATH: `${first}:${tools}`, HOME: dir },
+    env: { ...env, PATH: `${first}:${tools}`, HOME: dir },
   });
   return { code: status, stdout, stderr };
 }
