@@ -3,7 +3,7 @@
  * `scripts/test.ts` shows those reasons, and fails for them where everything is expected to be installed.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { isRootWith } from '@malla/platform/testing/powers';
 
 /** `false` when all tools are here, else the reason to skip, for the `skip` option of a test. */
 export function skipWithout(...tools: readonly string[]): string | false {
@@ -17,21 +17,13 @@ export const LAB_TOOLS = ['root', 'ip', 'iptables'] as const;
 /** For `unshare`: a command that may mount what it likes, seen by itself alone. */
 export const OWN_MOUNTS: readonly string[] = process.getuid?.() === 0 ? ['-m'] : ['-rm'];
 
-const CAP_SYS_ADMIN = 21;
-
 /** Besides programs: `root`, with its powers, and `mounts`, that {@link OWN_MOUNTS} works. */
 function isHere(tool: string): boolean {
   if (process.platform !== 'linux') return false;
-  if (tool === 'root') return process.getuid?.() === 0 && hasCapability(CAP_SYS_ADMIN);
+  if (tool === 'root') return isRootWith('sys_admin');
   if (tool === 'mounts') {
     const mount = ['sh', '-c', 'mount -t tmpfs none /tmp'];
     return spawnSync('unshare', [...OWN_MOUNTS, ...mount]).status === 0;
   }
   return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', tool]).status === 0;
-}
-
-/** Root in a container is often root by name only. */
-function hasCapability(bit: number): boolean {
-  const [, mask = '0'] = /^CapEff:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-  return (BigInt(`0x${mask}`) & (1n << BigInt(bit))) !== 0n;
 }

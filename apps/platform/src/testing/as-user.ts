@@ -1,12 +1,14 @@
 /** Runs code as another user of the machine, which root may: what is denied to it is really denied. */
 import { spawnSync } from 'node:child_process';
+import { isRootWith } from './powers.ts';
 
 /** `nobody`: owns nothing, and may enter nothing that is not for everybody. */
 export const STRANGER = 65_534;
 
 /** Why tests that need root do not run; false: they do. */
-export const needsRoot: string | false =
-  process.platform === 'linux' && process.geteuid?.() === 0 ? false : 'needs root';
+export const needsRoot: string | false = isRootWith('chown', 'dac_override', 'setgid', 'setuid')
+  ? false
+  : 'needs root';
 
 /**
  * Calls a function of a module, with texts and numbers as arguments, as a user; returns what it returns, as JSON has it.
@@ -31,7 +33,7 @@ export function callAs(
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--input-type=module', '-e', code],
-    { cwd: '/', env: {}, encoding: 'utf8' },
+    { cwd: '/', env: { NODE_OPTIONS: process.env['NODE_OPTIONS'] }, encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(stderr);
   const { answer, refusal } = JSON.parse(stdout) as { answer?: unknown; refusal?: string };
