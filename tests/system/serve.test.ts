@@ -58,6 +58,26 @@ describe('malla serve --first-run', () => {
 });
 
 describe('a server process', () => {
+  test('of npm start ends with the shell that npm began it in', async () => {
+    const cwd = freshFolder();
+    // A shell that stays, as dash does where a command has a variable in it, and older ones always.
+    const line = `'${MALLA}' serve ${ANYWHERE.join(' ')}; exit $?`;
+    const shell = spawn('sh', ['-c', line], {
+      cwd,
+      env: { ...ENV, npm_lifecycle_event: 'start' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let log = '';
+    shell.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+      if (text.includes('server started')) shell.kill('SIGTERM');
+    });
+    // Closed when the last process that has it is gone.
+    await once(shell.stderr, 'close');
+    assert.equal(shell.signalCode, 'SIGTERM');
+    assert.match(log, /stopping/);
+  });
+
   test('reads files again at SIGHUP and goes on', async () => {
     const cwd = mkdtempSync(join(root, 'hangup-'));
     const program = start(['serve', ...ANYWHERE], cwd);
