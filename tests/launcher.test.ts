@@ -149,12 +149,12 @@ describe('malla as a package', () => {
     const project = packages({
       'node_modules/malla': undefined,
       [`node_modules/${NEWEST}`]: DIES,
-      [`node_modules/${OLDER}`]: saying('v1.2.3', older),
+      [`node_modules/${OLDER}`]: saying('v1.2.3', 'echo older "$NODE_OPTIONS" "$@"'),
       'node_modules/.bin': saying('v1.2.3', 'echo other "$@"'),
     });
     const { stdout } = run(join(project, 'node_modules/malla/bin/node'), ['a']);
     const malla = join(project, 'node_modules/malla');
-    assert.equal(stdout, `older --require ${malla}/older-node/missing.ts a\n`);
+    assert.equal(stdout, `older --require "${malla}/older-node/missing.ts" a\n`);
   });
 
   test('says how it comes to its Node, where it was kept from it', () => {
