@@ -14,7 +14,7 @@ import {
   shortenExpiry,
 } from './register.ts';
 import type { Node } from '@malla/netmap/node';
-import { setTags } from './nodes.ts';
+import { setExpiry, setTags } from './nodes.ts';
 import { NO_TAG_POLICY, type TagPolicy } from './tags.ts';
 
 const HOUR_MS = 3_600_000;
@@ -132,13 +132,18 @@ describe('registration', () => {
     assert.equal(second.nodeKey, nodeKey(2));
   });
 
-  test('a repeated login with a used key does not make the node’s own key last longer', () => {
+  test('a repeated login with a used key leaves the end of the node’s own key as it is', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     const rules = { ...RULES, nodeExpiryMs: HOUR_MS };
     const key = authKey(tailnet);
     const { expiry } = join(tailnet, device(1), key, rules);
     tailnet.now += HOUR_MS / 2;
     assert.equal(join(tailnet, device(1, { key: 2 }), key, rules).expiry, expiry);
+    for (const wanted of ['never', tailnet.now + 9 * HOUR_MS] as const) {
+      tailnet.run((state, context) => setExpiry(state, 1, wanted, context));
+      const { expiry: kept } = join(tailnet, device(1, { key: 3 }), key, rules);
+      assert.equal(kept, wanted === 'never' ? undefined : wanted);
+    }
   });
 
   test('a device that has logged out, or expired, cannot come back with its used key', () => {
@@ -415,14 +420,21 @@ describe('registration', () => {
     assert.equal(login(tailnet, device(1, { hostinfo: { Hostname: 'third' } })).name, 'fixed');
   });
 
-  test('the configured expiry counts from each login, and a client may ask for another', () => {
+  test('the configured expiry counts from each login, and a client may ask for less, never for more', () => {
     const tailnet = createTailnet({ users: ['alice'] });
     const rules = { ...RULES, nodeExpiryMs: HOUR_MS };
     assert.equal(login(tailnet, device(1), 1, rules).expiry, tailnet.now + HOUR_MS);
     tailnet.now += 5 * HOUR_MS;
     assert.equal(login(tailnet, device(1), 1, rules).expiry, tailnet.now + HOUR_MS);
-    const expiry = tailnet.now + 7 * HOUR_MS;
-    assert.equal(login(tailnet, device(1, { expiry }), 1, rules).expiry, expiry);
+    const asked = (expiry: number, by = rules): number | undefined =>
+      login(tailnet, device(1, { expiry }), 1, by).expiry;
+    assert.equal(asked(tailnet.now + HOUR_MS / 2), tailnet.now + HOUR_MS / 2);
+    for (const expiry of [tailnet.now + HOUR_MS + 1, Date.parse('9999-12-31T23:59:59Z')]) {
+      assert.equal(asked(expiry), tailnet.now + HOUR_MS);
+      const key = authKey(tailnet);
+      assert.equal(join(tailnet, device(2, { expiry }), key, rules).expiry, tailnet.now + HOUR_MS);
+      assert.equal(asked(expiry, { ...rules, nodeExpiryMs: 0 }), expiry, 'sooner than never');
+    }
   });
 
   test('when the addresses are used up the refusal says so, and a key is not spent', () => {

@@ -33,7 +33,7 @@ export interface Device {
   readonly capVersion: number;
   /** The client asks to be removed after it disconnects. */
   readonly ephemeral: boolean;
-  /** Unix ms that the client asks its key to expire at. */
+  /** Unix ms that the client asks its key to expire at: sooner than it would. */
   readonly expiry: number | undefined;
 }
 
@@ -135,8 +135,8 @@ function repeatedLogin(
     .find(({ preAuthKeyId }) => key !== undefined && preAuthKeyId === key.id);
   if (key === undefined || node === undefined || isExpired(node, context.now)) return undefined;
   const { userId, tags, registerMethod: method, preAuthKeyId, ephemeral } = node;
-  const admission = { userId, tags, method, preAuthKeyId, ephemeral };
-  return registerNode(state, { ...device, expiry: node.expiry }, admission, rules, context);
+  const admission = { userId, tags, method, preAuthKeyId, ephemeral, expiry: { at: node.expiry } };
+  return registerNode(state, device, admission, rules, context);
 }
 
 /**
@@ -220,6 +220,8 @@ interface Admission {
   readonly method: RegisterMethod;
   readonly preAuthKeyId: number | undefined;
   readonly ephemeral: boolean;
+  /** When the node's key ends, Unix ms; default as the configuration and the client say. */
+  readonly expiry?: { readonly at: number | undefined };
 }
 
 function registerNode(
@@ -245,7 +247,7 @@ function registerNode(
     registerMethod: admission.method,
     preAuthKeyId: admission.preAuthKeyId,
     ephemeral: admission.ephemeral,
-    expiry: tagged ? undefined : expiryFor(device, rules, context.now),
+    expiry: tagged ? undefined : expiryFor(device, admission, rules, context.now),
   };
   if (existing !== undefined) {
     const renamed = !existing.nameIsFixed && hostname !== existing.hostname;
@@ -330,7 +332,16 @@ function ownerOf(of: {
   return of.tags.length > 0 ? of.tags.toSorted().join(' ') : `user ${of.userId}`;
 }
 
-function expiryFor(device: Device, rules: RegistrationRules, now: number): number | undefined {
-  if (device.expiry !== undefined && device.expiry > now) return device.expiry;
-  return rules.nodeExpiryMs > 0 ? now + rules.nodeExpiryMs : undefined;
+/** A client may ask for less than the configuration allows, never for more: its user would never log in again. */
+function expiryFor(
+  device: Device,
+  admission: Admission,
+  { nodeExpiryMs }: RegistrationRules,
+  now: number,
+): number | undefined {
+  if (admission.expiry !== undefined) return admission.expiry.at;
+  const allowed = nodeExpiryMs > 0 ? now + nodeExpiryMs : Infinity;
+  const asked = device.expiry !== undefined && device.expiry > now ? device.expiry : Infinity;
+  const first = Math.min(allowed, asked);
+  return first === Infinity ? undefined : first;
 }

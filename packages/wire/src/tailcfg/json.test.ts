@@ -86,6 +86,10 @@ describe('a line of foreign text', () => {
     assert.equal(lineOf('\ud800x', 100), '\ufffdx');
     assert.equal(lineOf('a😀', 2), 'a\ufffd');
     assert.equal(lineOf('größer', 100), 'größer');
+    assert.equal(lineOf('a\u202etxt.exe\u202c \u2066b\u2069', 100), 'atxt.exe b');
+    // Marks that Arabic and Hebrew are written with, and emoji that are joined, stay.
+    for (const text of ['\u05d0\u200f1', '\u0645\u061c1', '👩\u200d💻'])
+      assert.equal(lineOf(text, 100), text);
   });
 
   test('is empty for what is no string', () => {

@@ -60,14 +60,18 @@ export function stringOf(value: unknown, maxLength = 1024): string {
 /** Most text there is. */
 const PLAIN = /^[ -~]*$/;
 
+/** Controls, breaks of lines, and what turns the direction of the text behind it (Unicode TR 36 §2.6). */
+const UNSHOWN = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+
 /**
- * Text that other people's screens will show: one line of well-formed Unicode without control
- * characters, cut to `maxLength` UTF-16 units. The empty string for what is no string.
+ * Text that other people's screens will show: one line of well-formed Unicode without control characters,
+ * cut to `maxLength` UTF-16 units. Nor has it those that turn the direction of what stands behind it, on a
+ * page or in a list of peers. The empty string for what is no string.
  */
 export function lineOf(value: unknown, maxLength: number): string {
   if (typeof value !== 'string') return '';
   if (value.length <= maxLength && PLAIN.test(value)) return value;
-  const line = value.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '');
+  const line = value.replaceAll(UNSHOWN, '');
   if (line.length <= maxLength) return line.toWellFormed();
   // A copy: a mere slice would keep the whole text in memory for as long as its beginning is kept.
   return fromUtf8(utf8(line.slice(0, maxLength)));
