@@ -73,6 +73,11 @@ export interface HttpService extends Omit<HttpServer, 'address'> {
   readonly server: Server;
 }
 
+/**
+ * Connections that wait to be accepted, as far as the system lets them. Each takes 0.1 ms; who finds no
+ * place among them tries again after a second, and then after two.
+ */
+const BACKLOG = 2_048;
 const MAX_HEAD_BYTES = 16 * 1024;
 const TLS_LIMITS = { minVersion: 'TLSv1.2' } as const;
 const KEEP_ALIVE_MS = 65_000;
@@ -86,15 +91,13 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   const { server } = service;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
-    server.listen(
-      { port: options.port, ...(options.host === undefined ? {} : { host: options.host }) },
-      () => {
-        server.removeAllListeners('error');
-        // Such as too many open files: connections are lost, the listener stays.
-        server.on('error', options.onError);
-        resolve();
-      },
-    );
+    const { host, port } = options;
+    server.listen({ port, backlog: BACKLOG, ...(host === undefined ? {} : { host }) }, () => {
+      server.removeAllListeners('error');
+      // Such as too many open files: connections are lost, the listener stays.
+      server.on('error', options.onError);
+      resolve();
+    });
   });
   return { ...service, address: server.address() as AddressInfo };
 }
