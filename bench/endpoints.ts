@@ -47,7 +47,8 @@ async function report(tailnet: Tailnet, id: number, port: number): Promise<void>
     if (node === undefined) throw new Error(`no node ${id}`);
     const { capVersion, discoKey } = node;
     const endpoints = [`192.0.2.1:${port}`];
-    return reportNode(state, node, { capVersion, discoKey, hostinfo: undefined, endpoints });
+    const said = { capVersion, discoKey, hostinfo: undefined, endpoints };
+    return reportNode(state, node, said, () => false);
   });
   await turn();
 }

@@ -166,7 +166,7 @@ export class Tailnet {
       users: () => state.users(),
       posture: (id) => this.#posture.of(id),
     });
-    const rules = rulesOf(config, this.access);
+    const rules = rulesOf(config, this.access, this.dns);
     this.fanout = new Fanout(
       {
         facts: this.#facts(config, state),
@@ -296,7 +296,9 @@ export class Tailnet {
       derpMap,
       world,
     );
-    const renamed = await tailnet.ledger.execute(giveUpReservedNames);
+    const renamed = await tailnet.ledger.execute((state) =>
+      giveUpReservedNames(state, (label) => tailnet.dns.isRecord(label)),
+    );
     for (const { before, after } of renamed) {
       const fields = { node: before.id, was: before.name, name: after.name };
       world.journal.warn(fields, 'node renamed: programs mean something else by its name');
@@ -404,7 +406,7 @@ export class Tailnet {
   }
 }
 
-function rulesOf(config: TailnetConfig, access: Access): RegistrationRules {
+function rulesOf(config: TailnetConfig, access: Access, dns: TailnetDns): RegistrationRules {
   return {
     addresses: {
       v4: prefixOf(config.prefixes.v4),
@@ -414,6 +416,7 @@ function rulesOf(config: TailnetConfig, access: Access): RegistrationRules {
     },
     nodeExpiryMs: config.node.expiryMs ?? 0,
     tags: access.tagPolicy,
+    isRecord: (label) => dns.isRecord(label),
   };
 }
 

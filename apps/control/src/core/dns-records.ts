@@ -103,8 +103,8 @@ function refuseTaken(state: State, record: DnsRecord, baseDomain: string): void 
   }
 }
 
-/** What a node would be called that has this name. */
-function labelIn(name: string, baseDomain: string): string | undefined {
+/** What a node would be called that has this name; undefined: none can have it. */
+export function labelIn(name: string, baseDomain: string): string | undefined {
   if (baseDomain === '' || !name.endsWith(`.${baseDomain}`)) return undefined;
   const label = name.slice(0, -baseDomain.length - 1);
   return label.includes('.') ? undefined : label;

@@ -7,7 +7,7 @@ import type { DiscoPublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type Change, decide, decideSoon, type Decision } from './change.ts';
-import { freeName } from './node-name.ts';
+import { freeName, type IsRecord } from './node-name.ts';
 import type { State } from './state.ts';
 
 /** Absent fields leave what is known. */
@@ -19,7 +19,12 @@ export interface Report {
 }
 
 /** Takes over a node's report. */
-export function reportNode(state: State, node: Node, report: Report): Decision<Node> {
+export function reportNode(
+  state: State,
+  node: Node,
+  report: Report,
+  isRecord: IsRecord,
+): Decision<Node> {
   const hostinfo = report.hostinfo ?? node.hostinfo;
   const hostname = hostinfo.Hostname ?? node.hostname;
   const after: Node = {
@@ -33,7 +38,7 @@ export function reportNode(state: State, node: Node, report: Report): Decision<N
     name:
       hostname === node.hostname || node.nameIsFixed
         ? node.name
-        : freeName(state, hostname, node.id),
+        : freeName(state, hostname, node.id, isRecord),
   };
   if (!differs(node, after)) return decideSoon([], node);
   const changes: Change[] = [{ table: 'node', id: node.id, before: node, after }];

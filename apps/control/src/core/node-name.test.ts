@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import { createTailnet } from '../testing/tailnet.ts';
 import { giveUpReservedNames } from './node-name.ts';
 
+const isRecord = (label: string): boolean => label === 'localhost-1';
+
 describe('a node that has a reserved name from before', () => {
   test('gets another, also where an administrator had chosen it', () => {
     const tailnet = createTailnet({
@@ -14,18 +16,21 @@ describe('a node that has a reserved name from before', () => {
         { name: 'localhost', nameIsFixed: true },
       ],
     });
-    const renamed = tailnet.run(giveUpReservedNames);
+    const renamed = tailnet.run((state) => giveUpReservedNames(state, isRecord));
     assert.deepEqual(
       renamed.map(({ before, after }) => [before.name, after.name, after.nameIsFixed]),
       [
         ['wpad', 'wpad-2', false],
-        ['localhost', 'localhost-1', true],
+        ['localhost', 'localhost-2', true],
       ],
     );
     assert.deepEqual(
       [...tailnet.state.nodes()].map(({ name }) => name),
-      ['wpad-2', 'laptop', 'wpad-1', 'localhost-1'],
+      ['wpad-2', 'laptop', 'wpad-1', 'localhost-2'],
     );
-    assert.deepEqual(tailnet.run(giveUpReservedNames), []);
+    assert.deepEqual(
+      tailnet.run((state) => giveUpReservedNames(state, isRecord)),
+      [],
+    );
   });
 });

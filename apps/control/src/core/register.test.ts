@@ -26,6 +26,7 @@ const RULES: RegistrationRules = {
   },
   nodeExpiryMs: 0,
   tags: NO_TAG_POLICY,
+  isRecord: () => false,
 };
 /** User 1 owns tag:a and tag:b. */
 const OWNED: TagPolicy = {

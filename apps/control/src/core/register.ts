@@ -15,7 +15,7 @@ import type { UserId } from '@malla/netmap/user';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type AddressPlan, allocateAddresses } from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
-import { freeName } from './node-name.ts';
+import { freeName, type IsRecord } from './node-name.ts';
 import { parseCredential } from './credentials.ts';
 import { findPreAuthKey } from './preauth-keys.ts';
 import type { Context, State } from './state.ts';
@@ -43,6 +43,7 @@ export interface RegistrationRules {
   /** How long a user's device may stay without logging in again, ms; 0: for ever. */
   readonly nodeExpiryMs: number;
   readonly tags: TagPolicy;
+  readonly isRecord: IsRecord;
 }
 
 /** Registers a device with a pre-auth key. A single-use key is spent in the same decision. */
@@ -255,7 +256,7 @@ function registerNode(
       ...existing,
       ...login,
       homeDerp: preferredDerp(device.hostinfo) || existing.homeDerp,
-      name: renamed ? freeName(state, hostname, existing.id) : existing.name,
+      name: renamed ? freeName(state, hostname, existing.id, rules.isRecord) : existing.name,
       // A new node key means a new client process: its old disco key and endpoints are dead.
       ...(device.nodeKey === existing.nodeKey ? {} : { discoKey: undefined, endpoints: [] }),
     };
@@ -268,7 +269,7 @@ function registerNode(
     tailnet: context.tailnet,
     machineKey: device.machineKey,
     discoKey: undefined,
-    name: freeName(state, hostname, undefined),
+    name: freeName(state, hostname, undefined, rules.isRecord),
     nameIsFixed: false,
     ipv4: addresses.ipv4,
     ipv6: addresses.ipv6,

@@ -44,6 +44,19 @@ function recordsIn(config: unknown): readonly string[] {
   return ExtraRecords.map(({ Name }) => Name);
 }
 
+/** Records of each source, and a key for who joins. */
+async function withRecords(): Promise<{ machines: TestMachines; key: string }> {
+  const fixed = 'dns.extra_records: [{name: Grafana.malla.internal., value: 192.0.2.1}]';
+  const { machines } = await devices(1, fixed);
+  machines.tailnet.setFileRecords([
+    { name: 'wiki.malla.internal', type: 'A', value: '192.0.2.1' },
+    { name: 'deep.down.malla.internal', type: 'A', value: '192.0.2.1' },
+    { name: 'elsewhere.example', type: 'A', value: '192.0.2.1' },
+  ]);
+  await add(machines, 'git.malla.internal');
+  return { machines, key: await machines.key(await machines.user('eve'), { reusable: true }) };
+}
+
 /** Whether a node, as its reader knows it, answers for the names below its own. */
 function hasSubdomains(node: MapNode | undefined): boolean {
   assert.ok(node);
@@ -122,6 +135,48 @@ describe('a node that is renamed', () => {
     await machines.pass(1_000);
     assert.equal(streams[0]?.netmap.self?.['Name'], 'renamed.malla.internal.');
     assert.equal(streams[1]?.netmap.peers.get(1)?.['Name'], 'renamed.malla.internal.');
+  });
+});
+
+describe('a device that calls itself like a DNS record', () => {
+  const RECORDS = [
+    ['configuration', 'grafana'],
+    ['file', 'wiki'],
+    ['database', 'git'],
+  ] as const;
+
+  test('gets another name, whoever made the record: it would be sent what is meant for another', async () => {
+    const { machines, key } = await withRecords();
+    for (const [n, [source, label]] of RECORDS.entries()) {
+      const device = machines.device(10 + n);
+      await device.register({
+        Auth: { AuthKey: key },
+        Hostinfo: { Hostname: label.toUpperCase() },
+      });
+      assert.equal(device.node?.name, `${label}-1`, `when it joins, ${source}`);
+      const other = await machines.joined(20 + n, key);
+      await other.report({ Hostinfo: { Hostname: label } });
+      assert.equal(other.node?.name, `${label}-2`, `later, ${source}`);
+    }
+  });
+
+  test('has its name where no node could have the record’s', async () => {
+    const { machines, key } = await withRecords();
+    for (const [n, label] of ['deep', 'down', 'elsewhere'].entries()) {
+      const device = machines.device(10 + n);
+      await device.register({ Auth: { AuthKey: key }, Hostinfo: { Hostname: label } });
+      assert.equal(device.node?.name, label);
+    }
+  });
+
+  test('may have the name when the record is gone', async () => {
+    const { machines, key } = await withRecords();
+    await machines.tailnet.ledger.execute((state) =>
+      removeDnsRecords(state, { name: 'git.malla.internal' }),
+    );
+    const device = machines.device(10);
+    await device.register({ Auth: { AuthKey: key }, Hostinfo: { Hostname: 'git' } });
+    assert.equal(device.node?.name, 'git');
   });
 });
 

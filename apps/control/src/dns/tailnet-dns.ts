@@ -10,6 +10,7 @@ import type { Node } from '@malla/netmap/node';
 import { type DnsSettings, encodeDnsConfig, SUBDOMAINS } from '@malla/netmap/tailcfg-dns';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Change, StoredDnsRecord } from '../core/change.ts';
+import { labelIn } from '../core/dns-records.ts';
 
 /** Where a record comes from; only those in the database can be changed while the server runs. */
 export type RecordSource = 'config' | 'file' | 'database';
@@ -50,6 +51,8 @@ export class TailnetDns {
   #ofFile: readonly DnsRecord[] = [];
   /** Those of all sources, each once. */
   #records: readonly DnsRecord[];
+  /** Of these, what nodes of their names would be called. */
+  #labels: ReadonlySet<string> | undefined;
   #shared: string;
   /** The shared config, cut at the addresses of NextDNS, which stand at the odd places. */
   #pieces: readonly string[] | undefined;
@@ -103,6 +106,14 @@ export class TailnetDns {
     return SUBDOMAINS in own ? WILDCARD : this.capabilities;
   }
 
+  /** Whether a node of this name would have that of a record. */
+  isRecord(label: string): boolean {
+    this.#labels ??= new Set(
+      this.#records.flatMap(({ name }) => labelIn(name, this.baseDomain) ?? []),
+    );
+    return this.#labels.has(label);
+  }
+
   /** Every record, those of the configuration first; one that is there twice is served once. */
   list(): readonly ListedRecord[] {
     const { fixed } = this.#options;
@@ -136,6 +147,7 @@ export class TailnetDns {
     this.#records = this.#collect();
     this.#shared = this.#encode();
     this.#pieces = undefined;
+    this.#labels = undefined;
     return this.#shared !== before;
   }
 

@@ -90,7 +90,7 @@ async function takeReport(
       hostinfo: request.hostinfo,
       endpoints: request.endpoints,
     };
-    return { ...reportNode(state, node, report), answer: undefined };
+    return { ...reportNode(state, node, report, deps.rules.isRecord), answer: undefined };
   });
 }
 

@@ -119,7 +119,7 @@ export function createAdmin(
       logins,
       sshChecks,
       ledger,
-      { addresses, nodeExpiryMs: 0, tags: NO_TAG_POLICY },
+      { addresses, nodeExpiryMs: 0, tags: NO_TAG_POLICY, isRecord: () => false },
       operatorCommands('malla'),
       random,
     ),
