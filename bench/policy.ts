@@ -8,8 +8,8 @@
  * With `--self` one rule more: every user may reach their own devices, so that owners tell classes apart.
  */
 import { parsePolicy } from '@malla/policy/document/parse';
-import { formatProblems } from '@malla/policy/document/problem';
-import type { Effects, PolicyEngine } from '@malla/policy/engine/contract';
+import { formatProblems } from '@malla/policy/document/reading/problem';
+import type { Effects, PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
 import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';

@@ -40,6 +40,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** For tests only, so it may import any package, and any test may import it. */
 const TESTKIT = 'testkit';
 
+/** Workspaces with many rooms. */
+const ROOMS_WITHOUT_CIRCLE = ['packages/policy'];
+
 const MAX_README_LINES = 40;
 /** Lines of code in one module, without blank lines and comments. */
 const MAX_CODE_LINES = 600;
@@ -120,6 +123,28 @@ describe('imports between modules', () => {
   });
 });
 
+describe('rooms, the folders of a workspace', () => {
+  for (const workspace of ROOMS_WITHOUT_CIRCLE) {
+    test(`of ${workspace} import each other in no circle`, () => {
+      const rooms = new Map<string, Set<string>>();
+      for (const module of modules.filter((path) => path.startsWith(`${workspace}/src/`))) {
+        const own = roomOf(workspace, module);
+        if (own === undefined || isForTests(module)) continue;
+        const used = modulesImportedBy(module).map((path) => roomOf(workspace, path));
+        rooms.set(own, (rooms.get(own) ?? new Set()).union(new Set(used.filter(isRoom))));
+      }
+      // Whatever is left when rooms that import no other are taken away is in a circle, or uses one.
+      for (let size = -1; size !== rooms.size;) {
+        size = rooms.size;
+        for (const [own, used] of rooms) {
+          if (![...used].some((room) => room !== own && rooms.has(room))) rooms.delete(own);
+        }
+      }
+      assert.deepEqual([...rooms.keys()], []);
+    });
+  }
+});
+
 describe('a room of the control server', () => {
   test('speaks the words of the REST API only where that is served', () => {
     const speaking = modules.filter(
@@ -173,6 +198,16 @@ describe('every workspace', () => {
     });
   }
 });
+
+/** The folder that a module is in; of those at the root and of what is for tests none. */
+function roomOf(workspace: string, module: string): string | undefined {
+  const [room, ...rest] = relative(`${workspace}/src`, module).split(sep);
+  return rest.length === 0 || room === '..' || room === 'testing' ? undefined : room;
+}
+
+function isRoom(room: string | undefined): room is string {
+  return room !== undefined;
+}
 
 function nameOf(workspace: string): string {
   return workspace.split('/')[1] ?? '';

@@ -8,7 +8,7 @@ import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
-import type { EngineOptions } from '@malla/policy/engine/contract';
+import type { EngineOptions } from '@malla/policy/contract';
 import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import { Access } from './access/access.ts';

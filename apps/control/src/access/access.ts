@@ -6,7 +6,7 @@ import type { Node, NodeId } from '@malla/netmap/node';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { User } from '@malla/netmap/user';
 import { usesIpv4 } from '@malla/policy/attributes/ipv4';
-import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
+import type { EngineOptions, PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
 import type { PostureAttributes } from '@malla/policy/tailnet';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parsePolicy } from '@malla/policy/document/parse';
-import type { PolicyEngine } from '@malla/policy/engine/contract';
+import type { PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import { testNode, testUser } from '../testing/tailnet.ts';
 import { policyNode, policyUser } from './policy-node.ts';

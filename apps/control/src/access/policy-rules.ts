@@ -2,7 +2,7 @@
 import { cached } from '@malla/base/cached';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { usesIpv4 } from '@malla/policy/attributes/ipv4';
-import type { Effects, PolicyEngine } from '@malla/policy/engine/contract';
+import type { Effects, PolicyEngine } from '@malla/policy/contract';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { RulesChange } from '../fanout/views.ts';

@@ -2,6 +2,7 @@
  * The known key that an unknown one resembles: near enough to be meant, so that a mistake in spelling or
  * in place is refused, or only near enough to be asked about.
  */
+import { editDistance } from '@malla/base/edit-distance';
 
 /** Longer texts are no misspelled keys; comparing them would only cost time. */
 const MAX_LENGTH = 80;
@@ -94,27 +95,4 @@ function lastPartDistance(a: string, b: string): number {
 
 function lastPart(key: string): string {
   return key.slice(key.lastIndexOf('.') + 1);
-}
-
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-export function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let cost = Math.min(
-        (last[j] ?? 0) + 1,
-        (row[j - 1] ?? 0) + 1,
-        (last[j - 1] ?? 0) + (same ? 0 : 1),
-      );
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (swapped) cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
-      row.push(cost);
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
 }

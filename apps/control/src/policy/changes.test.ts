@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PreviewBody } from '@malla/api/v1/policy-schemas';
-import type { PolicyEngine } from '@malla/policy/engine/contract';
+import type { PolicyEngine } from '@malla/policy/contract';
 import type { PolicyChange } from './policy-change.ts';
 import { comparePolicies } from './changes.ts';
 import { engineFor } from './engine-for.ts';

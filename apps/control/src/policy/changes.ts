@@ -6,7 +6,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
-import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/engine/contract';
+import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/contract';
 import type { PolicyNode } from '@malla/policy/tailnet';
 import { compareOpenings, type Openings, openingsOf } from './openings.ts';
 import type { Login, Names, PolicyChange } from './policy-change.ts';

@@ -4,7 +4,7 @@
  * pieces, and between them others use the thread.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
+import type { EngineOptions, PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
 import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';

@@ -1,5 +1,5 @@
 /** What the policy engines of a server are made with. */
-import type { EngineOptions } from '@malla/policy/engine/contract';
+import type { EngineOptions } from '@malla/policy/contract';
 
 /** Where clients ask about an SSH connection of a check rule; they fill in the variables. */
 const SSH_ACTION_PATH = '/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER';

@@ -5,9 +5,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { fail, type Result } from '@malla/base/result';
 import { parsePolicy } from '@malla/policy/document/parse';
-import { formatProblems, type Problem } from '@malla/policy/document/problem';
-import { parseTree } from '@malla/policy/document/tree';
-import type { EngineOptions } from '@malla/policy/engine/contract';
+import { formatProblems, type Problem } from '@malla/policy/document/reading/problem';
+import { parseTree } from '@malla/policy/document/reading/tree';
+import type { EngineOptions } from '@malla/policy/contract';
 import type { NodeName } from '@malla/policy/explain/ends';
 import { policyTestSteps } from '@malla/policy/explain/tests';
 import type { Policy } from '@malla/policy/policy';

@@ -5,8 +5,8 @@
  */
 import type { Family } from '@malla/ip/address';
 import { contains, containsPrefix, formatPrefix, parsePrefixOrAddress } from '@malla/ip/prefix';
-import type { NamedFilter } from '@malla/policy/engine/contract';
-import { INTERNET, overlapsInternet } from '@malla/policy/engine/internet';
+import type { NamedFilter } from '@malla/policy/contract';
+import { INTERNET, overlapsInternet } from '@malla/policy/internet';
 import type { PolicyNode } from '@malla/policy/tailnet';
 import type { FilterDestination, FilterRule } from '@malla/wire/tailcfg/filter';
 import type { Access, Names } from './policy-change.ts';

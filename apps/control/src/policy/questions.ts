@@ -3,8 +3,8 @@
  * would change, whether its tests pass, and why something is allowed or not. Answers change nothing.
  */
 import { MallaError } from '@malla/base/error';
-import type { Problem } from '@malla/policy/document/problem';
-import type { EngineOptions, PolicyEngine } from '@malla/policy/engine/contract';
+import type { Problem } from '@malla/policy/document/reading/problem';
+import type { EngineOptions, PolicyEngine } from '@malla/policy/contract';
 import { explain } from '@malla/policy/explain/explain';
 import type {
   Explanation,

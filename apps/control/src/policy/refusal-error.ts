@@ -1,6 +1,6 @@
 /** A text that is refused, as an error with facts for programs. */
 import { MallaError } from '@malla/base/error';
-import type { Problem } from '@malla/policy/document/problem';
+import type { Problem } from '@malla/policy/document/reading/problem';
 import type { Refusal } from './judge.ts';
 
 /** One thing wrong with a policy, as a flat value. */

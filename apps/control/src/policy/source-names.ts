@@ -12,7 +12,7 @@ import {
   singlePrefix,
 } from '@malla/ip/prefix';
 import { CGNAT, EXIT_ROUTES, TAILNET_ULA } from '@malla/ip/special';
-import { without } from '@malla/policy/engine/internet';
+import { without } from '@malla/policy/internet';
 import type { PolicyNode } from '@malla/policy/tailnet';
 
 /** What all addresses there are is called. */

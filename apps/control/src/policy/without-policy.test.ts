@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { type Address, formatAddress } from '@malla/ip/address';
 import { contains, formatPrefix } from '@malla/ip/prefix';
-import { INTERNET } from '@malla/policy/engine/internet';
+import { INTERNET } from '@malla/policy/internet';
 import { explain } from '@malla/policy/explain/explain';
 import { explainSsh } from '@malla/policy/explain/ssh';
 import type { Policy } from '@malla/policy/policy';

@@ -13,7 +13,7 @@ import type {
   PolicyEngine,
   Resolver,
   Unruled,
-} from '@malla/policy/engine/contract';
+} from '@malla/policy/contract';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
 import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';

@@ -2,7 +2,7 @@
  * What the policy says of one SSH connection. The destination has found the rule already, in the policy
  * that it was sent; this asks again, so that nobody has to be believed, and finds the rule's period.
  */
-import type { PolicyEngine } from '@malla/policy/engine/contract';
+import type { PolicyEngine } from '@malla/policy/contract';
 import type { End } from '@malla/policy/explain/ends';
 import { SshTable } from '@malla/policy/explain/ssh-table';
 import { DEFAULT_CHECK_PERIOD_MS } from '@malla/policy/policy';

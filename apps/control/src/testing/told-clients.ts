@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type Address, formatAddress, parseAddress } from '@malla/ip/address';
 import { contains, formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
-import { INTERNET } from '@malla/policy/engine/internet';
+import { INTERNET } from '@malla/policy/internet';
 import type { Policy } from '@malla/policy/policy';
 import { clientAdmits } from '@malla/policy/testing/client-filter';
 import type { World } from '@malla/policy/testing/world';

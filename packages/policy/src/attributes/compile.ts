@@ -4,7 +4,7 @@
  *
  * Source: Tailscale's policy file syntax, `nodeAttrs`. Observed: the hosted service, April 2026.
  */
-import type { Resolver } from '../engine/contract.ts';
+import type { Resolver } from '../contract.ts';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode } from '../tailnet.ts';
 

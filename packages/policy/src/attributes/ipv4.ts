@@ -4,7 +4,7 @@
  *
  * Observed: the hosted service, April 2026.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { PolicyEngine } from '../contract.ts';
 import type { PolicyNode } from '../tailnet.ts';
 
 const DISABLE_IPV4 = 'disable-ipv4';

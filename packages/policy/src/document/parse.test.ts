@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ALLOW_ALL } from '../policy.ts';
 import { parsePolicy } from './parse.ts';
-import { formatProblems, MAX_PROBLEMS } from './problem.ts';
+import { formatProblems, MAX_PROBLEMS } from './reading/problem.ts';
 import { hintsOf, policyOf, policyOfText, problemsOf, problemsOfText } from './testing/policies.ts';
 
 describe('a policy', () => {

@@ -11,21 +11,27 @@
 import { fail, ok, type Result } from '@malla/base/result';
 import type { Prefix } from '@malla/ip/prefix';
 import type { Placed, Policy } from '../policy.ts';
-import { readAutoApprovers } from './approvers.ts';
-import { readNodeAttributes } from './attributes.ts';
-import { readGroups, readHosts, readTagOwners } from './definitions.ts';
-import { readGrants } from './grants.ts';
-import { readIpsets } from './ipsets.ts';
-import { readPostureDefinitions } from './postures.ts';
-import { type Problem, ProblemList } from './problem.ts';
-import { type FieldTable, readBoolean, readEntries, readFields, type Value } from './read.ts';
-import { readAccessRules } from './rules.ts';
-import { type Defined, readPostures, type Scope } from './selectors.ts';
-import { readSshTests } from './ssh-tests.ts';
-import { readSshRules } from './ssh.ts';
-import { readTests } from './tests.ts';
-import { parseTree } from './tree.ts';
-import { UNSUPPORTED_FIELDS } from './unsupported.ts';
+import { readAutoApprovers } from './sections/approvers.ts';
+import { readNodeAttributes } from './sections/attributes.ts';
+import { readGroups, readHosts, readTagOwners } from './sections/definitions.ts';
+import { readGrants } from './sections/grants.ts';
+import { readIpsets } from './sections/ipsets.ts';
+import { readPostureDefinitions } from './sections/postures.ts';
+import { type Problem, ProblemList } from './reading/problem.ts';
+import {
+  type FieldTable,
+  readBoolean,
+  readEntries,
+  readFields,
+  type Value,
+} from './reading/read.ts';
+import { readAccessRules } from './sections/rules.ts';
+import { type Defined, readPostures, type Scope } from './words/selectors.ts';
+import { readSshTests } from './sections/ssh-tests.ts';
+import { readSshRules } from './sections/ssh.ts';
+import { readTests } from './sections/tests.ts';
+import { parseTree } from './reading/tree.ts';
+import { UNSUPPORTED_FIELDS } from './sections/unsupported.ts';
 
 /** What a policy can have at its top. */
 export const SECTIONS = [

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { AUTOGROUPS } from '../policy.ts';
-import { GRANTABLE } from './capabilities.ts';
+import { GRANTABLE } from './words/capabilities.ts';
 import { parsePolicy, SECTIONS } from './parse.ts';
-import { NODE_ATTRIBUTES } from './postures.ts';
-import { formatProblems } from './problem.ts';
+import { NODE_ATTRIBUTES } from './sections/postures.ts';
+import { formatProblems } from './reading/problem.ts';
 
 const REFERENCE = readFileSync(
   new URL('../../../../docs/reference/policy.md', import.meta.url),

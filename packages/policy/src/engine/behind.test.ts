@@ -4,7 +4,7 @@ import { parseAddress } from '@malla/ip/address';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { parsePolicy } from '../document/parse.ts';
 import type { PolicyNode } from '../tailnet.ts';
-import type { PolicyEngine } from './contract.ts';
+import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from './engine.ts';
 
 const SERVER = nodeOf(1, '100.64.0.1', { tags: ['tag:server'], posture: new Map() });

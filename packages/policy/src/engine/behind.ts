@@ -8,7 +8,7 @@
 import type { Prefix } from '@malla/ip/prefix';
 import { CGNAT, EXIT_ROUTES, TAILNET_ULA } from '@malla/ip/special';
 import type { Alias, Policy } from '../policy.ts';
-import { without } from './internet.ts';
+import { without } from '../internet.ts';
 import { aliasText, isAutogroup, prefixesOf, type SelectorSpec } from './selector.ts';
 
 /** The specification of what an alias means behind routers; undefined if it means only devices. */

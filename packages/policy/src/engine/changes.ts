@@ -2,7 +2,7 @@
  * What a change of nodes does to rules, found from the selectors that it touches, and the account of it.
  */
 import { eachBit, eachDifference, hasBit } from './bits.ts';
-import type { ClassKey, Effects, FilterName } from './contract.ts';
+import type { ClassKey, Effects, FilterName } from '../contract.ts';
 import type { NodeClass } from './classes.ts';
 import type { Plan } from './plan.ts';
 import type { NodeChange, NodeRecord } from './population.ts';

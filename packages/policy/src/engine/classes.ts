@@ -19,7 +19,7 @@ import {
   joinBits,
   setBit,
 } from './bits.ts';
-import type { ClassKey } from './contract.ts';
+import type { ClassKey } from '../contract.ts';
 import { alwaysBits } from './matcher.ts';
 import type { Plan } from './plan.ts';
 import { meansForwardedBy, meansSubnetOf } from './selector.ts';

@@ -21,7 +21,7 @@ import type {
   NamedFilter,
   PolicyEngine,
   Resolver,
-} from './contract.ts';
+} from '../contract.ts';
 import { Directory } from './directory.ts';
 import { Filters, givesSelf } from './filter.ts';
 import { Matcher } from './matcher.ts';

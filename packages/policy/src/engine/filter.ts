@@ -12,8 +12,8 @@ import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { PolicyNode } from '../tailnet.ts';
 import { hasBit } from './bits.ts';
 import type { NodeClass } from './classes.ts';
-import type { FilterName, NamedFilter } from './contract.ts';
-import { INTERNET } from './internet.ts';
+import type { FilterName, NamedFilter } from '../contract.ts';
+import { INTERNET } from '../internet.ts';
 import type { CompiledRule, Gift, Plan, Target } from './plan.ts';
 import type { RuleSources } from './rule-sources.ts';
 import {

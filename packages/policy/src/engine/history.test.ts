@@ -5,7 +5,7 @@ import { EXIT_ROUTES } from '@malla/ip/special';
 import fc from 'fast-check';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import { MORE, USERS, type World, worlds } from '../testing/world.ts';
-import type { Effects, PolicyEngine } from './contract.ts';
+import type { Effects, PolicyEngine } from '../contract.ts';
 import { createEngine } from './engine.ts';
 
 const RUNS = { numRuns: Number(process.env['RUNS'] ?? 60) };

@@ -10,9 +10,9 @@ import { clientAdmits } from '../testing/client-filter.ts';
 import { PlainPolicy } from '../testing/plain.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
 import { MORE, type World, worlds } from '../testing/world.ts';
-import type { PolicyEngine } from './contract.ts';
+import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from './engine.ts';
-import { INTERNET } from './internet.ts';
+import { INTERNET } from '../internet.ts';
 
 const RUNS = { numRuns: Number(process.env['RUNS'] ?? 100) };
 /** Protocol and port: what the rules of these worlds name, and what they do not. */

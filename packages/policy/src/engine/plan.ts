@@ -8,7 +8,7 @@ import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Admission, Alias, Policy, Rule } from '../policy.ts';
 import { behindSpec, prefixesBehind } from './behind.ts';
 import { type Bits, emptyBits, setBit } from './bits.ts';
-import type { FilterName } from './contract.ts';
+import type { FilterName } from '../contract.ts';
 import {
   aliasText,
   ANY,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatPrefix } from '@malla/ip/prefix';
-import type { PolicyEngine } from './contract.ts';
+import type { PolicyEngine } from '../contract.ts';
 import { ANN, BEN, sceneWith } from '../testing/scene.ts';
 
 const groups = { 'group:dev': ['ann@example.com'] };

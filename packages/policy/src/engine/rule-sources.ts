@@ -4,7 +4,7 @@
  */
 import { contains } from '@malla/ip/prefix';
 import { eachBit, hasBit } from './bits.ts';
-import type { FilterName } from './contract.ts';
+import type { FilterName } from '../contract.ts';
 import type { CompiledRule, Plan } from './plan.ts';
 import type { NodeChange, NodeRecord, Population } from './population.ts';
 import { addressesUnder, ANY, DANGER_ALL, listsNodes, type Selector } from './selector.ts';

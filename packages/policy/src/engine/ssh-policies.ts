@@ -7,7 +7,7 @@ import type { SshRule } from '../policy.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import { hasBit } from './bits.ts';
 import type { ClassTable, NodeClass } from './classes.ts';
-import type { EngineOptions, Resolver } from './contract.ts';
+import type { EngineOptions, Resolver } from '../contract.ts';
 import type { CompiledSshRule, Plan } from './plan.ts';
 import { type ChangeIndex, changesListed } from './changes.ts';
 

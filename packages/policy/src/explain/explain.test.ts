@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import { BENS, DB, LAPTOP, nameOf, PHONE, ROUTER, sceneWith, WEB } from '../testing/scene.ts';
 import { worlds } from '../testing/world.ts';

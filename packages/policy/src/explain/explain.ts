@@ -1,7 +1,7 @@
 /**
  * Why a flow is allowed or not, in both directions.
  */
-import type { Explainable } from '../engine/contract.ts';
+import type { Explainable } from '../contract.ts';
 import { byAddress, type NodeName } from './ends.ts';
 import type { Explanation, Question } from './explanation.ts';
 import { Inquiry } from './inquiry.ts';

@@ -3,7 +3,7 @@
  * and through which router. It asks the policy itself, and the engine only for who is who and which
  * routes a device is sent; tests hold it against the compiled filters.
  */
-import type { Explainable } from '../engine/contract.ts';
+import type { Explainable } from '../contract.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import { type End, Ends, isTailnetAddress, type NodeName, referEnd } from './ends.ts';
 import type { Direction, Finding, Match, Question, Reason, Subject } from './explanation.ts';

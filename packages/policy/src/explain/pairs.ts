@@ -2,7 +2,7 @@
  * The pairs of ends that a question is about. Devices that the policy treats alike are looked at once,
  * and what fares alike is told once.
  */
-import type { Explainable } from '../engine/contract.ts';
+import type { Explainable } from '../contract.ts';
 import { type End, isPresent } from './ends.ts';
 
 /** How many pairs one question may look at. */

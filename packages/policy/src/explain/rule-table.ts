@@ -5,7 +5,7 @@
  * Source: Tailscale's policy file syntax, `acls` and `grants`; docs/protocol/control.md §Packet filters.
  */
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
-import type { Resolver } from '../engine/contract.ts';
+import type { Resolver } from '../contract.ts';
 import { isAddresses, isAutogroup, prefixesOf } from '../engine/selector.ts';
 import {
   type Admission,

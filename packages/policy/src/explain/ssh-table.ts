@@ -4,7 +4,7 @@
  *
  * Source: Tailscale's policy file syntax §Tailscale SSH.
  */
-import type { Explainable } from '../engine/contract.ts';
+import type { Explainable } from '../contract.ts';
 import { isAddresses, isAutogroup } from '../engine/selector.ts';
 import type { Alias, Placed, SshRule } from '../policy.ts';
 import { inOrder, localpartOf, NONROOT, ROOT } from '../ssh/compile.ts';

@@ -2,7 +2,7 @@
  * Why a session over SSH is accepted, held for approval, or denied: by which rule, or for want of which.
  * A session needs both a rule of `ssh` and an open TCP port 22.
  */
-import type { Explainable } from '../engine/contract.ts';
+import type { Explainable } from '../contract.ts';
 import type { SshRule } from '../policy.ts';
 import { byAddress, type End, Ends, isPresent, type NodeName, referEnd } from './ends.ts';
 import type {

@@ -8,7 +8,7 @@
  *
  * Source: Tailscale's policy file syntax §Tests, §SSH tests. Observed: the hosted service, May 2026.
  */
-import type { PolicyEngine } from '../engine/contract.ts';
+import type { PolicyEngine } from '../contract.ts';
 import { isAutogroup } from '../engine/selector.ts';
 import type { Alias, Place, Placed, PolicyTest, SshTest, TestDestination } from '../policy.ts';
 import type { PostureAttributes } from '../tailnet.ts';

@@ -4,7 +4,7 @@
  */
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
-import type { Explainable } from '../engine/contract.ts';
+import type { Explainable } from '../contract.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import { type End, isPresent } from './ends.ts';
 

@@ -4,7 +4,7 @@ import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
-import { formatProblems } from '../document/problem.ts';
+import { formatProblems } from '../document/reading/problem.ts';
 import { createEngine } from '../engine/engine.ts';
 import { runPolicyTests } from '../explain/tests.ts';
 import type { Policy } from '../policy.ts';

@@ -10,7 +10,7 @@ import { EXIT_ROUTES, isExitRoute } from '@malla/ip/special';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { usesIpv4 } from '../attributes/ipv4.ts';
-import type { ClassKey, EngineOptions, PolicyEngine } from '../engine/contract.ts';
+import type { ClassKey, EngineOptions, PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { Policy } from '../policy.ts';
 import { compileSshInFull } from '../ssh/compile.ts';

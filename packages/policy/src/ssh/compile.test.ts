@@ -4,7 +4,7 @@ import { formatAddress } from '@malla/ip/address';
 import fc from 'fast-check';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
-import type { Resolver } from '../engine/contract.ts';
+import type { Resolver } from '../contract.ts';
 import type { Policy, SshRule } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 import { createSlowResolver } from '../testing/resolver.ts';

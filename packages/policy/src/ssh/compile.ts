@@ -15,7 +15,7 @@ import type {
   SshPolicyRule,
   SshPrincipal,
 } from '@malla/wire/tailcfg/ssh-policy';
-import type { EngineOptions, Resolver } from '../engine/contract.ts';
+import type { EngineOptions, Resolver } from '../contract.ts';
 import type { Policy, SshRule } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 

@@ -9,7 +9,7 @@ import { contains, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
-import { formatProblems } from '../document/problem.ts';
+import { formatProblems } from '../document/reading/problem.ts';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 

@@ -4,8 +4,8 @@
  */
 import { type Address, compareAddresses } from '@malla/ip/address';
 import { contains, formatPrefix, overlaps, type Prefix } from '@malla/ip/prefix';
-import type { Resolver } from '../engine/contract.ts';
-import { INTERNET } from '../engine/internet.ts';
+import type { Resolver } from '../contract.ts';
+import { INTERNET } from '../internet.ts';
 import type { Admission, Alias, Destination, Policy, Rule } from '../policy.ts';
 import type { PolicyNode } from '../tailnet.ts';
 import type { Packet } from './client-filter.ts';

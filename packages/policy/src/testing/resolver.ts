@@ -4,7 +4,7 @@
  */
 import { type Address, compareAddresses } from '@malla/ip/address';
 import { contains, type Prefix } from '@malla/ip/prefix';
-import type { Resolver } from '../engine/contract.ts';
+import type { Resolver } from '../contract.ts';
 import type { Alias, Autogroup, Policy, PostureCondition } from '../policy.ts';
 import type { PolicyNode, PolicyUser, PostureAttributes } from '../tailnet.ts';
 

@@ -4,8 +4,8 @@
 import { parseAddress } from '@malla/ip/address';
 import { parsePrefix } from '@malla/ip/prefix';
 import { parsePolicy } from '../document/parse.ts';
-import { formatProblems } from '../document/problem.ts';
-import type { PolicyEngine } from '../engine/contract.ts';
+import { formatProblems } from '../document/reading/problem.ts';
+import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 

@@ -6,7 +6,7 @@ import { parseAddress } from '@malla/ip/address';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import fc from 'fast-check';
 import { parsePolicy } from '../document/parse.ts';
-import { formatProblems } from '../document/problem.ts';
+import { formatProblems } from '../document/reading/problem.ts';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode, PolicyUser } from '../tailnet.ts';
 
