@@ -16,7 +16,6 @@ import type { HttpServer } from '@malla/platform/http/http-server';
 import { listenSmall, type Route } from '@malla/platform/http/listener';
 import { derpRoutes, standAloneRoutes } from '@malla/relay/http/routes';
 import { DerpUpgrade } from '@malla/relay/http/upgrade';
-import type { Admit } from '@malla/relay/hub';
 import { loadOrCreateKey } from '@malla/platform/key-file';
 import { directReadsWork } from '@malla/platform/link/direct-read';
 import { RelayServer } from '@malla/relay/server';
@@ -31,7 +30,8 @@ import { embeddedLayer } from './embedded-map-node.ts';
 export interface EmbeddedRelayDeps {
   readonly log: Logger;
   readonly random: RandomBytes;
-  readonly admit: Admit;
+  /** Asked when a client comes, and then each minute. */
+  readonly admit: (key: NodePublic) => boolean;
   /** Whether a key is a node's: it is served from the purse of the known. */
   readonly isNode: (key: NodePublic) => boolean;
   /** Where an upgrade request comes from, behind trusted proxies. */
@@ -97,12 +97,14 @@ export class EmbeddedRelay {
         follower: metaCertificate(key.publicBytes),
         log: deps.log,
       }));
+    const admit = config.verifyClients ? deps.admit : (): boolean => true;
     const server = new RelayServer({
       key,
       random: deps.random,
       clock: systemClock,
       log: deps.log,
-      admit: config.verifyClients ? deps.admit : () => true,
+      admit,
+      mayStay: admit,
       isKnown: deps.isNode,
       maxConnections: config.maxClients,
       rate:

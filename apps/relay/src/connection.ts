@@ -142,12 +142,15 @@ export class Connection implements ClientConnection {
       return;
     }
     const { stuckSince } = this.#outbox;
-    const stuckMs = this.#state.session.isMeshPeer ? MESH_STUCK_MS : STUCK_MS;
+    const { isMeshPeer, presence } = this.#state.session;
+    const stuckMs = isMeshPeer ? MESH_STUCK_MS : STUCK_MS;
     if (stuckSince !== undefined && now - stuckSince >= stuckMs) {
       this.close('slow');
     } else if (now >= this.#keepAliveAt) {
-      this.#armKeepAlive(now);
-      this.notify(KEEPALIVE);
+      if (isMeshPeer || this.#hub.mayStay(formatKey('nodekey', presence.key))) {
+        this.#armKeepAlive(now);
+        this.notify(KEEPALIVE);
+      } else this.#refuse('not-admitted', 'not known any more');
     }
   }
 

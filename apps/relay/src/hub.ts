@@ -24,6 +24,8 @@ export interface Hub {
   readonly pool: BufferPool;
   readonly counters: Counters;
   readonly admit: Admit;
+  /** Whether one that was admitted may stay; asked at every keep-alive. */
+  readonly mayStay: (node: NodePublic) => boolean;
   /** Whether an admitted client is known for more than a key that it has made itself. */
   readonly isKnown: (node: NodePublic) => boolean;
   /** What one client may send, in bytes; undefined: as much as it can. */

@@ -272,6 +272,31 @@ describe('relay server', () => {
     await a.body(FrameType.keepAlive);
   });
 
+  test('who may not stay is disconnected at the next keep-alive, and mesh peers stay', async () => {
+    const asked: string[] = [];
+    start({
+      mayStay(node) {
+        asked.push(node);
+        return !node.endsWith(A.publicBytes.toHex());
+      },
+    });
+    const [a, again, b, peer] = [
+      await join(A),
+      await join(A),
+      await join(B),
+      await join(C, { meshKey: MESH_KEY }),
+    ];
+    assert.deepEqual(asked, []);
+    clock.advance(65_500);
+    await Promise.all([a.closed(), again.closed()]);
+    for (const client of [b, peer]) await client.body(FrameType.keepAlive);
+    assert.deepEqual(
+      asked.toSorted(),
+      [A, A, B].map(({ publicBytes }) => `nodekey:${publicBytes.toHex()}`).toSorted(),
+    );
+    assert.equal(relay.counters.closed['not-admitted'], 2);
+  });
+
   test('a frame of an unknown type is skipped', async () => {
     start();
     const a = await join(A);

@@ -41,6 +41,8 @@ export interface RelayOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly admit: Admit;
+  /** Whether one that was admitted may stay; asked at every keep-alive. Default: as long as it likes. */
+  readonly mayStay?: (node: NodePublic) => boolean;
   /** Whether an admitted client is known for more than a key that it has made itself. Default: none is. */
   readonly isKnown?: (node: NodePublic) => boolean;
   /** Connections at a time, in their handshake or after it. */
@@ -67,6 +69,7 @@ export class RelayServer implements Hub {
   readonly clock: Clock;
   readonly log: Logger;
   readonly admit: Admit;
+  readonly mayStay: (node: NodePublic) => boolean;
   readonly isKnown: (node: NodePublic) => boolean;
   readonly rate: Rate | undefined;
   readonly meshKey: Uint8Array | undefined;
@@ -99,6 +102,7 @@ export class RelayServer implements Hub {
     this.clock = options.clock;
     this.log = options.log;
     this.admit = options.admit;
+    this.mayStay = options.mayStay ?? (() => true);
     this.isKnown = options.isKnown ?? (() => false);
     this.rate = options.rate;
     this.meshKey = options.meshKey;
