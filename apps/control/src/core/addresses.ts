@@ -9,6 +9,7 @@
  * A policy can have pools of IPv4 addresses: for whom there is one, all its prefixes are one set to
  * choose from, and nobody else gets an address of it. A full pool refuses who it is for.
  */
+import { cached } from '@malla/base/cached';
 import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
 import { type Address, formatAddress } from '@malla/ip/address';
@@ -64,7 +65,7 @@ export function allocateAddresses(
   const { v4, v6 } = plan;
   return {
     ipv4: v4 && give(sourceOf4(v4, plan.pools, owner)),
-    ipv6: v6 && give(sourceOf6(v6)),
+    ipv6: v6 && give(wholeOf(v6)),
   };
 }
 
@@ -81,7 +82,7 @@ export function backfillAddresses(
   const changes: Change[] = [];
   const sentences: string[] = [];
   const fill4 = filler('IPv4', plan.v4, (v4, node) => sourceOf4(v4, plan.pools, node));
-  const fill6 = filler('IPv6', plan.v6, sourceOf6);
+  const fill6 = filler('IPv6', plan.v6, wholeOf);
   for (const node of state.nodes()) {
     const after = { ...node, ipv4: fill4(node, node.ipv4), ipv6: fill6(node, node.ipv6) };
     if (after.ipv4 === node.ipv4 && after.ipv6 === node.ipv6) continue;
@@ -136,12 +137,20 @@ function sourceOf4(v4: Prefix, pools: AddressPools | undefined, owner: Owner): S
     return { set, prefixes: pool, name };
   }
   const kept = pools?.all() ?? [];
-  const name = formatPrefix(v4) + (kept.length > 0 ? " outside the policy's pools" : '');
+  if (kept.length === 0) return wholeOf(v4);
+  const name = `${formatPrefix(v4)} outside the policy's pools`;
   return { set: new AddressSet([v4], v4, kept), prefixes: [v4], name };
 }
 
-function sourceOf6(v6: Prefix): Source {
-  return { set: new AddressSet([v6], v6), prefixes: [v6], name: formatPrefix(v6) };
+/** By prefix: the same ones for every node that joins. */
+const wholes = new WeakMap<Prefix, Source>();
+
+function wholeOf(prefix: Prefix): Source {
+  return cached(wholes, prefix, () => ({
+    set: new AddressSet([prefix], prefix),
+    prefixes: [prefix],
+    name: formatPrefix(prefix),
+  }));
 }
 
 /** Where the search begins, counted in the addresses of the set. */

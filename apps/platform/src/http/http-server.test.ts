@@ -6,6 +6,8 @@ import net from 'node:net';
 import { duplexPair } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
 import tls from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Budget } from '../budget/budget.ts';
 import { createSelfSigned } from '../tls/self-signed.ts';
 import { type HttpServer, type HttpServerOptions, listenHttp } from './http-server.ts';
@@ -277,6 +279,28 @@ describe('what a server gives to an address', () => {
     assert.deepEqual([counted.connections.strangers.used, counted.connections.known.used], [0, 1]);
     socket.destroy();
     while (counted.connections.known.used > 0) await new Promise(setImmediate);
+  });
+
+  test('keeps nothing of the request of a connection that was taken over, however long it stays', async () => {
+    const requests: WeakRef<IncomingMessage>[] = [];
+    const server = await listen({
+      budgets: budgets(),
+      onUpgrade: (request, socket) => {
+        requests.push(new WeakRef(request));
+        socket.on('end', () => socket.end()).resume();
+        socket.write('101');
+      },
+    });
+    const socket = await connected(server, upgrade('/up'));
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as NodeJS.GCFunction;
+    for (let i = 0; i < 100 && requests[0]?.deref() !== undefined; i++) {
+      await new Promise(setImmediate);
+      collect();
+    }
+    assert.equal(requests.length, 1);
+    assert.equal(requests[0]?.deref(), undefined);
+    socket.destroy();
   });
 });
 

@@ -121,7 +121,7 @@ export function httpService(options: HttpOptions): HttpService {
   const guestOf = new WeakMap<Duplex, Guest>();
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const guest = guestOf.get(request.socket);
-    const gate = guest?.gate;
+    const gate = guest && gateOf(guest);
     if (guest === undefined || gate?.begin(request, response) !== true) return;
     const fault = headFault(request);
     if (fault !== undefined) return gate.refuse(fault.status, fault.text);
@@ -151,7 +151,8 @@ export function httpService(options: HttpOptions): HttpService {
   // A handler asks for the body, and with that for the client to go on; see fetch-adapter.ts.
   for (const event of ['request', 'checkContinue'] as const) parser.on(event, onRequest);
   parser.on('checkExpectation', (request, response) => {
-    if (guestOf.get(request.socket)?.gate?.begin(request, response) !== true) return;
+    const guest = guestOf.get(request.socket);
+    if (guest === undefined || gateOf(guest)?.begin(request, response) !== true) return;
     response.writeHead(417, { Connection: 'close' }).end();
   });
   parser.on('connect', (_request, gate) => {
@@ -209,7 +210,7 @@ export function httpService(options: HttpOptions): HttpService {
     const now = performance.now();
     for (const { socket, gate, openUntil } of guests) {
       if (now >= openUntil) socket.destroy();
-      else gate?.expire(now);
+      else if (gate !== 'left') gate?.expire(now);
     }
   }, LOOK_EVERY_MS);
   looking.unref();
@@ -231,8 +232,8 @@ export function httpService(options: HttpOptions): HttpService {
           resolve();
         });
         for (const { socket, gate } of guests) {
-          if (gate !== undefined) gate.closeSoon();
-          else socket.destroy();
+          if (gate === undefined) socket.destroy();
+          else if (gate !== 'left') gate.closeSoon();
         }
       }),
   };
@@ -246,8 +247,15 @@ interface Guest {
   readonly lease: Lease | undefined;
   /** Until when the first request may begin. */
   openUntil: number;
-  /** What makes requests of it; it is over where somebody has taken the connection. */
-  gate: RequestGate | undefined;
+  /**
+   * What makes requests of it; `left` where somebody has taken the connection, which may stay for days:
+   * the gate, its request and its answer are 8 KiB.
+   */
+  gate: RequestGate | 'left' | undefined;
+}
+
+function gateOf({ gate }: Guest): RequestGate | undefined {
+  return gate === 'left' ? undefined : gate;
 }
 
 /** What node:http finds wrong with bytes, beside those that are no HTTP at all. */
@@ -258,7 +266,7 @@ const PARSER_FAULTS: Readonly<Record<string, RefusalStatus>> = {
 
 /** Hands over the connection of an upgrade request when its body, which must be empty, has come. */
 function takeOver(
-  { lease }: Guest,
+  guest: Guest,
   gate: RequestGate,
   request: IncomingMessage,
   onUpgrade: UpgradeHandler['onUpgrade'],
@@ -267,7 +275,8 @@ function takeOver(
   request.on('end', () => {
     if (gate.destroyed) return;
     const { socket, head } = gate.takeOver();
-    onUpgrade(request, socket, head, lease);
+    guest.gate = 'left';
+    onUpgrade(request, socket, head, guest.lease);
   });
 }
 
