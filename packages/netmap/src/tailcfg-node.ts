@@ -8,6 +8,7 @@
  *
  * Source: docs/protocol/control.md §Nodes. Observed: clients 1.80 to 1.102.
  */
+import { sameJson } from '@malla/base/same-json';
 import { formatPrefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES as EXIT_PREFIXES } from '@malla/ip/special';
 import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
@@ -202,8 +203,7 @@ function wholeDiffers(a: Node, b: Node, now: number): boolean {
     a.ipv4 !== b.ipv4 ||
     a.ipv6 !== b.ipv6 ||
     (a.tags !== b.tags && a.tags.join(' ') !== b.tags.join(' ')) ||
-    (a.hostinfo !== b.hostinfo &&
-      JSON.stringify(peerHostinfo(a)) !== JSON.stringify(peerHostinfo(b)))
+    (a.hostinfo !== b.hostinfo && !sameJson(peerHostinfo(a), peerHostinfo(b)))
   );
 }
 

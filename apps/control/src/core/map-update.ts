@@ -3,6 +3,7 @@
  * relay, host information. It reports them again after every reconnect, so they are told to peers at
  * once and stored soon; only a changed name must be stored before it is answered.
  */
+import { sameJson } from '@malla/base/same-json';
 import type { DiscoPublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
@@ -64,8 +65,4 @@ function differs(a: Node, b: Node): boolean {
     a.hostname !== b.hostname ||
     a.name !== b.name
   );
-}
-
-function sameJson(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -11,7 +11,7 @@ import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
 import type { MachinePublic, NodePublic } from '@malla/keys/key';
 import type { Budget, Lease } from '@malla/platform/budget/budget';
-import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
+import { encodeHostinfo, type Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import type { Device } from '../core/register.ts';
 import { checkAuthId, newAuthId } from './auth-id.ts';
 
@@ -180,7 +180,7 @@ export class AuthRequestCache {
 
   #add(device: Device, claimant: Claimant, id: string): Entry {
     const { entries, bytes, lifetimeMs, now } = this.#options;
-    const hostinfo = JSON.stringify(device.hostinfo);
+    const hostinfo = encodeHostinfo(device.hostinfo);
     const entry: Entry = {
       id,
       device: withoutHostinfo(device),
@@ -217,7 +217,7 @@ export class AuthRequestCache {
 
   /** Takes over what the device says now, if there is room for it. */
   #update(entry: Entry, device: Device): void {
-    const hostinfo = JSON.stringify(device.hostinfo);
+    const hostinfo = encodeHostinfo(device.hostinfo);
     const more = bytesOf(hostinfo) - bytesOf(entry.hostinfo);
     for (const lease of entry.leases) lease.touch();
     if (more < 0) entry.leases.at(-1)?.shrink(-more);

@@ -23,6 +23,31 @@ async function pair(): Promise<Pair> {
   return { machines, a, b, key };
 }
 
+describe('what a device says of itself', () => {
+  test('is made into text once for a report: to bound it, to compare it and to store it', async (t) => {
+    const { machines, a } = await pair();
+    await machines.tailnet.ledger.save();
+    const stringify = t.mock.method(JSON, 'stringify');
+    const texts = (): number =>
+      stringify.mock.calls.filter(({ arguments: [value] }) =>
+        Object.hasOwn(Object(value) as object, 'IPNVersion'),
+      ).length;
+    const Hostinfo = { Hostname: 'a', OS: 'linux', IPNVersion: '1.102.3' };
+    for (const [said, isNews] of [
+      [Hostinfo, true],
+      [Hostinfo, false],
+      [{ ...Hostinfo, OS: 'windows' }, true],
+    ] as const) {
+      stringify.mock.resetCalls();
+      const before = a.node;
+      await a.report({ Hostinfo: said });
+      assert.equal(a.node?.hostinfo !== before?.hostinfo, isNews);
+      await machines.tailnet.ledger.save();
+      assert.equal(texts(), 1);
+    }
+  });
+});
+
 describe('a map request', () => {
   test('that is unreadable or of a client that is too old gets 400 and the reason', async () => {
     const { a } = await pair();

@@ -4,7 +4,7 @@
  */
 import { fail, ok, type Result } from '@malla/base/result';
 import { type KeyPrefix, parseKey } from '@malla/keys/key';
-import { decodeHostinfo, type Hostinfo } from '@malla/wire/tailcfg/hostinfo';
+import { decodeHostinfo, encodeHostinfo, type Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import { parseObjectText } from '@malla/wire/tailcfg/json';
 
 export type SqlValue = null | number | string;
@@ -49,7 +49,7 @@ export const texts: Column<readonly string[]> = {
  * read, and nothing where there is too much of it: the client says it again when it connects.
  */
 export const hostinfo: Column<Hostinfo> = {
-  encode: (value) => JSON.stringify(value),
+  encode: encodeHostinfo,
   decode: (stored) => {
     const parsed = parseObjectText(typeof stored === 'string' ? stored : '');
     if (!parsed.ok && parsed.error === 'too-many-values') return ok({});

@@ -143,8 +143,21 @@ const HOSTINFO = shape({
  */
 export function decodeHostinfo(value: unknown): Hostinfo | undefined {
   const known = read(HOSTINFO, value);
-  if (known === undefined || JSON.stringify(known).length > MAX_HOSTINFO_CHARS) return undefined;
+  if (known === undefined) return undefined;
+  const text = JSON.stringify(known);
+  if (text.length > MAX_HOSTINFO_CHARS) return undefined;
+  texts.set(known, text);
   return known;
+}
+
+/** What was made to know its length, until it is asked for: most reports say what is known already. */
+const texts = new WeakMap<Hostinfo, string>();
+
+/** The JSON of a Hostinfo. What has just been read is not made into text a second time. */
+export function encodeHostinfo(hostinfo: Hostinfo): string {
+  const text = texts.get(hostinfo);
+  texts.delete(hostinfo);
+  return text ?? JSON.stringify(hostinfo);
 }
 
 /** The home DERP region a client measured as nearest; 0 while it knows none. */
