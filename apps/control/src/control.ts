@@ -13,7 +13,7 @@ import { formatKey, type NodePublic } from '@malla/keys/key';
 import { isExpired } from '@malla/netmap/node';
 import type { FetchHandler } from '@malla/platform/http/fetch-adapter';
 import { type HttpServer, listenHttp } from '@malla/platform/http/http-server';
-import { openFilesLimit } from '@malla/platform/open-files';
+import { openFilesLimit, warnOfFewOpenFiles } from '@malla/platform/open-files';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
 import { listenSocket } from './admin/socket.ts';
@@ -71,8 +71,6 @@ export interface Control {
 
 /** How long requests may take to end when the server stops, ms. */
 const STOP_GRACE_MS = 1_000;
-/** A node has a connection to control and one to the relay. */
-const FEW_OPEN_FILES = 4_096;
 const LOG_LOOK_EVERY_MS = 10_000;
 /** Lines of one kind about nodes: a tailnet may join at once, and a node may log in and out without end. */
 const JOURNAL_LIMIT = { burst: 10_000, everyMs: 200 } as const;
@@ -108,12 +106,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     waitingLogins: config.registerCache.maxEntries,
     openFiles,
   });
-  if (openFiles < FEW_OPEN_FILES) {
-    log.warn(
-      { openFiles },
-      'the system lets malla have few connections: raise its limit of open files',
-    );
-  }
+  warnOfFewOpenFiles(openFiles, log);
   const native = loadNative(log, deps.native ?? true);
   const world = worldOf(deps, {
     serverUrl: config.serverUrl,

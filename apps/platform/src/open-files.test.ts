@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { openFilesIn, openFilesLimit } from './open-files.ts';
+import { recordedLog } from '@malla/testkit/recorded-log';
+import { openFilesIn, openFilesLimit, warnOfFewOpenFiles } from './open-files.ts';
 
 describe('the limit of open files', () => {
   for (const [line, limit] of [
@@ -16,5 +17,14 @@ describe('the limit of open files', () => {
 
   test('of this process is more than what it has open', async () => {
     assert.ok((await openFilesLimit()) > 20);
+  });
+
+  test('is worth a warning where it is low', () => {
+    const { log, lines } = recordedLog();
+    for (const limit of [Infinity, 4_096, 4_095]) warnOfFewOpenFiles(limit, log);
+    assert.deepEqual(
+      lines.map(({ level, fields }) => [level, fields]),
+      [['warn', { openFiles: 4_095 }]],
+    );
   });
 });

@@ -25,7 +25,7 @@ import { generate204, standAloneRoutes } from './http/routes.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
 import type { Admit } from './hub.ts';
 import { loadOrCreateKey } from '@malla/platform/key-file';
-import { openFilesLimit } from '@malla/platform/open-files';
+import { openFilesLimit, warnOfFewOpenFiles } from '@malla/platform/open-files';
 import { directReadsWork } from '@malla/platform/link/direct-read';
 import { MeshClient, type MeshServer } from './mesh/mesh-client.ts';
 import { listenMetrics } from '@malla/platform/metrics-listener';
@@ -126,6 +126,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
   const directReads = await directReadsWork();
   const { maxClients, verifyUrl } = options;
   const openFiles = await openFilesLimit();
+  warnOfFewOpenFiles(openFiles, log);
   const budgets = relayBudgets({ maxClients, vouched: verifyUrl !== undefined, openFiles }, log);
   const relay = new RelayServer({
     key,
