@@ -9,7 +9,7 @@ import { parseAliasPrefix } from '../words/alias.ts';
 import { askFor } from '../reading/nearest.ts';
 import { quote } from '../reading/problem.ts';
 import { type FieldTable, readEntries, readFields, type Value } from '../reading/read.ts';
-import { OWNER, readAliases, type Scope } from '../words/selectors.ts';
+import { APPROVER, readAliases, type Scope } from '../words/selectors.ts';
 import { UNSUPPORTED_FIELDS } from './unsupported.ts';
 
 const FIELDS: FieldTable<'routes' | 'exitNode'> = {
@@ -23,7 +23,7 @@ export function readAutoApprovers(scope: Scope, at: Value | undefined): AutoAppr
   const { problems } = scope;
   const fields = readFields(problems, at, FIELDS);
   const routes = readEntries(problems, fields.routes).flatMap(({ name, place, value }) => {
-    const approvers = readAliases(scope, OWNER, value);
+    const approvers = readAliases(scope, APPROVER, value);
     const prefix = parsePrefixMasked(name.trim());
     if (prefix.ok) return [{ prefix: prefix.value, place, approvers }];
     const address = parseAliasPrefix(name.trim());
@@ -31,5 +31,5 @@ export function readAutoApprovers(scope: Scope, at: Value | undefined): AutoAppr
     problems.add(place, `invalid prefix: ${quote(name)}`, meant ?? 'such as 192.0.2.0/24');
     return [];
   });
-  return { routes, exitNode: readAliases(scope, OWNER, fields.exitNode) };
+  return { routes, exitNode: readAliases(scope, APPROVER, fields.exitNode) };
 }

@@ -48,6 +48,37 @@ describe('an access rule', () => {
     );
   });
 
+  test('for those with a role is warned of, as nobody has one, and so is all else but an owner of tags', () => {
+    const roles = ['owner', 'admin', 'network-admin', 'it-admin', 'billing-admin', 'auditor'];
+    for (const role of roles.map((name) => `autogroup:${name}`)) {
+      const { warnings } = policyOf({
+        tagOwners: { 'tag:web': [role], 'tag:db': [] },
+        acls: [{ action: 'accept', src: [role, 'autogroup:member'], dst: [`${role}:*`] }],
+        grants: [{ src: ['autogroup:tagged'], dst: [role], ip: ['*'] }],
+        ssh: [{ action: 'accept', src: [role], dst: ['tag:web'], users: ['root'] }],
+        nodeAttrs: [{ target: [role], attr: ['nextdns:abc'] }],
+        autoApprovers: { routes: { '10.0.0.0/8': [role] }, exitNode: [role] },
+      });
+      assert.deepEqual(
+        warnings.map(({ place }) => place.path),
+        [
+          'acls[0].src[0]',
+          'acls[0].dst[0]',
+          'grants[0].dst[0]',
+          'ssh[0].src[0]',
+          'nodeAttrs[0].target[0]',
+          'autoApprovers.routes["10.0.0.0/8"][0]',
+          'autoApprovers.exitNode[0]',
+        ],
+      );
+      const told = new Set(warnings.map(({ message, hint }) => `${message} (${hint})`));
+      assert.deepEqual(
+        [...told],
+        [`"${role}" means nobody: no user has a role here (name users or a group)`],
+      );
+    }
+  });
+
   test('names destinations with ports', () => {
     const { rules } = policyOf(
       accept({

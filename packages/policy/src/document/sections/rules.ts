@@ -24,6 +24,7 @@ import {
   readPostures,
   type Scope,
   SOURCE,
+  warnOfNobody,
 } from '../words/selectors.ts';
 
 const FIELDS: FieldTable<'action' | 'src' | 'proto' | 'dst' | 'srcPosture'> = {
@@ -111,7 +112,7 @@ function readProtocol({ problems }: Scope, at: Value | undefined): number | unde
 }
 
 function readDestination(
-  { problems, defined }: Scope,
+  { problems, warnings, defined }: Scope,
   text: string,
   value: Value,
   protocol: number | undefined,
@@ -132,6 +133,7 @@ function readDestination(
   if (!ports.ok) return undefined;
   const admission = admit(protocol, ports.value);
   if (!admission.ok) return wrong(admission.error);
+  warnOfNobody(warnings, place, alias.value);
   return { alias: alias.value, place, admissions: [admission.value] };
 }
 

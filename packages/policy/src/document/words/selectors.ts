@@ -8,7 +8,7 @@
  */
 import { fail, ok, type Result } from '@malla/base/result';
 import type { Prefix } from '@malla/ip/prefix';
-import type { Alias, Autogroup, Placed } from '../../policy.ts';
+import type { Alias, Autogroup, Place, Placed } from '../../policy.ts';
 import { type Fault, hintOf, parseAlias } from './alias.ts';
 import { didYouMeanName } from './meant.ts';
 import { askFor, didYouMean } from '../reading/nearest.ts';
@@ -41,12 +41,12 @@ export interface Role {
   readonly autogroups: ReadonlySet<Autogroup>;
   /** What is said of a name that is not for this role. */
   readonly refusal: (text: string, alias: Alias) => Fault;
+  /** That a name means nobody harms nothing here, as administrators may do the same. */
+  readonly mayMeanNobody?: true;
 }
 
-/** Autogroups that mean users or devices wherever they stand. */
-const IDENTITIES = [
-  'member',
-  'tagged',
+/** Autogroups of users with a role, which nobody has yet. */
+const ADMINISTRATORS = [
   'owner',
   'admin',
   'network-admin',
@@ -54,6 +54,9 @@ const IDENTITIES = [
   'billing-admin',
   'auditor',
 ] as const;
+/** Autogroups that mean users or devices wherever they stand. */
+const IDENTITIES = ['member', 'tagged', ...ADMINISTRATORS] as const;
+const WITH_A_ROLE: ReadonlySet<Autogroup> = new Set(ADMINISTRATORS);
 const NAMES = ['user', 'domain', 'group', 'tag', 'autogroup'] as const;
 const ADDRESSES = ['host', 'ipset', 'prefix'] as const;
 
@@ -116,8 +119,8 @@ export const TARGET: Role = {
   refusal: (text) => ({ message: `${quote(text)} not valid as a target` }),
 };
 
-/** Who may give a tag to a device, or have a route approved at once. */
-export const OWNER: Role = {
+/** Whose routes are approved at once. */
+export const APPROVER: Role = {
   prefix: noPrefix,
   kinds: new Set(NAMES),
   autogroups: new Set(IDENTITIES),
@@ -126,6 +129,9 @@ export const OWNER: Role = {
     hint: 'write a user, a group, a tag or an autogroup',
   }),
 };
+
+/** Who may give a tag to a device. */
+export const OWNER: Role = { ...APPROVER, mayMeanNobody: true };
 
 export const TEST_SOURCE: Role = {
   prefix: srcPrefix,
@@ -158,19 +164,32 @@ export function checkAlias(defined: Defined, role: Role, source: string): Result
   return refuse({ ...fault, message: role.prefix(text) + fault.message });
 }
 
-/** Reads a list of names for a role; what is wrong is reported and left out. */
+/**
+ * Reads a list of names for a role; what is wrong is reported and left out. That a name means nobody is a
+ * warning: policies of the hosted service let administrators in by their role.
+ */
 export function readAliases(
-  { problems, defined }: Scope,
+  { problems, warnings, defined }: Scope,
   role: Role,
   at: Value | undefined,
 ): readonly Placed<Alias>[] {
   return readTexts(problems, at).flatMap(({ text, value }) => {
     const place = placeOf(value);
     const alias = checkAlias(defined, role, text);
-    if (alias.ok) return [{ value: alias.value, place }];
+    if (alias.ok) {
+      if (role.mayMeanNobody !== true) warnOfNobody(warnings, place, alias.value);
+      return [{ value: alias.value, place }];
+    }
     problems.add(place, alias.error.message, alias.error.hint);
     return [];
   });
+}
+
+/** Warns of a name that is valid and means nobody. */
+export function warnOfNobody(warnings: ProblemList, place: Place, alias: Alias): void {
+  if (alias.kind !== 'autogroup' || !WITH_A_ROLE.has(alias.name)) return;
+  const what = `"autogroup:${alias.name}" means nobody: no user has a role here`;
+  warnings.add(place, what, 'name users or a group');
 }
 
 /** Reads the names of postures, one of which a source must satisfy. */
