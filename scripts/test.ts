@@ -15,7 +15,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
-import { OFFICIAL_VERSIONS, officialBinaries } from '../tests/interop/official-binaries.ts';
+import { buildAll } from '../tests/interop/official-binaries.ts';
 import type { FileTime, TestCounts } from './test-counts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -91,7 +91,7 @@ function run(suite: Suite): boolean {
   if (files.length === 0) return true;
   if (suite === 'interop' && skipWithout(...LAB_TOOLS, 'go') === false) {
     // Before the tests, so that no test's time limit meets a cold compiler cache.
-    for (const version of OFFICIAL_VERSIONS) officialBinaries(version);
+    buildAll();
   }
   console.log(`> ${suite} tests, ${files.length} files`);
   const startedAt = performance.now();

@@ -1,6 +1,6 @@
 /**
- * The Noise connection against the official implementation (`client-1.102/noisepeer`), which is the
- * client to our server and the server to our client. It sends back what it reads. Needs Go and, the first
+ * The Noise connection against the official implementation (`client-1.102/noisepeer`) of each release, which is
+ * the client to our server and the server to our client. It sends back what it reads. Needs Go and, the first
  * time, its module proxy.
  */
 import assert from 'node:assert/strict';
@@ -8,9 +8,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, before, describe, test, type TestContext } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
 import { concat, equalBytes } from '@malla/base/bytes';
 import { formatKey, keyBytes, type MachinePublic } from '@malla/keys/key';
 import { importPrivate, type X25519Private } from '@malla/keys/x25519';
@@ -18,7 +17,9 @@ import { encodeError } from '@malla/noise/frame';
 import { FrameReader } from '@malla/noise/frame-reader';
 import { begin, finish, respond } from '@malla/noise/handshake';
 import { MAX_PLAINTEXT_BYTES, RecordOpener, RecordSealer } from '@malla/noise/record';
+import { describeEachVersion } from './each-version.ts';
 import { skipWithout } from './needs.ts';
+import { noisePeer, type OfficialVersion } from './official-binaries.ts';
 
 const VERSION = 142;
 const INITIATION_BYTES = 101;
@@ -32,9 +33,11 @@ interface Connected {
   readonly chunks: Chunks;
 }
 
-describe('Noise with the official implementation', { skip: skipWithout('go') }, () => {
+describeEachVersion('Noise with the official implementation', skipWithout('go'), (release) => {
   let listener: Server;
   before(async () => {
+    // Here, where a build holds up nobody who waits for an answer.
+    noisePeer(release);
     listener = createServer();
     listener.listen(0, '127.0.0.1');
     await once(listener, 'listening');
@@ -43,7 +46,7 @@ describe('Noise with the official implementation', { skip: skipWithout('go') }, 
 
   test('its client and our server agree on keys, version and every byte', async (t) => {
     const server = newKey();
-    const peer = new NoisePeer(t, listener, 'client', publicKey(server), VERSION);
+    const peer = new NoisePeer(t, release, listener, 'client', publicKey(server), VERSION);
     const { ownKey } = await peer.fact();
     const { socket, chunks } = await peer.connected;
     const responded = respond(server, newKey(), await readInitiation(chunks));
@@ -65,7 +68,7 @@ describe('Noise with the official implementation', { skip: skipWithout('go') }, 
 
   test('our client and its server agree on keys, version and every byte', async (t) => {
     const machine = newKey();
-    const peer = new NoisePeer(t, listener, 'server');
+    const peer = new NoisePeer(t, release, listener, 'server');
     const { ownKey } = await peer.fact();
     const { socket, chunks } = await peer.connected;
     const begun = begin(machine, keyBytes(ownKey as MachinePublic), newKey(), VERSION);
@@ -88,7 +91,7 @@ describe('Noise with the official implementation', { skip: skipWithout('go') }, 
   });
 
   test('its client shows the text of our error frame', async (t) => {
-    const peer = new NoisePeer(t, listener, 'client', publicKey(newKey()), VERSION);
+    const peer = new NoisePeer(t, release, listener, 'client', publicKey(newKey()), VERSION);
     await peer.fact();
     const { socket, chunks } = await peer.connected;
     const initiation = await readInitiation(chunks);
@@ -111,6 +114,7 @@ class NoisePeer {
 
   constructor(
     t: TestContext,
+    release: OfficialVersion,
     listener: Server,
     role: 'client' | 'server',
     ...args: readonly (string | number)[]
@@ -122,14 +126,10 @@ class NoisePeer {
     });
     // It ends when its connection does, whatever became of the test.
     t.after(() => void this.connected.then(({ socket }) => socket.destroy()));
-    const peer = spawn(
-      'go',
-      ['run', './noisepeer', role, `127.0.0.1:${port}`, ...args.map(String)],
-      {
-        cwd: join(import.meta.dirname, 'client-1.102'),
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
+    const address = `127.0.0.1:${port}`;
+    const peer = spawn(noisePeer(release), [role, address, ...args.map(String)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     this.#process = peer;
     this.#facts = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
   }

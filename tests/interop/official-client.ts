@@ -13,6 +13,7 @@ import {
   type OfficialBinaries,
   type OfficialVersion,
   officialBinaries,
+  websocketDaemon,
 } from './official-binaries.ts';
 import { until } from './until.ts';
 
@@ -75,6 +76,12 @@ export interface ClientOptions {
   readonly version?: OfficialVersion;
   /** PEM file of certificates to trust in place of the system's. */
   readonly trust?: string;
+  /** Whether relays are reached through WebSockets. */
+  readonly webSockets?: boolean;
+  /** Whether it runs as people have it, who have never heard that it uploads its log. */
+  readonly logs?: boolean;
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class OfficialClient {
@@ -90,12 +97,18 @@ export class OfficialClient {
 
   private constructor(host: Host, options: ClientOptions) {
     this.host = host;
-    this.#binaries = officialBinaries(options.version ?? '1.102');
+    const version = options.version ?? '1.102';
+    this.#binaries = officialBinaries(version);
     this.#stateDir = join(host.dir, 'tailscale');
     this.socket = join(host.dir, 'tailscaled.sock');
     this.logFile = join(host.dir, 'tailscaled.log');
-    this.#env = { TS_NO_LOGS_NO_SUPPORT: 'true', TS_LOGS_DIR: this.#stateDir };
+    this.#env = { TS_LOGS_DIR: this.#stateDir, ...options.env };
+    if (options.logs !== true) this.#env['TS_NO_LOGS_NO_SUPPORT'] = 'true';
     if (options.trust !== undefined) this.#env['SSL_CERT_FILE'] = options.trust;
+    if (options.webSockets === true) {
+      this.#binaries = { ...this.#binaries, tailscaled: websocketDaemon(version) };
+      this.#env['TS_DEBUG_DERP_WS_CLIENT'] = 'true';
+    }
   }
 
   /** Starts a daemon that has never been connected to anything. */
@@ -116,7 +129,6 @@ export class OfficialClient {
         `--statedir=${this.#stateDir}`,
         `--socket=${this.socket}`,
         '--port=0',
-        '--no-logs-no-support',
       ],
       this.logFile,
       this.#env,

@@ -1,37 +1,41 @@
 /**
- * Our relay and STUN server against the official client (`client-1.102/derppeer`), through TLS with the
- * pinned certificate of the relay's own making. Needs Go and, the first time, its module proxy.
+ * Our relay and STUN server against the official client (`client-1.102/derppeer`) of each release, through TLS:
+ * with the pinned certificate of the relay's own making, or, for clients that know no pins of it yet (1.80),
+ * with the operator's. Needs Go and, the first time, its module proxy.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { runRelay, type RunningRelay } from '@malla/relay/run';
 import { decodeDerpMap } from '@malla/wire/tailcfg/derp-map';
 import { parse } from 'yaml';
+import { type Certificate, makeCertificate } from './certificate.ts';
+import { describeEachVersion } from './each-version.ts';
 import { skipWithout } from './needs.ts';
+import { relayPeer } from './official-binaries.ts';
 
 const MESH_KEY = new Uint8Array(32).fill(0x77);
 const RATE = { perSecond: 100_000_000, burst: 10_000_000 };
 
-describe('the relay with the official client', { skip: skipWithout('go') }, () => {
+const skip = skipWithout('go', 'openssl');
+
+describeEachVersion('the relay with the official client', skip, (version) => {
+  const knowsPins = version !== '1.80';
   let dir: string;
-  let program: string;
+  let operators: Certificate | undefined;
   let relay: RunningRelay;
   const peers: DerpPeer[] = [];
 
   before(async () => {
+    // Here, where a build holds up nobody who waits for an answer.
+    relayPeer(version);
     dir = await mkdtemp(join(tmpdir(), 'malla-derppeer-'));
-    program = join(dir, 'derppeer');
-    const built = spawnSync('go', ['build', '-o', program, './derppeer'], {
-      cwd: join(import.meta.dirname, 'client-1.102'),
-      encoding: 'utf8',
-    });
-    assert.equal(built.status, 0, built.stderr);
+    if (!knowsPins) operators = makeCertificate(dir, 'IP:127.0.0.1');
   });
   after(() => rm(dir, { recursive: true }));
   beforeEach(async () => {
@@ -45,6 +49,9 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
       clientRate: RATE,
       mesh: { key: MESH_KEY, servers: [] },
       region: { id: 900, code: 'test', name: 'Test' },
+      ...(operators && {
+        certificate: { certPath: operators.certFile, keyPath: operators.keyFile },
+      }),
       log: silentLogger,
     });
   });
@@ -58,10 +65,16 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
   }
 
   async function begin(...args: readonly string[]): Promise<DerpPeer> {
-    const peer = new DerpPeer(program, args);
+    const peer = peerThatTrusts(operators?.certFile, ...args);
     peers.push(peer);
     await peer.start();
     return peer;
+  }
+
+  /** A client that has not been started; of another authority than the system's, where one is given. */
+  function peerThatTrusts(certFile: string | undefined, ...args: readonly string[]): DerpPeer {
+    const env = certFile === undefined ? {} : { SSL_CERT_FILE: certFile };
+    return new DerpPeer(relayPeer(version), args, env);
   }
 
   /** The relay's region as a client gets it, in JSON. */
@@ -77,7 +90,7 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
     return Number(line?.[1]);
   }
 
-  test('it trusts the pin, starts fast, and learns its rate', async () => {
+  test(`it trusts ${knowsPins ? 'the pin' : 'the certificate'}, starts fast, and learns its rate`, async () => {
     const peer = await connect();
     assert.equal(peer.certificates, 2);
     assert.equal(await metric('malla_relay_fast_starts_total'), 1);
@@ -87,9 +100,9 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
     });
   });
 
-  test('another pin is refused', async () => {
+  test(`another ${knowsPins ? 'pin' : 'authority'} is refused`, async () => {
     const other = region(relay.mapFile.replace(/sha256-raw:\w\w/, 'sha256-raw:00'));
-    const peer = new DerpPeer(program, ['derp', other]);
+    const peer = peerThatTrusts(undefined, 'derp', other);
     await assert.rejects(peer.start());
     await peer.end();
   });
@@ -176,7 +189,7 @@ describe('the relay with the official client', { skip: skipWithout('go') }, () =
   });
 
   test('the official STUN client sees its own address', async () => {
-    const peer = new DerpPeer(program, ['stun', `127.0.0.1:${relay.stun?.port}`]);
+    const peer = peerThatTrusts(undefined, 'stun', `127.0.0.1:${relay.stun?.port}`);
     const { sameId, own, seen } = await peer.next('stun');
     assert.equal(sameId, true);
     assert.equal(seen, own);
@@ -192,8 +205,11 @@ class DerpPeer {
   privateKey = '';
   certificates = 0;
 
-  constructor(program: string, args: readonly string[]) {
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(program: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+    const child = spawn(program, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.#process = child;
     this.#events = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }

@@ -32,7 +32,6 @@ import (
 	"tailscale.com/types/key"
 	"tailscale.com/types/logid"
 	"tailscale.com/types/netmap"
-	"tailscale.com/util/eventbus"
 )
 
 func main() {
@@ -52,25 +51,24 @@ type browserPeer struct {
 }
 
 func join(serverURL, authKey, hostname string) *browserPeer {
-	bus := eventbus.New()
 	monitor := netmon.NewStatic()
 	dialer := tsdial.NewDialer(monitor)
-	dialer.SetBus(bus)
 	machine := key.NewMachine()
 	host := hostinfo.New()
 	host.Hostname = hostname
 	// The client refuses to log in without one.
 	host.BackendLogID = logid.PublicID{}.String()
-	control, err := controlclient.NewDirect(controlclient.Options{
+	options := controlclient.Options{
 		ServerURL:            serverURL,
 		AuthKey:              authKey,
 		GetMachinePrivateKey: func() (key.MachinePrivate, error) { return machine, nil },
 		DiscoPublicKey:       key.NewDisco().Public(),
 		Hostinfo:             host,
 		Dialer:               dialer,
-		Bus:                  bus,
 		Logf:                 quiet,
-	})
+	}
+	addRelease(&options)
+	control, err := controlclient.NewDirect(options)
 	check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -40,15 +40,15 @@ func main() {
 		return
 	}
 	private := key.NewNode()
-	var meshKey key.DERPMesh
+	var mesh meshKey
 	if os.Args[1] == "mesh" {
 		var err error
-		meshKey, err = key.ParseDERPMesh(os.Args[3])
+		mesh, err = parseMeshKey(os.Args[3])
 		check(err)
 	} else if len(os.Args) > 3 {
 		check(private.UnmarshalText([]byte(os.Args[3])))
 	}
-	client := connect(private, os.Args[2], meshKey)
+	client := connect(private, os.Args[2], mesh)
 	go receive(client)
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
@@ -57,7 +57,7 @@ func main() {
 	check(client.Close())
 }
 
-func connect(private key.NodePrivate, regionJSON string, meshKey key.DERPMesh) *derphttp.Client {
+func connect(private key.NodePrivate, regionJSON string, mesh meshKey) *derphttp.Client {
 	var region tailcfg.DERPRegion
 	check(json.Unmarshal([]byte(regionJSON), &region))
 	quiet := func(string, ...any) {}
@@ -65,8 +65,8 @@ func connect(private key.NodePrivate, regionJSON string, meshKey key.DERPMesh) *
 		return &region
 	})
 	client.SetCanAckPings(true)
-	client.MeshKey = meshKey
-	client.WatchConnectionChanges = !meshKey.IsZero()
+	client.MeshKey = mesh
+	client.WatchConnectionChanges = isMesh(mesh)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	check(client.Connect(ctx))
