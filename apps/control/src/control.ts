@@ -13,6 +13,7 @@ import { formatKey, type NodePublic } from '@malla/keys/key';
 import { isExpired } from '@malla/netmap/node';
 import type { FetchHandler } from '@malla/platform/http/fetch-adapter';
 import { type HttpServer, listenHttp } from '@malla/platform/http/http-server';
+import { listenSmall } from '@malla/platform/http/listener';
 import { openFilesLimit, warnOfFewOpenFiles } from '@malla/platform/open-files';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
 import type { AdminDeps } from './admin/deps.ts';
@@ -29,6 +30,7 @@ import { clientAddress } from './listen/client-address.ts';
 import { createFront } from './listen/front.ts';
 import { ProxyAdvice } from './listen/proxy-advice.ts';
 import { publicApp } from './listen/public-app.ts';
+import { redirectTo } from './listen/redirect.ts';
 import type { ServeInnerHttp } from './machine/inner-http.ts';
 import { serveByOwn } from './machine/inner-own.ts';
 import { NoiseAcceptor } from './machine/noise-accept.ts';
@@ -254,8 +256,19 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     }
     return server;
   };
-  const { control, tls, extraTls, unixSocket, metrics } = config.listen;
+  const { control, tls, extraTls, httpRedirect, unixSocket, metrics } = config.listen;
   const main = await listen(control, tls);
+  if (httpRedirect !== undefined) {
+    const route = redirectTo(config.serverUrl);
+    const redirect = await listenSmall({
+      ...httpRedirect,
+      budgets,
+      addressOf,
+      route,
+      log: limited.log,
+    });
+    running.add(() => redirect.stop(0));
+  }
   if (extraTls !== undefined) await listen(extraTls.address, extraTls);
   const socket = await listenSocket(unixSocket, { fetch: lazyApi(admin, false) }, log);
   running.add(() => socket.stop());

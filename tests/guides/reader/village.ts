@@ -61,7 +61,7 @@ export class Village {
   /** The same on a host of the lab. */
   async deviceAt(host: Host): Promise<Place> {
     host.addName(SERVER_NAME, SERVER_ADDRESS);
-    const place = await deviceAt(host, this.certificate.certFile);
+    const place = await deviceAt(host, { trust: this.certificate.certFile });
     this.#clients.push(place.client);
     return place;
   }

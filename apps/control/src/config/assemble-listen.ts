@@ -73,6 +73,7 @@ export function assembleListen(settings: Settings, serverUrl: URL, dataDir: stri
   return {
     control: settings.get('listen_addr'),
     tls,
+    httpRedirect: assembleRedirect(settings, serverUrl),
     extraTls,
     metrics: assembleMetrics(settings),
     unixSocket: {
@@ -81,6 +82,17 @@ export function assembleListen(settings: Settings, serverUrl: URL, dataDir: stri
     },
     trustedProxies: assembleProxies(settings),
   };
+}
+
+function assembleRedirect(settings: Settings, serverUrl: URL): ListenAddress | undefined {
+  const address = settings.get('http_redirect_listen_addr');
+  if (address !== undefined && serverUrl.protocol === 'http:') {
+    settings.problem(
+      'http_redirect_listen_addr',
+      'sends plain HTTP on to server_url, which is http:// itself',
+    );
+  }
+  return address;
 }
 
 /** The operator's certificate, if both paths are set. */

@@ -29,6 +29,23 @@ describe('checks across keys', () => {
     });
   });
 
+  test('plain HTTP is sent on to an https URL, from a port of its own, and to no other', () => {
+    const tls = 'server_url: https://a.example\nlisten_addr: :443\n';
+    assert.equal(configOf(tls).listen.httpRedirect, undefined);
+    assert.deepEqual(configOf(`${tls}http_redirect_listen_addr: :80\n`).listen.httpRedirect, {
+      host: undefined,
+      port: 80,
+    });
+    assert.match(
+      problemOf(`${tls}http_redirect_listen_addr: :443\n`) ?? '',
+      /is taken by listen_addr/,
+    );
+    assert.match(
+      problemOf('server_url: http://10.0.0.1:8080\nhttp_redirect_listen_addr: :80\n') ?? '',
+      /^http_redirect_listen_addr: sends plain HTTP on to server_url, which is http:\/\/ itself$/,
+    );
+  });
+
   test('with an http URL the relay has a TLS listener of its own', () => {
     const server = configOf('server_url: http://10.0.0.1:8080\n').derp.server;
     assert.deepEqual(server?.own?.address, { host: '0.0.0.0', port: 8443 });

@@ -28,6 +28,7 @@ export function assembleConfig(settings: Settings, readFile: ReadFile): Config {
       listen.metrics?.optional === false ? listen.metrics.address : undefined,
     ],
     ['tls_extra_listen_addr', listen.extraTls?.address],
+    ['http_redirect_listen_addr', listen.httpRedirect],
     ['derp.server.listen_addr', derp.server?.own?.address],
   ]);
   checkRefusals(settings);

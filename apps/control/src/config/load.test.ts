@@ -149,6 +149,7 @@ describe('configuration without a file', () => {
       control: { host: '127.0.0.1', port: 8080 },
       tls: undefined,
       extraTls: undefined,
+      httpRedirect: undefined,
       metrics: { address: { host: '127.0.0.1', port: 9090 }, optional: true },
       unixSocket: { path: '/srv/data/malla.sock', mode: 0o770 },
       trustedProxies: [],

@@ -46,6 +46,12 @@ export const LISTEN_KEYS = {
     'One more listener for clients, with TLS from a self-made certificate under data_dir. Needed on port 443 when server_url is http:// with a DNS name or a public address: after an outage clients try only https on port 443, and there they accept any certificate.',
     { own: true },
   ),
+  http_redirect_listen_addr: optional(
+    kind.optionalListenAddress,
+    'none',
+    'Where plain HTTP is sent on to server_url. Set it to 0.0.0.0:80 where this server has its own TLS and no proxy in front: official clients knock at port 80 first, and where nothing answers there they ask relays of Tailscale where server_url is.',
+    { own: true },
+  ),
   acme_url: setting(
     kind.text,
     'https://acme-v02.api.letsencrypt.org/directory',
