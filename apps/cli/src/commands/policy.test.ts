@@ -289,7 +289,7 @@ describe('malla policy', () => {
     const expected = [
       '--- version 1 (local)\t2026-11-21T12:00:00.000Z',
       '+++ version 2 (local)\t2026-11-21T12:00:00.000Z',
-      '@@ -1 +1 @@',
+      '@@ -1,1 +1,1 @@',
       '-{}',
       '+{"acls": []}',
       '',

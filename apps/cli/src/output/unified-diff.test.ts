@@ -29,9 +29,9 @@ describe('a unified difference', () => {
   test('tells of a last line without an end', () => {
     assert.equal(
       diff('x', 'x\n'),
-      '--- a\n+++ b\n@@ -1 +1 @@\n-x\n\\ No newline at end of file\n+x\n',
+      '--- a\n+++ b\n@@ -1,1 +1,1 @@\n-x\n\\ No newline at end of file\n+x\n',
     );
-    assert.equal(diff('', 'x\n'), '--- a\n+++ b\n@@ -0,0 +1 @@\n+x\n');
+    assert.equal(diff('', 'x\n'), '--- a\n+++ b\n@@ -0,0 +1,1 @@\n+x\n');
   });
 
   test('applied to the first text gives the second, and is the shortest', () => {
@@ -50,6 +50,8 @@ describe('a unified difference', () => {
 
   test('of large texts without anything in common is found soon', () => {
     assert.equal(diff(many('a'), many('b')).match(/^[-+]/gm)?.length, 40_002);
+    assert.match(diff('', many('b')), /^@@ -[01],0 \+1,20000 @@$/m);
+    assert.match(diff(many('a'), 'x'), /^\\ No newline at end of file$/m);
   });
 });
 
