@@ -52,7 +52,7 @@ row(
 );
 for (const name of names) {
   const yaml = values.trusted ? 'trusted_proxies: [127.0.0.1/32]\n' : '';
-  const victim = await Victim.start({ yaml });
+  const victim = await Victim.start({ yaml, atEnd: (end) => process.once('exit', end) });
   const authKey = victim.reusableKey();
   const options = { seconds: Number(values.seconds), authKey, from, forwarded, headers };
   const seen = await flooded(victim, name, options);

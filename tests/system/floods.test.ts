@@ -4,7 +4,7 @@
  * their own. How fast honest clients are served is measured by `bench/floods.ts`; here they must be.
  */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { MachineClient } from '@malla/testkit/machine-client';
 import { flooded, flooding, type FloodOptions } from './floods/flood.ts';
 import { percentile } from './floods/honest.ts';
@@ -28,9 +28,15 @@ const BY_PROXY = {
   headers: { 'X-Forwarded-For': '192.0.2.1' },
 } as const;
 
-describe('a flooded server', async () => {
-  const victim = await Victim.start();
-  const authKey = victim.reusableKey();
+describe('a flooded server', () => {
+  let victim: Victim;
+  let authKey: string;
+  let end: (() => void) | undefined;
+  before(async () => {
+    victim = await Victim.start({ atEnd: (ends) => (end = ends) });
+    authKey = victim.reusableKey();
+  });
+  after(() => end?.());
 
   for (const name of Object.keys(FLOODS)) {
     test(`serves others through ${name}, and stays small`, async (t) => {

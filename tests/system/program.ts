@@ -3,7 +3,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { after } from 'node:test';
 
-/** Ends with the test that made it. */
 export class Program {
   stdout = '';
   stderr = '';
@@ -11,7 +10,8 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #watchers = new Set<() => void>();
 
-  constructor(child: ChildProcess) {
+  /** `atEnd` is told how to end it; default: when the test ends that makes it, which is no suite's `before`. */
+  constructor(child: ChildProcess, atEnd: (end: () => void) => void = after) {
     this.#child = child;
     child.stdout?.on('data', (chunk: Buffer) =>
       this.#look(() => (this.stdout += chunk.toString())),
@@ -23,7 +23,7 @@ export class Program {
       this.#look(() => {});
       return child.exitCode;
     });
-    after(() => void child.kill('SIGKILL'));
+    atEnd(() => void child.kill('SIGKILL'));
   }
 
   get pid(): number | undefined {

@@ -20,6 +20,8 @@ export interface VictimOptions {
   readonly yaml?: string;
   /** Files and connections that it may have open. */
   readonly openFiles?: number;
+  /** Is told how to end it; default: when the test ends that starts it. */
+  readonly atEnd?: (end: () => void) => void;
 }
 
 export class Victim {
@@ -37,8 +39,8 @@ export class Victim {
     this.relayUrl = `https://${HOST}:${aim.derpPort}`;
   }
 
-  /** Starts one on free ports, with a database of its own; it ends with the test. */
-  static async start({ yaml = '', openFiles }: VictimOptions = {}): Promise<Victim> {
+  /** Starts one on free ports, with a database of its own. */
+  static async start({ yaml = '', openFiles, atEnd }: VictimOptions = {}): Promise<Victim> {
     const folder = mkdtempSync(join(tmpdir(), 'malla-flood-'));
     const [port = 0, derpPort = 0, stunPort = 0] = await freePorts(3);
     const config = join(folder, 'config.yaml');
@@ -65,7 +67,7 @@ ${yaml}`,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-    const program = new Program(child);
+    const program = new Program(child, atEnd);
     await program.stderrWith('server started');
     const answer = await fetch(`http://${HOST}:${port}/key?v=142`);
     const { publicKey } = (await answer.json()) as { publicKey: MachinePublic };
