@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   api: ['base'],
   http2: ['base'],
   wire: ['base', 'ip', 'keys'],
+  filter: ['base', 'ip', 'wire'],
   policy: ['base', 'ip', 'wire'],
   noise: ['base', 'keys'],
   'control-client': ['base', 'keys', 'wire', 'noise'],

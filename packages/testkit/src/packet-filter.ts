@@ -1,26 +1,29 @@
 /**
- * What an official client lets through, by the network maps of both ends: the sender has the address
- * in a peer's AllowedIPs, the longest prefix wins; the receiver knows the sender by an address of its
- * own, and a rule of its packet filter admits the flow.
+ * What gets from one client to another, by the network maps of both ends and the filter that the node
+ * runs (`@malla/filter`): the sender has the address in a peer's AllowedIPs, the longest prefix wins; the
+ * receiver knows the sender by an address of its own, and its filter admits the flow.
  *
- * Source: docs/protocol/control.md §Packet filters. Observed: clients 1.80 and 1.102: a rule without
- * IPProto admits TCP, UDP and ICMP; a ping is admitted by any rule whose addresses match, whatever its
- * ports.
+ * Source: docs/protocol/control.md §Packet filters. Observed: clients 1.80 and 1.102.
  */
 import assert from 'node:assert/strict';
-import { type Address, compareAddresses, formatAddress, parseAddress } from '@malla/ip/address';
-import { contains, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
 import { allowedIpsOf } from '@malla/control-client/netmap';
+import { type FilterOptions, PacketFilter } from '@malla/filter/filter';
+import { type FlowStart, packetOf } from '@malla/filter/packet';
+import { type Address, formatAddress, parseAddress } from '@malla/ip/address';
+import { contains, parsePrefixOrAddress, type Prefix } from '@malla/ip/prefix';
+import type { FilterRule } from '@malla/wire/tailcfg/filter';
+import type { CapMap, MapNode } from '@malla/wire/tailcfg/node';
 import type { ClientNetmap } from './client-netmap.ts';
 
+export type { FlowStart } from '@malla/filter/packet';
 export type Protocol = 'tcp' | 'udp' | 'icmp';
 
-const NUMBERS: Readonly<Record<Protocol, readonly number[]>> = {
-  tcp: [6],
-  udp: [17],
-  icmp: [1, 58],
+/** IANA numbers, of ICMP by family. */
+const NUMBERS: Readonly<Record<Protocol, { readonly 4: number; readonly 6: number }>> = {
+  tcp: { 4: 6, 6: 6 },
+  udp: { 4: 17, 6: 17 },
+  icmp: { 4: 1, 6: 58 },
 };
-const DEFAULT_PROTOCOLS: readonly number[] = [6, 17, 1, 58];
 
 /** Whether a packet from one client's own address to `to` leaves it, and to which peer (by id). */
 export function nextHop(from: ClientNetmap, to: string): number | undefined {
@@ -37,6 +40,11 @@ export function nextHop(from: ClientNetmap, to: string): number | undefined {
   return best?.id;
 }
 
+/** Whether rules admit the beginning of a flow, at a node that its destination belongs to. */
+export function rulesAdmit(rules: readonly FilterRule[], flow: FlowStart): boolean {
+  return filterOf(rules, { rules, local: ['*'] }).inbound(packetOf(flow)) === 'accept';
+}
+
 /** Whether a client's packet filter admits a flow that a peer begins. */
 export function admits(
   at: ClientNetmap,
@@ -47,48 +55,19 @@ export function admits(
     readonly port: number;
   },
 ): boolean {
+  const { port } = flow;
   const source = addressOf(flow.from);
-  const target = addressOf(flow.to);
-  if (!isPeerAddress(at, source)) return false;
-  for (const rules of Object.values(at.packetFilters)) {
-    for (const rule of rules) {
-      const protocols = rule.IPProto ?? DEFAULT_PROTOCOLS;
-      // Pings are looked at by address alone.
-      if (flow.protocol !== 'icmp' && !NUMBERS[flow.protocol].some((n) => protocols.includes(n))) {
-        continue;
-      }
-      if (!rule.SrcIPs.some((text) => covers(text, source))) continue;
-      for (const { IP, Ports } of rule.DstPorts ?? []) {
-        const inPorts = flow.port >= Ports.First && flow.port <= Ports.Last;
-        if (covers(IP, target) && (flow.protocol === 'icmp' || inPorts)) return true;
-      }
-    }
-  }
-  return false;
+  const destination = addressOf(flow.to);
+  if (source.family !== destination.family || !isPeerAddress(at, source)) return false;
+  const protocol = NUMBERS[flow.protocol][source.family];
+  const packet = packetOf({ source, destination, protocol, port });
+  return filterAt(at).inbound(packet) === 'accept';
 }
 
 /** The capabilities that a client's filter grants to a peer's address at its own address, as it answers `whois`. */
-export function capabilitiesOf(
-  at: ClientNetmap,
-  from: string,
-): Readonly<Record<string, readonly unknown[]>> {
+export function capabilitiesOf(at: ClientNetmap, from: string): CapMap {
   const source = addressOf(from);
-  const own = ownAddresses(at);
-  const out: Record<string, unknown[]> = {};
-  for (const rules of Object.values(at.packetFilters)) {
-    for (const rule of rules) {
-      if (!rule.SrcIPs.some((text) => covers(text, source))) continue;
-      for (const { Dsts, CapMap } of rule.CapGrant ?? []) {
-        const concerned = Dsts.map(prefixOf).some((prefix) =>
-          own.some((address) => contains(prefix, address)),
-        );
-        if (!concerned) continue;
-        for (const [name, values] of Object.entries(CapMap))
-          (out[name] ??= []).push(...(values ?? []));
-      }
-    }
-  }
-  return out;
+  return filterAt(at).capabilities(source, ownAddress(at, source.family));
 }
 
 /** Whether a flow gets from one client to the other (or through it): both maps must say so. */
@@ -106,22 +85,21 @@ export function reaches(
 
 /** A client's own address of a family, as text. */
 export function addressIn(netmap: ClientNetmap, family: 4 | 6 = 4): string {
-  const found = ownAddresses(netmap).find((address) => address.family === family);
-  assert.ok(found !== undefined, `the client has no IPv${family} address`);
-  return formatAddress(found);
+  return formatAddress(ownAddress(netmap, family));
 }
 
-/** `*`, an address, a prefix, or a range `a-b`. */
-function covers(text: string, address: Address): boolean {
-  if (text === '*') return true;
-  const [first = '', last] = text.split('-');
-  if (last === undefined) return contains(prefixOf(text), address);
-  const [low, high] = [addressOf(first), addressOf(last)];
-  return (
-    low.family === address.family &&
-    compareAddresses(low, address) <= 0 &&
-    compareAddresses(address, high) <= 0
-  );
+/** Filters that were made already, by the value that they were made of: no such value changes. */
+const filters = new WeakMap<object, PacketFilter>();
+
+function filterOf(made: object, options: FilterOptions): PacketFilter {
+  let filter = filters.get(made);
+  if (filter === undefined) filters.set(made, (filter = new PacketFilter(options)));
+  return filter;
+}
+
+/** As the node makes it: for its own addresses and for what is behind it. */
+function filterAt(at: ClientNetmap): PacketFilter {
+  return new PacketFilter({ rules: at.filter, local: allowedIpsOf(selfOf(at)) });
 }
 
 function isPeerAddress(at: ClientNetmap, address: Address): boolean {
@@ -130,9 +108,14 @@ function isPeerAddress(at: ClientNetmap, address: Address): boolean {
   );
 }
 
-function ownAddresses({ self }: ClientNetmap): Address[] {
-  assert.ok(self !== undefined, 'the client has no map yet');
-  return self.Addresses.map((text) => addressOf(text.split('/', 1)[0] ?? ''));
+function ownAddress(netmap: ClientNetmap, family: 4 | 6): Address {
+  const own = selfOf(netmap).Addresses.map((text) => addressOf(text.split('/', 1)[0] ?? ''));
+  const found = own.find((address) => address.family === family);
+  return found ?? assert.fail(`the client has no IPv${family} address`);
+}
+
+function selfOf({ self }: ClientNetmap): MapNode {
+  return self ?? assert.fail('the client has no map yet');
 }
 
 function addressOf(text: string): Address {

@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test';
 import type { Node, PreAuthKey } from '@malla/api/v1/schemas';
 import type { MachineClient } from '@malla/testkit/machine-client';
 import { addressIn, capabilitiesOf, type Protocol, reaches } from '@malla/testkit/packet-filter';
-import type { MapNode } from '@malla/wire/tailcfg/node';
+import type { CapMap, MapNode } from '@malla/wire/tailcfg/node';
 import { CommandLine } from '../command-line.ts';
 import { TestServer } from '../test-server.ts';
 
@@ -269,7 +269,7 @@ export class PolicyTailnet {
   }
 
   /** What one node may do at another beside reaching it, as the other's own client answers `whois`. */
-  capabilities(from: string, to: string): Readonly<Record<string, readonly unknown[]>> {
+  capabilities(from: string, to: string): CapMap {
     return capabilitiesOf(this.client(to).netmap, this.addressOf(from));
   }
 

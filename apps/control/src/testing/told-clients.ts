@@ -5,9 +5,9 @@ import { contains, formatPrefix, parsePrefix, type Prefix } from '@malla/ip/pref
 import type { Node } from '@malla/netmap/node';
 import { INTERNET } from '@malla/policy/internet';
 import type { Policy } from '@malla/policy/policy';
-import { clientAdmits } from '@malla/policy/testing/client-filter';
 import type { World } from '@malla/policy/testing/world';
 import type { ClientNetmap } from '@malla/testkit/client-netmap';
+import { rulesAdmit } from '@malla/testkit/packet-filter';
 import { Access, type DefaultRule } from '../access/access.ts';
 import { policyNode } from '../access/policy-node.ts';
 import { Client, FanoutWorld } from './fanout-world.ts';
@@ -77,11 +77,9 @@ export class ToldClients {
   /** Whether a packet of one client is let in by another, for itself or for what is behind it. */
   admits(from: number, at: number, source: Address, to: Address, service: Service): boolean {
     const [protocol, port] = service;
-    const { packetFilters } = this.#netmap(at);
-    const filter = Object.values(packetFilters).flat();
+    const { filter } = this.#netmap(at);
     return (
-      this.peersOf(at).has(from) &&
-      clientAdmits(filter, { source, destination: to, protocol, port })
+      this.peersOf(at).has(from) && rulesAdmit(filter, { source, destination: to, protocol, port })
     );
   }
 

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import { type Address, parseAddress } from '@malla/ip/address';
 import { contains, formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
+import { rulesAdmit } from '@malla/testkit/packet-filter';
 import fc from 'fast-check';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { PolicyNode } from '../tailnet.ts';
-import { clientAdmits } from '../testing/client-filter.ts';
 import { PlainPolicy } from '../testing/plain.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
 import { MORE, type World, worlds } from '../testing/world.ts';
@@ -159,7 +159,7 @@ function compare(
     const packet = { ...flow, protocol, port };
     const wanted = plain.admits(packet, from, at);
     for (const filter of filtersOf(engine, at)) {
-      if (clientAdmits(filter, packet) === wanted) continue;
+      if (rulesAdmit(filter, packet) === wanted) continue;
       const rules = JSON.stringify(engine.policy.rules, (key, value: unknown) =>
         key === 'place' ? undefined : typeof value === 'bigint' ? String(value) : value,
       );
@@ -191,7 +191,7 @@ function granted(
         SrcIPs: rule.SrcIPs,
         DstPorts: [{ IP: '*', Ports: { First: 0, Last: 65_535 } }],
       };
-      if (!clientAdmits([opened], { source, destination, protocol: 6, port: 1 })) continue;
+      if (!rulesAdmit([opened], { source, destination, protocol: 6, port: 1 })) continue;
       for (const entry of Object.entries(CapMap)) found.add(JSON.stringify(entry));
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { rulesAdmit } from '@malla/testkit/packet-filter';
 import fc from 'fast-check';
-import { clientAdmits } from '../testing/client-filter.ts';
 import { AddressSet, type SourceAddress, sourceAddress } from './sources.ts';
 
 /** The IPv6 addresses go over from one number of 48 bits to the next. */
@@ -35,7 +35,7 @@ describe('addresses of sources', () => {
         const SrcIPs = AddressSet.union(lists.map((list) => new AddressSet(list))).ranges();
         const filter = [{ SrcIPs, DstPorts: [{ IP: '*', Ports: { First: 0, Last: 65_535 } }] }];
         for (const source of asked) {
-          const admitted = clientAdmits(filter, {
+          const admitted = rulesAdmit(filter, {
             source,
             destination: source,
             protocol: 6,

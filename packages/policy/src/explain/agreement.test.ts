@@ -3,12 +3,12 @@ import { describe, test } from 'node:test';
 import { type Address, formatAddress, parseAddress } from '@malla/ip/address';
 import { contains } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
+import { rulesAdmit } from '@malla/testkit/packet-filter';
 import fc from 'fast-check';
 import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import { INTERNET } from '../internet.ts';
 import type { PolicyNode } from '../tailnet.ts';
-import { clientAdmits } from '../testing/client-filter.ts';
 import { type World, worlds } from '../testing/world.ts';
 import { explain } from './explain.ts';
 
@@ -36,7 +36,7 @@ describe('an explanation agrees with what was compiled', () => {
               const from = source.addresses[i];
               if (from === undefined) continue;
               const filter = engine.filterOf(destination.id);
-              const admitted = clientAdmits(filter, {
+              const admitted = rulesAdmit(filter, {
                 source: from,
                 destination: to,
                 protocol,
@@ -75,7 +75,7 @@ describe('an explanation agrees with what was compiled', () => {
             const from = source.addresses.find(({ family }) => family === to.family);
             assert.ok(from !== undefined);
             const admitted = nextHops(engine, world, source, to).some((router) =>
-              clientAdmits(engine.filterOf(router.id), {
+              rulesAdmit(engine.filterOf(router.id), {
                 source: from,
                 destination: to,
                 protocol,
@@ -108,7 +108,7 @@ describe('an explanation agrees with what was compiled', () => {
             const packet = { source: from, destination: to, protocol, port };
             const admitted =
               nextHops(engine, world, destination, from).length > 0 &&
-              clientAdmits(engine.filterOf(destination.id), packet);
+              rulesAdmit(engine.filterOf(destination.id), packet);
             const question = { source: begin, destination: formatAddress(to), protocol, port };
             const { forward } = explain(engine, question);
             assert.equal(

@@ -4,11 +4,11 @@
  */
 import { type Address, compareAddresses } from '@malla/ip/address';
 import { contains, formatPrefix, overlaps, type Prefix } from '@malla/ip/prefix';
+import type { FlowStart } from '@malla/testkit/packet-filter';
 import type { Resolver } from '../contract.ts';
 import { INTERNET } from '../internet.ts';
 import type { Admission, Alias, Destination, Policy, Rule } from '../policy.ts';
 import type { PolicyNode } from '../tailnet.ts';
-import type { Packet } from './client-filter.ts';
 
 const DEFAULT_PROTOCOLS = [6, 17, 1, 58];
 const COMPANIONS: Readonly<Record<string, string>> = {
@@ -44,7 +44,7 @@ export class PlainPolicy {
   }
 
   /** Whether `at` is to let a packet in. `from` is the node that sends it; absent: it comes from behind a router. */
-  admits(packet: Packet, from: PolicyNode | undefined, at: PolicyNode): boolean {
+  admits(packet: FlowStart, from: PolicyNode | undefined, at: PolicyNode): boolean {
     return this.#rules().some(
       (rule) =>
         this.#comesFrom(rule, packet.source, from) &&
@@ -301,7 +301,7 @@ function shareOwner(a: PolicyNode, b: PolicyNode): boolean {
   );
 }
 
-function fits({ protocols, ports }: Admission, { protocol, port }: Packet): boolean {
+function fits({ protocols, ports }: Admission, { protocol, port = 0 }: FlowStart): boolean {
   if (!(protocols.length === 0 ? DEFAULT_PROTOCOLS : protocols).includes(protocol)) return false;
   return ports.some(({ first, last }) =>
     [6, 17, 132].includes(protocol)
