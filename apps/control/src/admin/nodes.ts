@@ -17,7 +17,7 @@ import type { AdminDeps } from './deps.ts';
 import { logRegistered } from './auth.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf, isZeroTime, timeOf } from './input.ts';
-import { auditEntryView, nodeView, timeView } from './views.ts';
+import { auditEntryView, listedNodeView, nodeView, timeView } from './views.ts';
 
 export function nodeHandlers(
   deps: AdminDeps,
@@ -42,7 +42,7 @@ export function nodeHandlers(
     listNodes({ user }) {
       const nodes = [...(user === undefined ? state.nodes() : nodesOf(user))];
       nodes.sort((a, b) => a.id - b.id);
-      return { nodes: nodes.map((node) => nodeView(deps, node)) };
+      return { nodes: nodes.map((node) => listedNodeView(deps, node)) };
     },
 
     getNode({ nodeId }) {

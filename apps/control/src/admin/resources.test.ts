@@ -119,13 +119,16 @@ describe('nodes', () => {
     assert.equal((await refused(admin.client.listNodes({ user: 'eve' })))[0], 'user.not-found');
   });
 
-  test('that are tagged have no user, one by one and in the list', async () => {
+  test('that are tagged have no user one by one, and are those of tagged-devices in the list', async () => {
     const { client } = admin;
     await client.createUser({ name: 'ann' });
     await admin.addNode();
     const { node } = await client.setTags({ nodeId: '1', tags: ['tag:web'] });
     assert.deepEqual([node.user, node.tags], [null, ['tag:web']]);
-    assert.deepEqual((await client.listNodes()).nodes, [node]);
+    assert.deepEqual((await client.getNode({ nodeId: '1' })).node, node);
+    const [listed] = (await client.listNodes()).nodes;
+    assert.deepEqual([listed?.user?.id, listed?.user?.name], ['2147455555', 'tagged-devices']);
+    assert.deepEqual({ ...listed, user: null }, node);
     assert.deepEqual((await client.listNodes({ user: 'ann' })).nodes, []);
   });
 

@@ -2,7 +2,7 @@
 import type * as api from '@malla/api/v1/schemas';
 import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
 import type { Node, RegisterMethod } from '@malla/netmap/node';
-import type { User, UserId } from '@malla/netmap/user';
+import { TAGGED_DEVICES, type User, type UserId } from '@malla/netmap/user';
 import type { AuditEntry } from '../core/change.ts';
 import { availableRoutes } from '../core/routes.ts';
 import type { State } from '../core/state.ts';
@@ -10,6 +10,17 @@ import type { AdminDeps } from './deps.ts';
 
 /** A device that has reported no key yet. */
 const NO_DISCO_KEY = `discokey:${'0'.repeat(64)}`;
+
+const NO_USER: api.User = {
+  id: String(TAGGED_DEVICES.id),
+  name: TAGGED_DEVICES.name,
+  createdAt: '0001-01-01T00:00:00Z',
+  displayName: 'Tagged Devices',
+  email: '',
+  providerId: '',
+  provider: '',
+  profilePicUrl: '',
+};
 
 const REGISTER_METHODS: Record<RegisterMethod, api.RegisterMethod> = {
   authkey: 'REGISTER_METHOD_AUTH_KEY',
@@ -87,6 +98,15 @@ export function nodeView(
     subnetRoutes: [...servedBy(node.id)],
     tags: [...node.tags],
   };
+}
+
+/**
+ * As lists have it: tagged nodes have a user there, which one alone has not, as in headscale 0.28 and 0.29.
+ * User interfaces look at the name of every listed node's user, and stop where there is none.
+ */
+export function listedNodeView(deps: Parameters<typeof nodeView>[0], node: Node): api.Node {
+  const view = nodeView(deps, node);
+  return { ...view, user: view.user ?? NO_USER };
 }
 
 export function auditEntryView(entry: AuditEntry): api.AuditEntry {

@@ -89,7 +89,9 @@ export const Node = z.object({
   discoKey: z.string(),
   ipAddresses: z.array(z.string()),
   name: z.string().meta({ description: 'What the device calls itself.' }),
-  user: User.nullable().meta({ description: 'Null for a tagged node.' }),
+  user: User.nullable().meta({
+    description: 'Of a tagged node: null, and `tagged-devices` in lists.',
+  }),
   lastSeen: Time.nullable(),
   expiry: Time.nullable().meta({ description: 'Null: its key never expires.' }),
   preAuthKey: PreAuthKey.nullable(),
