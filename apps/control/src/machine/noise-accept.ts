@@ -17,6 +17,7 @@ import type { Aead } from '@malla/noise/aead';
 import { encodeError } from '@malla/noise/frame';
 import { answer } from '@malla/noise/handshake';
 import type { Lease } from '@malla/platform/budget/budget';
+import { Driver, type DriverClock } from '@malla/platform/drive';
 import { finish, refuse } from '@malla/platform/http/refuse';
 import { webSockets } from '@malla/platform/http/web-sockets';
 import { sendBytes } from '@malla/platform/link/websocket-link';
@@ -27,6 +28,7 @@ import type { MachineDeps } from './deps.ts';
 import { serveMachine } from './endpoints.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import { type HandshakeBudgets, type Met, meet } from './handshake-budget.ts';
+import { type Activity, IdleConnections } from './idle-connections.ts';
 import type { InnerHttp, MachineConnection, ServeInnerHttp } from './inner-http.ts';
 import { MIN_CAP_VERSION, unsupported } from './map.ts';
 import { Pace } from './pace.ts';
@@ -43,7 +45,6 @@ const FIRST_REQUEST_MS = 30_000;
  * two minutes of its last dial tries TLS only (docs/protocol/ts2021.md §7).
  */
 const IDLE_MS = 150_000;
-const LOOK_EVERY_MS = 5_000;
 /** Of a WebSocket. Clients send a record in each, of 4 KiB at most. */
 const MAX_MESSAGE_BYTES = 64 << 10;
 /** A frame of a client has at least a header and a mask around what it carries (RFC 6455 §5.2). */
@@ -77,7 +78,7 @@ interface OpenConnection {
 export class NoiseAcceptor {
   readonly #options: NoiseAcceptOptions;
   readonly #open = new Set<OpenConnection>();
-  readonly #looking: NodeJS.Timeout;
+  readonly #idle: Driver<OpenConnection, IdleConnections<OpenConnection>>;
   readonly #pace: Pace;
   #closed = false;
   /** No client from 1.80 to 1.102 uses the challenge, so one for all connections will do. */
@@ -90,11 +91,9 @@ export class NoiseAcceptor {
     this.#earlyPayload = encodeEarlyPayload({ nodeKeyChallenge: formatKey('chalpub', challenge) });
     this.#pace = new Pace({
       budget: options.budgets.strangerBytes,
-      now: () => performance.now(),
-      after: (delayMs, task) => void setTimeout(task, delayMs).unref(),
+      ...CLOCK,
     });
-    this.#looking = setInterval(() => this.closeIdle(performance.now()), LOOK_EVERY_MS);
-    this.#looking.unref();
+    this.#idle = new Driver(new IdleConnections(activityOf), CLOCK, ({ http }) => http.close());
   }
 
   get connectionCount(): number {
@@ -135,17 +134,12 @@ export class NoiseAcceptor {
 
   /** Ends connections on which nothing has gone on for too long; `now` is monotonic ms. */
   closeIdle(now: number): void {
-    for (const { http, budget, isUsed } of this.#open) {
-      const idleMs = now - (http.idleSince() ?? now);
-      const unfinishedMs = now - (http.unfinishedSince() ?? now);
-      const isIdle = idleMs >= (isUsed() ? IDLE_MS : FIRST_REQUEST_MS);
-      if (isIdle || unfinishedMs >= budget.maxUnfinishedMs) http.close();
-    }
+    this.#idle.input((engine) => engine.handleTimeout(now));
   }
 
   /** Ends every connection, and takes no more. */
   close(): void {
-    clearInterval(this.#looking);
+    this.#idle.stop();
     this.#closed = true;
     for (const { http } of this.#open) http.close();
   }
@@ -220,10 +214,14 @@ export class NoiseAcceptor {
         }
         void serveMachine(deps, { connection, http: () => http }, exchange);
       },
-      onClosed: () => this.#open.delete(open),
+      onClosed: () => {
+        this.#open.delete(open);
+        this.#idle.input((engine) => engine.handleClosed(open));
+      },
     });
     const open = { http, budget, isUsed: () => used };
     this.#open.add(open);
+    this.#idle.input((engine, now) => engine.handleOpened(open, now));
     return budget;
   }
 
@@ -246,6 +244,24 @@ export class NoiseAcceptor {
       onEvicted,
     });
   }
+}
+
+/** Keeps no process alive. */
+const CLOCK: DriverClock = {
+  now: () => performance.now(),
+  after: (delayMs, task) => {
+    const timer = setTimeout(task, delayMs).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+function activityOf({ http, budget, isUsed }: OpenConnection): Activity {
+  return {
+    idleSince: http.idleSince(),
+    maxIdleMs: isUsed() ? IDLE_MS : FIRST_REQUEST_MS,
+    unfinishedSince: http.unfinishedSince(),
+    maxUnfinishedMs: budget.maxUnfinishedMs,
+  };
 }
 
 function newWebSocketServer(): WebSocketServer {
