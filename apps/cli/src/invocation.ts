@@ -4,7 +4,7 @@ import type { Client } from '@malla/api/v1/client';
 import type { GlobalOptions } from './command.ts';
 import { UsageError } from './failure.ts';
 import { formatValue } from './output/format.ts';
-import { renderTable, type Table } from './output/table.ts';
+import { printableText, renderTable, type Table } from './output/table.ts';
 import { confirm } from './prompt.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -35,11 +35,11 @@ export class Invocation<Options extends object = object> {
     return this.cli.connect(this.options);
   }
 
-  /** Prints text for people, or the value in the format asked for. */
+  /** Prints text for people, which may come from the network, or the value in the format asked for. */
   async print(value: unknown, text: string): Promise<void> {
     const { output } = this.options;
     this.cli.terminal.out.write(
-      output === undefined ? `${text}\n` : await formatValue(value, output),
+      output === undefined ? `${printableText(text)}\n` : await formatValue(value, output),
     );
   }
 

@@ -253,6 +253,15 @@ const EXAMPLES: readonly Example[] = [
     says: 'hello',
   },
   {
+    line: 'debug c2n nodo1 /echo',
+    answers: {
+      'GET /node': { nodes: [node()] },
+      'POST /debug/c2n': { status: 200, headers: {}, body: 'a\tb\r\n\u001b[2Jc\u202e\n' },
+    },
+    asks: ['GET /node', ['POST /debug/c2n', { nodeId: '7', path: '/echo' }]],
+    says: 'a\tb\n\ufffd[2Jc\ufffd',
+  },
+  {
     line: 'debug via 7 10.1.1.0/24',
     asks: [],
     says: 'fd7a:115c:a1e0:b1a:0:7:a01:100/120',

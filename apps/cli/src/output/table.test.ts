@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import stringWidth from 'string-width';
-import { printable, renderTable } from './table.ts';
+import { printable, printableText, renderTable } from './table.ts';
 
 describe('a table', () => {
   test('lines its columns up and leaves no blanks at the ends of lines', async () => {
@@ -97,5 +97,12 @@ describe('printable text', () => {
       }),
     );
     assert.equal(printable('nodo-1 (ñ, 日本)'), 'nodo-1 (ñ, 日本)');
+  });
+
+  test('of several lines keeps these, and tabs', () => {
+    assert.equal(
+      printableText('a\tb\r\n\u001b[31mc\u001b]0;d\u0007\n\u009b2J\u202e\r\n'),
+      'a\tb\n\ufffd[31mc\ufffd]0;d\ufffd\n\ufffd2J\ufffd\n',
+    );
   });
 });

@@ -73,6 +73,11 @@ export function printable(text: string): string {
   );
 }
 
+/** The same of text of several lines, which may have tabs. */
+export function printableText(text: string): string {
+  return text.replaceAll('\r\n', '\n').replaceAll(/[^\n\t]+/g, printable);
+}
+
 /** Terminal columns that each of the texts takes. What knows of others than ASCII is loaded where there is any. */
 async function widthOf(texts: readonly string[]): Promise<(text: string) => number> {
   if (texts.every((text) => /^[ -~]*$/.test(text))) return (text) => text.length;
