@@ -55,6 +55,33 @@ export interface Node {
   readonly approvedRoutes: readonly string[];
 }
 
+/** A node of which nothing is known but who it is: nobody's, without a name, addresses or rights. */
+export function unknownNode(
+  who: Pick<Node, 'id' | 'tailnet' | 'machineKey' | 'nodeKey' | 'createdAt'>,
+): Node {
+  return {
+    ...who,
+    discoKey: undefined,
+    userId: undefined,
+    tags: [],
+    hostname: '',
+    name: 'unknown',
+    nameIsFixed: false,
+    ipv4: undefined,
+    ipv6: undefined,
+    hostinfo: {},
+    endpoints: [],
+    homeDerp: 0,
+    capVersion: 0,
+    registerMethod: RegisterMethod.cli,
+    preAuthKeyId: undefined,
+    ephemeral: false,
+    expiry: undefined,
+    lastSeen: undefined,
+    approvedRoutes: [],
+  };
+}
+
 /** Whether the node key has expired at `now` (Unix ms). */
 export function isExpired(node: Node, now: number): boolean {
   return node.expiry !== undefined && node.expiry <= now;

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { formatKey } from '@malla/keys/key';
 import { ClientNetmap, type Json, readMessage } from '@malla/testkit/client-netmap';
 import fc from 'fast-check';
-import type { Node } from './node.ts';
+import { type Node, unknownNode } from './node.ts';
 import {
   diffForPeers,
   encodePatch,
@@ -20,16 +20,17 @@ const NAMING = { baseDomain: 'tailnet.test' };
 const ONLINE = { online: true, lastSeen: NOW - 1000 };
 
 const NODE: Node = {
-  id: 7,
-  tailnet: 1,
-  machineKey: formatKey('mkey', new Uint8Array(32).fill(1)),
-  nodeKey: formatKey('nodekey', new Uint8Array(32).fill(2)),
+  ...unknownNode({
+    id: 7,
+    tailnet: 1,
+    machineKey: formatKey('mkey', new Uint8Array(32).fill(1)),
+    nodeKey: formatKey('nodekey', new Uint8Array(32).fill(2)),
+    createdAt: Date.UTC(2026, 0, 1),
+  }),
   discoKey: formatKey('discokey', new Uint8Array(32).fill(3)),
   userId: 5,
-  tags: [],
   hostname: 'Laptop',
   name: 'laptop',
-  nameIsFixed: false,
   ipv4: '100.64.0.7',
   ipv6: 'fd7a:115c:a1e0::7',
   hostinfo: {
@@ -46,13 +47,7 @@ const NODE: Node = {
   endpoints: ['192.0.2.1:41641'],
   homeDerp: 901,
   capVersion: 142,
-  registerMethod: 'cli',
-  preAuthKeyId: undefined,
-  ephemeral: false,
   expiry: Date.UTC(2027, 0, 1),
-  createdAt: Date.UTC(2026, 0, 1),
-  lastSeen: undefined,
-  approvedRoutes: [],
 };
 
 /** A node that has said nothing yet. */

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
 import { formatAddress, parseAddress } from '@malla/ip/address';
 import { contains, parsePrefix, type Prefix } from '@malla/ip/prefix';
-import { formatKey } from '@malla/keys/key';
+import { node } from '../store/sample-rows.ts';
 import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
 import {
@@ -39,32 +39,7 @@ function seeded(seed = 1): (bytes: number) => Uint8Array {
 }
 
 function nodeWith(id: number, addresses: Addresses): Node {
-  const raw = new Uint8Array(32);
-  new DataView(raw.buffer).setUint32(0, id);
-  return {
-    id,
-    tailnet: 1,
-    machineKey: formatKey('mkey', raw),
-    nodeKey: formatKey('nodekey', raw),
-    discoKey: undefined,
-    userId: undefined,
-    tags: ['tag:test'],
-    hostname: `host${id}`,
-    name: `host${id}`,
-    nameIsFixed: false,
-    ...addresses,
-    hostinfo: {},
-    endpoints: [],
-    homeDerp: 0,
-    capVersion: 0,
-    registerMethod: 'authkey',
-    preAuthKeyId: undefined,
-    ephemeral: false,
-    expiry: undefined,
-    createdAt: 0,
-    lastSeen: undefined,
-    approvedRoutes: [],
-  };
+  return node(id, { tags: ['tag:test'], ...addresses });
 }
 
 const TAGGED: Owner = { userId: undefined, tags: ['tag:test'] };

@@ -28,6 +28,14 @@ function endsOf(
   });
 }
 
+/** Busy until a moment, and from then on not. */
+function from(
+  since: 'idleSince' | 'unfinishedSince',
+  at: number,
+): (now: number) => Partial<Activity> {
+  return (now) => (now < at ? {} : { [since]: at });
+}
+
 describe('a connection', () => {
   const everyTime = Array.from({ length: 400 }, (_, now) => now);
 
@@ -36,14 +44,13 @@ describe('a connection', () => {
   });
 
   test('ends at the moment at which nothing has gone on for long enough', () => {
-    const quietFrom = (at: number) => (now: number) =>
-      now < at ? {} : { idleSince: at, maxIdleMs: 150 };
-    assert.deepEqual(endsOf({ a: quietFrom(0), b: quietFrom(77) }, everyTime), ['a 150', 'b 227']);
+    const quiet = { a: from('idleSince', 0), b: from('idleSince', 77) };
+    assert.deepEqual(endsOf(quiet, everyTime), ['a 150', 'b 227']);
   });
 
   test('ends when the rest of a request has not come in time', () => {
-    const halfFrom = (at: number) => (now: number) => (now < at ? {} : { unfinishedSince: at });
-    assert.deepEqual(endsOf({ a: halfFrom(0), b: halfFrom(101) }, everyTime), ['a 30', 'b 131']);
+    const half = { a: from('unfinishedSince', 0), b: from('unfinishedSince', 101) };
+    assert.deepEqual(endsOf(half, everyTime), ['a 30', 'b 131']);
   });
 
   test('is named once, also by a clock that was late', () => {

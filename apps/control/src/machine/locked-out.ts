@@ -8,7 +8,7 @@
  * Observed: clients 1.80 to 1.102, which ask up to 100 times a second.
  */
 import { keyBytes, type MachinePublic, type NodePublic } from '@malla/keys/key';
-import { RegisterMethod, type Node } from '@malla/netmap/node';
+import { type Node, unknownNode } from '@malla/netmap/node';
 import type { TailnetId } from '@malla/netmap/user';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps } from './deps.ts';
@@ -105,29 +105,6 @@ function nobody(
   now: number,
 ): Node {
   const suffix = keyBytes(nodeKey).subarray(0, NO_NODE_ID_BYTES).toHex();
-  return {
-    id: NO_NODE_IDS_FROM + Number.parseInt(suffix, 16),
-    tailnet,
-    machineKey,
-    nodeKey,
-    discoKey: undefined,
-    userId: undefined,
-    tags: [],
-    hostname: '',
-    name: 'unknown',
-    nameIsFixed: false,
-    ipv4: undefined,
-    ipv6: undefined,
-    hostinfo: {},
-    endpoints: [],
-    homeDerp: 0,
-    capVersion: 0,
-    registerMethod: RegisterMethod.cli,
-    preAuthKeyId: undefined,
-    ephemeral: false,
-    expiry: now,
-    createdAt: now,
-    lastSeen: undefined,
-    approvedRoutes: [],
-  };
+  const id = NO_NODE_IDS_FROM + Number.parseInt(suffix, 16);
+  return { ...unknownNode({ id, tailnet, machineKey, nodeKey, createdAt: now }), expiry: now };
 }

@@ -1,6 +1,6 @@
 /** Rows for the tests of what keeps them. */
 import { formatKey } from '@malla/keys/key';
-import type { Node } from '@malla/netmap/node';
+import { type Node, unknownNode } from '@malla/netmap/node';
 import type { User } from '@malla/netmap/user';
 import type { Change, TableName, Tables } from '../core/change.ts';
 import type { Snapshot, State } from '../core/state.ts';
@@ -21,30 +21,13 @@ export function user(id: number, fields: Partial<User> = {}): User {
 }
 
 export function node(id: number, fields: Partial<Node> = {}): Node {
+  const machineKey = formatKey('mkey', keyFrom(id));
+  const nodeKey = formatKey('nodekey', keyFrom(id));
   return {
-    id,
-    tailnet: 1,
-    machineKey: formatKey('mkey', keyFrom(id)),
-    nodeKey: formatKey('nodekey', keyFrom(id)),
-    discoKey: undefined,
-    userId: undefined,
-    tags: [],
+    ...unknownNode({ id, tailnet: 1, machineKey, nodeKey, createdAt: 0 }),
     hostname: `host${id}`,
     name: `host${id}`,
-    nameIsFixed: false,
-    ipv4: undefined,
-    ipv6: undefined,
-    hostinfo: {},
-    endpoints: [],
-    homeDerp: 0,
-    capVersion: 0,
     registerMethod: 'authkey',
-    preAuthKeyId: undefined,
-    ephemeral: false,
-    expiry: undefined,
-    createdAt: 0,
-    lastSeen: undefined,
-    approvedRoutes: [],
     ...fields,
   };
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
 import { formatKey } from '@malla/keys/key';
-import type { Node } from '@malla/netmap/node';
+import { type Node, unknownNode } from '@malla/netmap/node';
 import { FIRST_TAILNET, type User } from '@malla/netmap/user';
 import type { Decision } from '../core/change.ts';
 import { type Context, State } from '../core/state.ts';
@@ -87,30 +87,16 @@ export function testUser(id: number, name: string): User {
 /** A node of user 1 that has never connected; `with` replaces fields. */
 export function testNode(id: number, replaced: Partial<Node> = {}): Node {
   const key = new Uint8Array(32).fill(id);
+  const machineKey = formatKey('mkey', key);
+  const nodeKey = formatKey('nodekey', key);
   return {
-    id,
-    tailnet: FIRST_TAILNET,
-    machineKey: formatKey('mkey', key),
-    nodeKey: formatKey('nodekey', key),
+    ...unknownNode({ id, tailnet: FIRST_TAILNET, machineKey, nodeKey, createdAt: 0 }),
     discoKey: formatKey('discokey', key),
     userId: 1,
-    tags: [],
     hostname: `node-${id}`,
     name: `node-${id}`,
-    nameIsFixed: false,
     ipv4: `100.64.0.${id}`,
     ipv6: `fd7a:115c:a1e0::${id.toString(16)}`,
-    hostinfo: {},
-    endpoints: [],
-    homeDerp: 0,
-    capVersion: 0,
-    registerMethod: 'cli',
-    preAuthKeyId: undefined,
-    ephemeral: false,
-    expiry: undefined,
-    createdAt: 0,
-    lastSeen: undefined,
-    approvedRoutes: [],
     ...replaced,
   };
 }
