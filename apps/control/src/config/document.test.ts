@@ -97,6 +97,10 @@ describe('configuration document', () => {
 
   test('what is not YAML is reported with its line', () => {
     assert.match(problemsOf('a: 1\nb: [1, 2\n')[0] ?? '', /^c\.yaml:\d+: not YAML: /);
+    const template = 'listen_addr: :1\n' + 'log: { level: {{ .level }} }}\n'.repeat(50);
+    const said = problemsOf(template);
+    assert.equal(said.length, 3);
+    assert.match(said[0] ?? '', /^c\.yaml:2: not YAML: /);
   });
 
   test('alias bombs, cycles and deep nesting are reported, not followed', () => {

@@ -18,6 +18,8 @@ import { yaml } from './yaml.ts';
 const MAX_CHARACTERS = 1 << 20;
 /** Aliases that one value may expand to. */
 const MAX_ALIASES = 100;
+/** What is said of a text that is no YAML: the first explains it, and most of the rest follow from that. */
+const MAX_SYNTAX_PROBLEMS = 3;
 /** Problems, and notes, after which more do not help. */
 const MAX_PROBLEMS = 100;
 
@@ -72,7 +74,7 @@ class Reader {
       uniqueKeys: false,
       logLevel: 'silent',
     });
-    for (const error of document.errors) {
+    for (const error of document.errors.slice(0, MAX_SYNTAX_PROBLEMS)) {
       this.#problem(this.#lineAt(error.pos[0]), undefined, `not YAML: ${error.message}`);
     }
     if (document.errors.length > 0) return;

@@ -128,6 +128,15 @@ describe('a file of DNS records', () => {
     assert.match(lines.join(), /^warn DNS record left out .*record 2: .*not \\"MX\\"/);
   });
 
+  test('may write the names of fields in any case', async () => {
+    await writeFile(path, '[{"Name":"a.example","Type":"A","VALUE":"100.64.0.9"}]');
+    assert.deepEqual((await openFile()).records, [A_EXAMPLE]);
+    await writeFile(path, '[{"Name":"m.example","Type":"MX","Value":"10 a.example"}]');
+    const { log, lines } = complaints();
+    assert.deepEqual((await openFile(log)).records, []);
+    assert.match(lines.join(), /^warn DNS record left out .*not \\"MX\\"/);
+  });
+
   test('no text makes the decoder throw', () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void decodeRecords(text)));
   });

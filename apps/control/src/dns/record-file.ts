@@ -141,7 +141,7 @@ async function readText(path: string): Promise<Result<string, string>> {
   }
 }
 
-/** Reads `[{"name", "type", "value"}]`. Never throws. */
+/** Reads `[{"name", "type", "value"}]`, the names of fields in any case, as programs in Go write them. Never throws. */
 export function decodeRecords(text: string): Result<DecodedRecords, string> {
   const list = parseJson(text);
   return list.ok ? recordsOf(list.value) : list;
@@ -160,7 +160,8 @@ function recordsOf(list: unknown): Result<DecodedRecords, string> {
   if (list.length > MAX_RECORDS) return fail(`more than ${MAX_RECORDS} records`);
   const records: DnsRecord[] = [];
   const leftOut: string[] = [];
-  for (const [i, item] of (list as unknown[]).entries()) {
+  for (const [i, written] of (list as unknown[]).entries()) {
+    const item = lowerCaseFields(written);
     const other = typeOfOther(item);
     if (other !== undefined) {
       const detail = `record ${i + 1}: clients know only A and AAAA records, not ${other}`;
@@ -172,6 +173,11 @@ function recordsOf(list: unknown): Result<DecodedRecords, string> {
     records.push(record.value);
   }
   return ok({ records, leftOut });
+}
+
+function lowerCaseFields(item: unknown): unknown {
+  if (!isObject(item)) return item;
+  return Object.fromEntries(Object.entries(item).map(([key, value]) => [key.toLowerCase(), value]));
 }
 
 /** The type of a whole record, where it is one that headscale takes and clients pass over. */
