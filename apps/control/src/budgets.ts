@@ -26,6 +26,8 @@ export interface Budgets {
   readonly nodeHandshakes: RateBudget;
   /** Looks at who sends a handshake that no budget of strangers is left for: it may be a node. */
   readonly identifications: RateBudget;
+  /** Entries of audit logs and of health that nodes send to be kept, by their owner. */
+  readonly auditEntries: RateBudget;
   /** Logins that wait for a person. */
   readonly logins: Budget;
   /** Memory that they take. */
@@ -75,6 +77,7 @@ export function createBudgets(
     handshakes: spent('handshakes', 'strangers', rate(4_000, 400), rate(1_000, 100)),
     nodeHandshakes: spent('handshakes', 'known', rate(20_000, 1_000), rate(30, 1)),
     identifications: spent('identifications', 'strangers', rate(5_000, 500), rate(5_000, 500)),
+    auditEntries: spent('audit_entries', 'known', rate(10_000, 100), rate(1_000, 2)),
     logins: held('logins', upTo(waitingLogins, waitingLogins), upTo(waitingLogins, 8)),
     loginBytes: held('login_bytes', upTo(8 * MIB, 8 * MIB), upTo(8 * MIB, MIB)),
     sshChecks: held('ssh_checks', upTo(0, 0), upTo(1_024, 256)),

@@ -8,6 +8,7 @@ import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
+import type { Node } from '@malla/netmap/node';
 import type { EngineOptions } from '@malla/policy/contract';
 import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
@@ -152,7 +153,7 @@ export class Tailnet {
       isOnline: (node) => this.presences.isOnline(node),
       ownerOf: (id) => {
         const node = state.node(id);
-        return node?.userId === undefined ? (node?.tags.join(' ') ?? '') : `user ${node.userId}`;
+        return node === undefined ? '' : ownerOf(node);
       },
       onChanged: (node) => events.tell({ kind: 'posture', node }),
       onAsked: () => this.#upkeep.look(),
@@ -232,6 +233,7 @@ export class Tailnet {
       c2n: this.c2n,
       sshChecks: this.sshChecks,
       rules,
+      mayKeepEntry: (node) => world.budgets.auditEntries.take(ownerOf(node), world.monotonic()),
       commands: world.commands,
       serverUrl: world.serverUrl,
       now: world.now,
@@ -418,6 +420,11 @@ function rulesOf(config: TailnetConfig, access: Access, dns: TailnetDns): Regist
     tags: access.tagPolicy,
     isRecord: (label) => dns.isRecord(label),
   };
+}
+
+/** Whose share a node counts to: its user's, or that of its tags. */
+function ownerOf({ userId, tags }: Node): string {
+  return userId === undefined ? tags.join(' ') : `user ${userId}`;
 }
 
 /** How long it is until a moment. */

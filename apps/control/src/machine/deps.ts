@@ -1,5 +1,6 @@
 /** What the machine endpoints need from the rest of the control server. */
 import type { Logger } from '@malla/base/logger';
+import type { Node } from '@malla/netmap/node';
 import type { TailnetId } from '@malla/netmap/user';
 import type { RegistrationRules } from '../core/register.ts';
 import type { Fanout } from '../fanout/fanout.ts';
@@ -24,6 +25,8 @@ export interface MachineDeps {
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;
   readonly rules: RegistrationRules;
+  /** Whether one more entry of a node may be kept for the record; if so it counts. */
+  readonly mayKeepEntry: (node: Node) => boolean;
   readonly commands: OperatorCommands;
   /** Without a slash at its end. */
   readonly serverUrl: string;

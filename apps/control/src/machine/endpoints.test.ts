@@ -126,6 +126,32 @@ describe('what a node reports for the record', () => {
   });
 });
 
+async function report(device: TestDevice, path: string): Promise<number | undefined> {
+  const entry = { NodeKey: device.nodeKey, Action: 'X', Subsys: 'x' };
+  return (await device.send('POST', path, entry)).status;
+}
+
+describe('nodes that report for the record without end', () => {
+  test('are refused for a while, all of one owner alike, and others are not', async () => {
+    const machines = await TestMachines.start();
+    const [eve, ann] = [await machines.user('eve'), await machines.user('ann')];
+    const key = await machines.key(eve, { reusable: true });
+    const [first, second] = [await machines.joined(1, key), await machines.joined(2, key)];
+    const other = await machines.joined(3, await machines.key(ann));
+    const [audit, health] = ['/machine/audit-log', '/machine/update-health'];
+    let kept = 0;
+    while (kept < 2_000 && (await report(first, audit)) === 200) kept++;
+    assert.equal(kept, 1_000);
+    for (const device of [first, second]) {
+      for (const path of [audit, health]) assert.equal(await report(device, path), 429);
+    }
+    assert.equal(await report(other, audit), 200);
+    await machines.pass(1_000);
+    assert.deepEqual([await report(second, health), await report(first, audit)], [204, 200]);
+    assert.equal(await report(first, audit), 429);
+  });
+});
+
 describe('the answer to a request to a node', () => {
   test('counts when it comes from that node’s machine, and from no other', async () => {
     const { machines, device } = await joined();

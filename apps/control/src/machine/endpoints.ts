@@ -83,6 +83,7 @@ async function updateHealth(deps: MachineDeps, origin: Origin, exchange: Exchang
     exchange.respond(400, 'text/plain', 'bad health report');
     return;
   }
+  if (!deps.mayKeepEntry(node)) return tooMany(exchange);
   const subsystem = stringOf(body.value['Subsys']);
   const error = stringOf(body.value['Error'], 4096);
   await deps.ledger.execute((state, context) =>
@@ -98,6 +99,7 @@ async function auditLog(deps: MachineDeps, origin: Origin, exchange: Exchange): 
     exchange.respond(400, 'text/plain', 'bad audit log entry');
     return;
   }
+  if (!deps.mayKeepEntry(node)) return tooMany(exchange);
   const { Action, Details, Timestamp } = body.value;
   await deps.ledger.execute((state, context) =>
     appendAudit(
@@ -110,6 +112,11 @@ async function auditLog(deps: MachineDeps, origin: Origin, exchange: Exchange): 
     ),
   );
   exchange.respond(200, 'application/json', '{}');
+}
+
+/** Each entry is a write to the disk, and clients send few. */
+function tooMany(exchange: Exchange): void {
+  exchange.respond(429, 'text/plain', 'too many entries for the record: try again later');
 }
 
 /** What `tailscale serve` and `tailscale funnel` ask before they begin. */
