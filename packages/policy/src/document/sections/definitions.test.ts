@@ -125,6 +125,27 @@ describe('tags', () => {
     );
   });
 
+  test('are lower case where keys and administrators give them: others are taken with a warning', () => {
+    const { warnings } = policyOf({ tagOwners: { 'tag:Web': [], 'tag:My_DB': [], 'tag:web': [] } });
+    assert.deepEqual(
+      warnings.map(({ message, hint }) => [message.replace(/:[^:]*$/, ''), hint]),
+      [
+        [
+          'tagOwners["tag:Web"]: pre-auth keys and `malla nodes tag` cannot give it',
+          'write "tag:web"',
+        ],
+        [
+          'tagOwners["tag:My_DB"]: clients cannot ask for it',
+          'give it by a pre-auth key or by `malla nodes tag`',
+        ],
+        [
+          'tagOwners["tag:My_DB"]: pre-auth keys and `malla nodes tag` cannot give it',
+          'write "tag:my_db"',
+        ],
+      ],
+    );
+  });
+
   test('are not owned by everybody, an address, or what is not defined', () => {
     assert.deepEqual(
       problemsOf({ tagOwners: { 'tag:a': ['*', 'nas', 'group:no', 'tag:no', 'autogroup:self'] } }),

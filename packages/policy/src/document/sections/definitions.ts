@@ -74,10 +74,10 @@ export function readTagOwners(
       if (fault !== undefined) {
         const hint = prefixHint(name, 'tag:');
         scope.problems.add(place, `tagOwners[${quote(name)}]: ${fault}`, hint);
-      } else if (/[._]/.test(name)) {
-        const what = 'clients cannot ask for it: they take only numbers, letters and dashes';
-        const hint = 'give it by a pre-auth key or by `malla nodes tag`';
-        scope.warnings.add(place, `tagOwners[${quote(name)}]: ${what}`, hint);
+      } else {
+        for (const { what, hint } of limitsOf(name)) {
+          scope.warnings.add(place, `tagOwners[${quote(name)}]: ${what}`, hint);
+        }
       }
       const owners = readAliases(scope, OWNER, value);
       const admins: Alias = { kind: 'autogroup', name: 'admin' };
@@ -85,6 +85,28 @@ export function readTagOwners(
       return [name, empty ? [{ value: admins, place: placeOf(value) }] : owners];
     }),
   );
+}
+
+/** Who cannot give a tag that is valid in a policy. */
+function limitsOf(tag: string): readonly { readonly what: string; readonly hint: string }[] {
+  return [
+    ...(/[._]/.test(tag)
+      ? [
+          {
+            what: 'clients cannot ask for it: they take only numbers, letters and dashes',
+            hint: 'give it by a pre-auth key or by `malla nodes tag`',
+          },
+        ]
+      : []),
+    ...(/[A-Z]/.test(tag)
+      ? [
+          {
+            what: 'pre-auth keys and `malla nodes tag` cannot give it: they take only lower case',
+            hint: `write ${quote(tag.toLowerCase())}`,
+          },
+        ]
+      : []),
+  ];
 }
 
 function groupNameFault(name: string): Fault | undefined {
