@@ -6,30 +6,21 @@
  * Source: docs/protocol/derp.md §9.
  */
 import type { TLSSocket } from 'node:tls';
-import { equalBytes } from '@malla/base/bytes';
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
+import { DerpClient, type DerpEvent, type DerpFault } from '@malla/derp-client/derp-client';
 import type { X25519Private } from '@malla/keys/x25519';
-import { DERP_VERSION, FRAME_HEADER_BYTES, FrameType } from '@malla/wire/derp/frame';
-import { decodeServerKey, encodeClientInfo } from '@malla/wire/derp/handshake';
-import {
-  decodePeerGone,
-  decodePeerPresent,
-  decodePing,
-  encodePong,
-  encodeWatchConns,
-  PresentFlag,
-} from '@malla/wire/derp/notice';
+import { PresentFlag } from '@malla/wire/derp/notice';
 import { encodeForwardPacket } from '@malla/wire/derp/packet';
-import { FrameSplitter } from '@malla/wire/derp/splitter';
 import type { Clock } from '@malla/platform/clock';
-import type { BufferPool } from '../forward/buffer-pool.ts';
-import { Outbox } from '../forward/outbox.ts';
+import { Driver } from '@malla/platform/drive';
 import { https } from '@malla/platform/http/builtin';
-import { DERP_PATH } from '../http/upgrade.ts';
 import { StreamLink } from '@malla/platform/link/stream-link';
 import { certificatePin } from '@malla/platform/tls/pin';
+import type { BufferPool } from '../forward/buffer-pool.ts';
+import { Outbox } from '../forward/outbox.ts';
+import { DERP_PATH } from '../http/upgrade.ts';
 import type { Forwarder, Remotes } from './remotes.ts';
 
 /** Another server of the region. */
@@ -53,17 +44,14 @@ export interface MeshClientOptions {
 }
 
 const RECONNECT_MS = 5_000;
-/** Until the other server has named its key. */
+/** Until the other server has answered the upgrade. */
 const CONNECT_MS = 10_000;
-/** Without any frame: keep-alives come every 65 s at most. */
-const SILENCE_MS = 120_000;
-const MAX_BODY_BYTES = 64 * 1024;
-const NONCE_BYTES = 24;
 
 export class MeshClient implements Forwarder {
   readonly #options: MeshClientOptions;
   #link: StreamLink | undefined;
   #outbox: Outbox | undefined;
+  #driver: Driver<DerpEvent, DerpClient> | undefined;
   #abandon: (() => void) | undefined;
   #cancelTimer: () => void = () => {};
   #watching = false;
@@ -124,22 +112,21 @@ export class MeshClient implements Forwarder {
       this.#fail('the certificate does not have the pin');
       return;
     }
+    this.#cancelTimer();
+    const { key, meshKey, random } = this.#options;
     const link = new StreamLink(socket, false);
     const outbox = new Outbox(pool, (bytes) => link.write(bytes));
-    const splitter = new FrameSplitter(
-      () => MAX_BODY_BYTES,
-      (bytes, start, end) => {
-        this.#onFrame(bytes[start] ?? 0, bytes.subarray(start + FRAME_HEADER_BYTES, end));
-        return this.#link === link;
-      },
-    );
+    const client = new DerpClient(clock.now(), { key, meshKey, random });
+    const driver = new Driver<DerpEvent, DerpClient>(client, clock, (event) => {
+      if (this.#link === link) this.#on(event);
+    });
     const onBytes = (chunk: Buffer): void => {
-      this.#armSilence();
-      const fault = splitter.push(chunk);
-      if (fault !== undefined && fault !== 'stopped') this.#fail(fault);
+      driver.input((engine, now) => engine.handleBytes(chunk, now));
+      if (this.#link === link) this.#sendAnswers(client);
     };
     this.#link = link;
     this.#outbox = outbox;
+    this.#driver = driver;
     link.start({
       onBytes,
       onWritten: () => {
@@ -152,46 +139,38 @@ export class MeshClient implements Forwarder {
     if (head.length > 0) onBytes(head);
   }
 
-  #onFrame(type: number, body: Uint8Array): void {
-    switch (type) {
-      case FrameType.serverKey:
-        return this.#onServerKey(body);
-      case FrameType.serverInfo:
+  #on(event: DerpEvent): void {
+    const { log, remotes, server } = this.#options;
+    switch (event.kind) {
+      case 'ready':
         this.#watching = true;
-        this.#options.log.info({ host: this.#options.server.host }, 'mesh connected');
-        return this.#notify(encodeWatchConns());
-      case FrameType.peerPresent: {
-        const present = decodePeerPresent(body);
-        if (!present.ok) return this.#fail(present.error);
-        if ((present.value.flags & PresentFlag.meshPeer) === 0) {
-          this.#options.remotes.add(present.value.peer, this);
-        }
+        log.info({ host: server.host }, 'mesh connected');
+        return this.#driver?.input((engine) => engine.handleWatch());
+      case 'peer-present':
+        if ((event.flags & PresentFlag.meshPeer) === 0) remotes.add(event.peer, this);
         return;
-      }
-      case FrameType.peerGone: {
-        const gone = decodePeerGone(body);
-        if (!gone.ok) return this.#fail(gone.error);
-        return this.#options.remotes.remove(gone.value.peer, this);
-      }
-      case FrameType.ping: {
-        const payload = decodePing(body);
-        return payload.ok ? this.#notify(encodePong(payload.value)) : this.#fail(payload.error);
-      }
-      default: // keep-alives, and what is of the future
+      case 'peer-gone':
+        return remotes.remove(event.peer, this);
+      case 'ended':
+        return this.#ended(event.why);
+      case 'packet': // nobody sends to this server
+      case 'pong':
+      case 'health':
+      case 'restarting':
     }
   }
 
-  #onServerKey(body: Uint8Array): void {
-    const { key, meshKey, random, log, server } = this.#options;
-    const serverKey = decodeServerKey(body);
-    if (!serverKey.ok) return this.#fail(serverKey.error);
-    if (equalBytes(serverKey.value, key.publicBytes)) {
-      log.info({ host: server.host }, 'this mesh server is ourselves');
-      void this.stop();
-      return;
+  #ended(why: DerpFault): void {
+    if (why !== 'ourselves') return this.#fail(why === 'silent' ? 'silence' : why);
+    const { log, server } = this.#options;
+    log.info({ host: server.host }, 'this mesh server is ourselves');
+    void this.stop();
+  }
+
+  #sendAnswers(client: DerpClient): void {
+    for (let frame = client.pollTransmit(); frame !== undefined; frame = client.pollTransmit()) {
+      this.#notify(frame);
     }
-    const info = { version: DERP_VERSION, canAckPings: true, isProber: false, meshKey };
-    this.#notify(encodeClientInfo(key, serverKey.value, random(NONCE_BYTES), info));
   }
 
   #notify(frame: Uint8Array): void {
@@ -208,11 +187,6 @@ export class MeshClient implements Forwarder {
     });
   }
 
-  #armSilence(): void {
-    this.#cancelTimer();
-    this.#cancelTimer = this.#options.clock.after(SILENCE_MS, () => this.#fail('silence'));
-  }
-
   #fail(why: string): void {
     if (this.#stopped) return;
     const { log, server, clock } = this.#options;
@@ -223,6 +197,8 @@ export class MeshClient implements Forwarder {
 
   #lose(): void {
     this.#cancelTimer();
+    this.#driver?.stop();
+    this.#driver = undefined;
     this.#watching = false;
     this.#options.remotes.removeAll(this);
     this.#outbox?.close();
