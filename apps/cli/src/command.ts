@@ -156,6 +156,8 @@ function outputFormat(value: string, flags: string): OutputFormat | undefined {
   return found;
 }
 
-function invalid(value: string, flags: string, expected: string): UsageError {
-  return new UsageError(`invalid argument "${value}" for "${flags}" flag: ${expected}`);
+/** Flags begin with a hyphen, `A` is the name of an argument. */
+export function invalid(value: string, flags: string, expected: string): UsageError {
+  const where = flags.startsWith('-') ? `"${flags}" flag` : `<${flags}>`;
+  return new UsageError(`invalid argument "${value}" for ${where}: ${expected}`);
 }

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '@malla/base/error';
 import { silentLogger } from '@malla/base/logger';
-import { whyDenied, whyDeniedTo, type Wanted } from '@malla/platform/denied';
+import { NO_SUCH_FILE, whyDenied, whyDeniedTo, type Wanted } from '@malla/platform/denied';
 import { loadKey } from '@malla/platform/key-file';
 import { ownershipOf } from '@malla/platform/ownership';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
@@ -136,8 +136,15 @@ class Preflight implements Findings {
     const key = 'dns.extra_records_path';
     if (!this.#mayUse(key, path, 'read')) return;
     const read = await readRecordFile(path);
-    if (!read.ok) return this.#problem(key, `${path}: ${read.error}`);
+    if (!read.ok) return this.#unread(key, path, read.error);
     for (const detail of read.value.leftOut) this.#note('warning', key, `${path}: ${detail}`);
+  }
+
+  /** The server starts without a file that a program may be about to write. */
+  #unread(key: KeyName, path: string, error: string): void {
+    const text = `${path}: ${error}`;
+    if (error.endsWith(NO_SUCH_FILE)) this.#note('warning', key, text);
+    else this.#problem(key, text);
   }
 
   async #checkRelays(serverHost: string): Promise<void> {
@@ -155,7 +162,7 @@ class Preflight implements Findings {
     const key = 'derp.paths';
     if (!this.#mayUse(key, path, 'read')) return undefined;
     const read = await readDerpFile(path);
-    if (!read.ok) this.#problem(key, `${path}: ${read.error}`);
+    if (!read.ok) this.#unread(key, path, read.error);
     else if (read.value === undefined) this.#note('warning', key, `${path} is empty`);
     else {
       for (const detail of read.value.leftOut) {

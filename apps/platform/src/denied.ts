@@ -19,9 +19,17 @@ const SHARED = new Set(
   ),
 );
 
-/** {@link whyDenied}, or what the system said. */
+/** Why a file cannot be read that is not there, nor any folder on the way to it. */
+export const NO_SUCH_FILE = 'there is no such file';
+
+/** {@link whyDenied}, or what the system said, in words where it is that nothing is there. */
 export function reasonOf(error: unknown, path: string, wanted: Wanted): string {
-  return whyDenied(path, wanted) ?? messageOf(error);
+  return whyDenied(path, wanted) ?? (isAbsent(error, wanted) ? NO_SUCH_FILE : messageOf(error));
+}
+
+/** To write, a folder is missing, and the system says which. */
+function isAbsent(error: unknown, wanted: Wanted): boolean {
+  return wanted === 'read' && error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** One sentence without a full stop; undefined where nothing of that kind is in the way. */

@@ -310,7 +310,11 @@ describe('a command that cannot do what it is asked', () => {
     ['apikeys delete --prefix ""', 'prefix must not be empty', {}],
     ['preauthkeys expire', 'missing --id parameter: missing parameters', {}],
     ['preauthkeys delete', 'missing --id parameter: missing parameters', {}],
-    ['preauthkeys create -u ann', 'user "ann" not found', { 'GET /user?name=ann': { users: [] } }],
+    [
+      'preauthkeys create -u ann',
+      'user "ann" not found (malla users list)',
+      { 'GET /user?name=ann': { users: [] } },
+    ],
     ['apikeys expire', 'either --id or --prefix must be provided: missing parameters', {}],
     [
       'apikeys delete --id 1 -p x',
@@ -322,8 +326,16 @@ describe('a command that cannot do what it is asked', () => {
       'missing parameters: api key 9 not found',
       { 'GET /apikey': { apiKeys: [] } },
     ],
-    ['nodes routes -i 9', 'node 9 not found', { 'GET /node': { nodes: [node()] } }],
-    ['debug c2n nodo9 /echo', 'node "nodo9" not found', { 'GET /node': { nodes: [node()] } }],
+    [
+      'nodes routes -i 9',
+      'node not found: there is none with the id 9 (malla nodes list)',
+      { 'GET /node': { nodes: [node()] } },
+    ],
+    [
+      'debug c2n nodo9 /echo',
+      'node "nodo9" not found (malla nodes list)',
+      { 'GET /node': { nodes: [node()] } },
+    ],
     ['debug via 65536 10.0.0.0/8', 'site id "65536" is not a number from 0 to 65535', {}],
     ['debug via one 10.0.0.0/8', 'site id "one" is not a number from 0 to 65535', {}],
     ['debug via 1 10.0.0.1/24', '10.0.0.1/24 has host bits set: write 10.0.0.0/24', {}],

@@ -107,6 +107,6 @@ async function nodeId(client: Client, idOrName: string): Promise<string> {
   if (/^\d+$/.test(idOrName)) return idOrName;
   const { nodes } = await client.listNodes();
   const node = nodes.find(({ givenName }) => givenName === idOrName);
-  if (node === undefined) throw new CommandError(`node "${idOrName}" not found`);
+  if (node === undefined) throw new CommandError(`node "${idOrName}" not found (malla nodes list)`);
   return node.id;
 }

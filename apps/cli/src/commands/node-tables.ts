@@ -47,11 +47,20 @@ export function routeTable(nodes: readonly Node[]): Table {
     rows: nodes.map((node) => [
       node.id,
       node.givenName,
-      node.approvedRoutes.join('\n'),
+      inOrderOf(node.availableRoutes, node.approvedRoutes).join('\n'),
       node.availableRoutes.join('\n'),
-      node.subnetRoutes.join('\n'),
+      inOrderOf(node.availableRoutes, node.subnetRoutes).join('\n'),
     ]),
   };
+}
+
+/** Routes in the order of the column beside them; what is not in it stands at the end. */
+function inOrderOf(column: readonly string[], routes: readonly string[]): readonly string[] {
+  const place = (route: string): number => {
+    const found = column.indexOf(route);
+    return found < 0 ? column.length : found;
+  };
+  return routes.toSorted((a, b) => place(a) - place(b));
 }
 
 /** Clients show tagged nodes under this user. */

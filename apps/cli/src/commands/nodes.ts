@@ -42,7 +42,9 @@ export function nodesCommand(cli: Cli): MallaCommand {
         const { nodes: all } = await client.listNodes();
         const asked = wanted === undefined ? all : all.filter((node) => node.id === wanted);
         if (wanted !== undefined && asked.length === 0) {
-          throw new CommandError(`node ${wanted} not found`);
+          throw new CommandError(
+            `node not found: there is none with the id ${wanted} (malla nodes list)`,
+          );
         }
         const found = asked.filter(
           ({ approvedRoutes, availableRoutes, subnetRoutes }) =>

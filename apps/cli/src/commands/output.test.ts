@@ -59,7 +59,7 @@ describe('tables', () => {
     );
   });
 
-  test('routes of the nodes that have any', async () => {
+  test('routes of the nodes that have any, in the same order in each column', async () => {
     const nodes = [
       node(),
       node({
@@ -67,6 +67,12 @@ describe('tables', () => {
         approvedRoutes: ['10.0.0.0/24'],
         availableRoutes: ['10.0.0.0/24', '10.1.0.0/24'],
         subnetRoutes: ['10.0.0.0/24'],
+      }),
+      node({
+        id: '9',
+        approvedRoutes: ['10.3.0.0/24', '10.2.0.0/24', '10.1.0.0/24'],
+        availableRoutes: ['10.2.0.0/24', '10.1.0.0/24'],
+        subnetRoutes: ['10.1.0.0/24', '10.2.0.0/24'],
       }),
     ];
     const { stdout } = await runMalla(['nodes', 'lsr'], { answers: { 'GET /node': { nodes } } });
@@ -76,6 +82,9 @@ describe('tables', () => {
         'ID | Hostname | Approved    | Available   | Serving (Primary)',
         '8  | nodo1    | 10.0.0.0/24 | 10.0.0.0/24 | 10.0.0.0/24',
         '   |          |             | 10.1.0.0/24 |',
+        '9  | nodo1    | 10.2.0.0/24 | 10.2.0.0/24 | 10.2.0.0/24',
+        '   |          | 10.1.0.0/24 | 10.1.0.0/24 | 10.1.0.0/24',
+        '   |          | 10.3.0.0/24 |             |',
       ),
     );
   });

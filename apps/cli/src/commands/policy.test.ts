@@ -85,7 +85,7 @@ describe('malla policy', () => {
       const without = await runMalla(['policy', command]);
       assert.match(without.stderr, /required flag\(s\) "file" not set/);
       const gone = await runMalla(['policy', command, '-f', `${file}.gone`]);
-      assert.match(gone.stderr, /reading policy file: ENOENT/);
+      assert.match(gone.stderr, /reading policy file: there is no such file: /);
       assert.deepEqual([without.code, gone.code], [1, 1]);
     }
   });
@@ -300,6 +300,8 @@ describe('malla policy', () => {
     ]) {
       assert.equal((await runMalla(line, { answers })).stdout, expected);
     }
+    const same = await runMalla(['policy', 'diff', '2', '2'], { answers });
+    assert.equal(same.stdout, 'Both versions are the same.\n');
   });
 
   test('configtest finds what is wrong in the policy file', async () => {
@@ -308,7 +310,10 @@ describe('malla policy', () => {
     const yaml = `server_url: http://127.0.0.1:1\ndata_dir: ${folder}\npolicy: {default: same-user, path: ${path}}\n`;
     await writeFile(config, yaml);
     const missing = await runMalla(['configtest', '-c', config]);
-    assert.match(missing.stderr, /^Error: policy\.path: .*broken\.hujson cannot be read: ENOENT/);
+    assert.match(
+      missing.stderr,
+      /^Error: policy\.path: .*broken\.hujson cannot be read: there is no such file/,
+    );
     await writeFile(path, '{\n  "aclss": []\n}\n');
     const broken = await runMalla(['configtest', '-c', config]);
     assert.equal(broken.code, 1);

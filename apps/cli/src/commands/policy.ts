@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Client } from '@malla/api/v1/client';
 import type { PolicyProblem, PolicyVersion } from '@malla/api/v1/policy-schemas';
-import { messageOf } from '@malla/base/error';
+import { reasonOf } from '@malla/platform/denied';
 import { parseAddress } from '@malla/ip/address';
-import { count as inRange, id, MallaCommand, option } from '../command.ts';
+import { count as inRange, id, invalid, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
 import { printable } from '../output/table.ts';
@@ -221,14 +221,13 @@ Both are the name of a node, an address, or what a policy names; the port may be
     .argument('[B]', 'number of another; left out: the version that is in force')
     .action(
       action(cli, async (it, a: string, b: string | undefined) => {
+        const [idA, idB] = [id(a, 'A'), b === undefined ? undefined : id(b, 'B')];
         const client = await it.connect();
-        const [before, after] = [
-          await versionOf(client, id(a, 'A')),
-          await versionOf(client, b === undefined ? await currentId(client) : id(b, 'B')),
-        ];
+        const before = await versionOf(client, idA);
+        const after = await versionOf(client, idB ?? (await currentId(client)));
         const diff = unifiedDiff(named(before), named(after));
         if (it.options.output !== undefined) await it.print({ diff }, '');
-        else cli.terminal.out.write(diff);
+        else cli.terminal.out.write(diff === '' ? 'Both versions are the same.\n' : diff);
       }),
     );
 
@@ -241,8 +240,8 @@ Both are the name of a node, an address, or what a policy names; the port may be
     .argument('<ID>', 'number of the version')
     .action(
       action(cli, async (it, number: string) => {
-        const client = await it.connect();
         const version = id(number, 'ID');
+        const client = await it.connect();
         const name = `version-${version}`;
         const answer = await explained(name, () => client.rollbackPolicy({ id: version }));
         warn(it, answer.warnings, name);
@@ -315,10 +314,12 @@ async function readIfGiven(
   }
   const name = flag ?? operand;
   if (name === undefined) return undefined;
+  const path = resolve(it.cli.cwd, name);
   try {
-    return { name, text: readFileSync(resolve(it.cli.cwd, name), 'utf8') };
+    return { name, text: readFileSync(path, 'utf8') };
   } catch (error) {
-    throw new CommandError(`reading policy file: ${messageOf(error)}`, { cause: error });
+    const why = reasonOf(error, path, 'read');
+    throw new CommandError(`reading policy file: ${why}: ${name}`, { cause: error });
   }
 }
 
@@ -375,9 +376,7 @@ function protocol(value: string, flags: string): (typeof PROTOCOLS)[number] | nu
   const number = /^\d{1,3}$/.test(value) ? Number(value) : 256;
   if (known !== undefined) return known;
   if (number < 256) return number;
-  throw new UsageError(
-    `invalid argument "${value}" for "${flags}" flag: expected ${PROTOCOLS.join(', ')} or 0 to 255`,
-  );
+  throw invalid(value, flags, `expected ${PROTOCOLS.join(', ')} or 0 to 255`);
 }
 
 /** `db:5432`, `[fd7a::1]:22`, `tag:web:443`; without a port `db`, `fd7a::1`, `tag:web`. */

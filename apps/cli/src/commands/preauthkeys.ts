@@ -21,7 +21,7 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
     .command('list')
     .aliases(['ls', 'show'])
     .description('List pre-auth keys')
-    .option('-u, --user <ID>', 'only keys that this user owns, by id or name')
+    .option('-u, --user <USER>', 'only keys that this user owns, by id or name')
     .action(
       action<{ readonly user?: string }>(cli, async (it) => {
         const client = await it.connect();
@@ -64,7 +64,7 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
       ),
     )
     .addOption(option('--tags <TAGS>', 'tags of its devices, separated by commas', list))
-    .option('-u, --user <ID>', 'user who owns its devices, by id or name')
+    .option('-u, --user <USER>', 'user who owns its devices, by id or name')
     .action(
       action<{
         readonly reusable?: true;
@@ -125,7 +125,7 @@ async function userId(client: Client, idOrName: string): Promise<string> {
   if (/^\d+$/.test(idOrName)) return idOrName;
   const { users } = await client.listUsers({ name: idOrName });
   const [user] = users;
-  if (user === undefined) throw new CommandError(`user "${idOrName}" not found`);
+  if (user === undefined) throw new CommandError(`user "${idOrName}" not found (malla users list)`);
   if (users.length > 1) throw new CommandError('multiple users match query, specify an ID');
   return user.id;
 }

@@ -15,8 +15,7 @@ export function relayCommand(cli: Cli): MallaCommand {
       [
         'Run a relay and STUN on a machine of their own, for the devices of a control server elsewhere.',
         '',
-        'It prints the DERP map file to name in derp.paths of the control server. Without --cert and --key it makes a',
-        'certificate of its own, whose pin is in that file. SIGINT and SIGTERM stop it, SIGHUP reads the certificate again.',
+        'It prints the DERP map file to name in derp.paths of the control server. Without --cert and --key it makes a certificate of its own, whose pin is in that file. SIGINT and SIGTERM stop it, SIGHUP reads the certificate again.',
       ].join('\n'),
     )
     .addOption(

@@ -11,7 +11,7 @@ export function serveCommand(cli: Cli): MallaCommand {
         'Run the server: control, relay and STUN in one process.',
         '',
         'Without a configuration it listens on http://127.0.0.1:8080 and keeps its data in ./data.',
-        'SIGINT and SIGTERM stop it, SIGHUP reads certificates and relay maps again.',
+        'SIGINT and SIGTERM stop it, SIGHUP reads certificates, relay maps, DNS records and the policy file again.',
       ].join('\n'),
     )
     .option(

@@ -60,7 +60,12 @@ describe('the first run', () => {
       'POST /preauthkey': CREATED,
       'POST /preauthkey/expire': GONE,
     };
-    assert.match((await firstRun(answers, {}, '4\n')).text, /--authkey hskey-auth-/);
+    const { text } = await firstRun(answers, {}, '4\n');
+    assert.match(text, /--authkey hskey-auth-/);
+    assert.match(
+      text,
+      /good for one device and 24 hours, or until the server starts again without/,
+    );
   });
 
   test('with devices, only says how to add another', async () => {
@@ -86,6 +91,11 @@ describe('the first run', () => {
     assert.equal(await hintFor(), '--url http://192.168.1.10:8080');
     // Over http:// clients would not come back to an address of the internet.
     assert.equal(await hintFor('8.8.4.4'), '--url https://vpn.example.org');
+    const lone = await firstRun(answers, {
+      serverUrl: 'http://127.0.0.1:8080',
+      addresses: ['8.8.4.4'],
+    });
+    assert.match(lone.text, /This machine has no private address/);
     const started = 'malla serve --first-run';
     const serverUrl = 'http://127.0.0.1:8080';
     const { text } = await firstRun(answers, { serverUrl, started });

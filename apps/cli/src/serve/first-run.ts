@@ -52,7 +52,7 @@ To join the first device, install Tailscale on it (https://tailscale.com/downloa
 
   ${joinCommand(serverUrl, key)}
 
-The key is good for one device and ${KEY_HOURS} hours. To see the device, and to make a key for the next:
+The key is good for one device and ${KEY_HOURS} hours, or until the server starts again without one: then there is another. To see the device, and to make a key for the next:
 
   ${context.call} nodes list
   ${context.call} preauthkeys create --user ${owner.name}
@@ -106,8 +106,8 @@ function reachabilityHint({ config, started, addresses }: FirstRun): string {
   const wherePort = port === '' ? '' : `:${port}`;
   if (own === undefined && addresses.length > 0) {
     return `
-Only this machine can reach that address. This machine is on the internet, where clients need https://: give it a name and
-a certificate, or a reverse proxy that has them (docs/guide/install.md), and start it with
+Only this machine can reach that address. This machine has no private address, and at any other clients need https://:
+give it a name and a certificate, or a reverse proxy that has them (docs/guide/install.md), and start it with
 
   ${started} --url https://vpn.example.org
 `;

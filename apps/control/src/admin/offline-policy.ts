@@ -58,7 +58,8 @@ export async function openOfflinePolicy(
     });
     await holder.start();
     const mustBeKept = (): void => {
-      if (config.tailnet.policy.source !== 'database') throw readOnly();
+      const { source } = config.tailnet.policy;
+      if (source !== 'database') throw readOnly(source);
       if (!exists) {
         throw new MallaError('store.unavailable', `there is no database ${config.database.path}`);
       }

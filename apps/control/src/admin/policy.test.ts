@@ -257,6 +257,18 @@ describe('the policy over the API', () => {
     assert.deepEqual(await admin.client.checkPolicy({ policy: NOTHING }), {});
   });
 
+  test('is warned about tags that nodes have and it does not define, where it is only looked at', async () => {
+    await admin.addNode({ name: 'printer', userId: undefined, tags: ['tag:printer'] });
+    const [said] = (await admin.client.checkPolicy({ policy: NOTHING })).warnings ?? [];
+    assert.equal(said?.path, 'tagOwners');
+    assert.match(said?.message ?? '', /^node printer has tag:printer, which the policy does not/);
+    assert.match(said?.hint ?? '', /^add "tag:printer": \[\] to tagOwners/);
+    const compared = await admin.client.comparePolicy({ policy: NOTHING });
+    assert.deepEqual(compared.warnings, [said]);
+    const defined = '{"acls": [], "tagOwners": {"tag:printer": []}}';
+    assert.deepEqual(await admin.client.checkPolicy({ policy: defined }), {});
+  });
+
   test('is explained, and another one is too', async () => {
     const question = { source: 'n1', destination: 'n2', port: 22 };
     assert.equal((await admin.client.explainPolicy(question)).outcome, 'allowed');

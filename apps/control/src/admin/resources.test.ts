@@ -158,7 +158,7 @@ describe('nodes', () => {
     await client.deleteNode({ nodeId });
     assert.deepEqual(await refused(client.getNode({ nodeId })), [
       'node.not-found',
-      'node not found',
+      'node not found: there is none with the id 1 (malla nodes list)',
     ]);
   });
 

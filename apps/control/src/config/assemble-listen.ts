@@ -169,7 +169,7 @@ function checkOthersFind(settings: Settings, serverUrl: URL): void {
       'server_url',
       `${host} is each machine itself, while listen_addr (${text}) is for others: set it to the name or address at which they reach this server`,
     );
-  } else if (isForOthers && isOfExamples(host)) {
+  } else if (isOfExamples(host)) {
     settings.warn('server_url', `${host} is of examples: clients do not find this server there`);
   }
 }

@@ -49,7 +49,7 @@ function problemOf(lines: string): string | undefined {
 }
 
 function minimal(lines: string): string {
-  return lines.includes('server_url') ? lines : `server_url: https://vpn.example.org\n${lines}`;
+  return lines.includes('server_url') ? lines : `server_url: https://vpn.acme.dev\n${lines}`;
 }
 
 /** Loads this file for a command whose server the environment names. */
@@ -177,6 +177,20 @@ describe('configuration without a file', () => {
     assert.deepEqual(config.derp.server?.own?.address, { host: '0.0.0.0', port: 8443 });
     assert.deepEqual(config.derp.server.stun, { host: '0.0.0.0', port: 3478 });
     assert.equal(config.derp.server.hostname, '192.168.1.10');
+  });
+
+  test('--url with an address of this machine alone is listened at there, and nobody is warned', () => {
+    for (const [host, listen] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['127.0.0.2', '127.0.0.2'],
+      ['localhost', '127.0.0.1'],
+      ['[::1]', '::1'],
+    ] as const) {
+      const result = load({}, { overrides: { url: `http://${host}:18500` } });
+      const { config, warnings } = loaded(result);
+      assert.deepEqual(config.listen.control, { host: listen, port: 18500 });
+      assert.deepEqual(warnings, [], host);
+    }
   });
 
   test('--url with https leaves the listener to the proxy, and the relay shares it', () => {

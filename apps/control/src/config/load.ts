@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fail, ok, type Result } from '@malla/base/result';
+import { isLoopback } from './address.ts';
 import { assembleDataDir, assembleSocketPath } from './assemble-listen.ts';
 import { assembleCli, assembleConfig } from './assemble.ts';
 import type { Config, ConfigNote, ConfigProblem, LoadedConfig } from './config.ts';
@@ -135,6 +136,14 @@ function noteFallback(file: ConfigFile | undefined): ConfigNote[] {
   return [{ level: 'note', source: file.shown, line: undefined, key: undefined, message }];
 }
 
+/** On all addresses, as one behind a router is none of this machine's; what only this machine finds is for it alone. */
+function listenHost(hostname: string): string {
+  if (isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'))) {
+    return hostname === 'localhost' ? '127.0.0.1' : hostname;
+  }
+  return hostname.startsWith('[') ? '' : '0.0.0.0';
+}
+
 function flags({ overrides = {}, cwd }: LoadOptions): ReadonlyMap<string, Given> {
   const given = new Map<string, Given>();
   const set = (key: string, source: string, text: string): void => {
@@ -144,8 +153,7 @@ function flags({ overrides = {}, cwd }: LoadOptions): ReadonlyMap<string, Given>
     set('server_url', '--url', overrides.url);
     const url = URL.canParse(overrides.url) ? new URL(overrides.url) : undefined;
     if (url?.protocol === 'http:') {
-      const host = url.hostname.startsWith('[') ? '' : '0.0.0.0';
-      set('listen_addr', '--url', `${host}:${url.port === '' ? 80 : url.port}`);
+      set('listen_addr', '--url', `${listenHost(url.hostname)}:${url.port === '' ? 80 : url.port}`);
     }
   }
   if (overrides.listen !== undefined) set('listen_addr', '--listen', overrides.listen);

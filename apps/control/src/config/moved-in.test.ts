@@ -65,7 +65,7 @@ describe('the example file of headscale', () => {
 
   test('0.29 and later give no reason for a warning, except that no policy can be set', () => {
     for (const release of ['0.29', '0.30']) {
-      const own = { server_url: 'https://vpn.example.net', listen_addr: '127.0.0.1:8080' };
+      const own = { server_url: 'https://vpn.acme.dev', listen_addr: '127.0.0.1:8080' };
       const warnings = warningsOf(load(fileOf({ ...EXAMPLE_FILES[release], ...own })));
       assert.match(warnings, /^\S+ warning: policy\.mode: [^\n]*$/);
     }

@@ -15,6 +15,8 @@ function saidOf(text: string): string[] {
   return result.ok ? result.value.warnings.map(formatNote) : result.error.map(formatProblem);
 }
 
+const UNEDITED = /^c\.yaml:\d+: warning: server_url: vpn\.example\.org is of examples[^\n]*$/;
+
 describe('configuration reference', () => {
   test('config.example.yaml and docs/reference/config.md are what the table of keys says', () => {
     const hint = 'run: node scripts/generate-config-example.ts';
@@ -24,8 +26,8 @@ describe('configuration reference', () => {
     assert.equal(reference, renderReference(), hint);
   });
 
-  test('the example loads, and nothing needs to be said about it', () => {
-    assert.deepEqual(saidOf(renderExample()), []);
+  test('the example loads, and all there is to say is that its server_url is to be changed', () => {
+    assert.match(saidOf(renderExample()).join('\n'), UNEDITED);
   });
 
   test('the example with the two lines of the guide changes nothing on devices', () => {
@@ -48,7 +50,7 @@ describe('configuration reference', () => {
     const text = renderExample().replaceAll(/^( *)# ([a-z_0-9.]+:(?: .*)?)$/gm, '$1$2');
     assert.match(text, /^cli\.timeout: 5s$/m);
     assert.match(text, /^ {4}stun\.enabled: true$/m);
-    assert.deepEqual(saidOf(text), []);
+    assert.match(saidOf(text).join('\n'), UNEDITED);
   });
 
   test('the example has every key that can have an effect', () => {

@@ -9,27 +9,9 @@ import type { Settings } from './settings.ts';
 export function checkRefusals(settings: Settings): void {
   if (settings.get('tls_letsencrypt_hostname') !== '') refuse(settings, 'tls_letsencrypt_hostname');
   if (settings.get('database.type') === 'postgres') refuse(settings, 'database.type');
-  if ((settings.get('oidc.issuer') ?? '') !== '') checkOidc(settings);
+  // Of a section that is to be taken out nothing else needs mending.
+  if ((settings.get('oidc.issuer') ?? '') !== '') refuse(settings, 'oidc.issuer');
   noteUnused(settings);
-}
-
-/** Says of a configuration what is wrong with it in itself, besides that it is too early. */
-function checkOidc(settings: Settings): void {
-  refuse(settings, 'oidc.issuer');
-  if (!URL.canParse(settings.get('oidc.issuer') ?? '')) {
-    settings.problem('oidc.issuer', 'is not a URL');
-  }
-  if (settings.get('oidc.client_id') === '') {
-    settings.problem('oidc.client_id', 'required with oidc.issuer');
-  }
-  const secrets = [settings.get('oidc.client_secret'), settings.get('oidc.client_secret_path')];
-  const count = secrets.filter((value) => value !== '').length;
-  if (count !== 1) {
-    settings.problem(
-      'oidc.client_secret',
-      `exactly one of oidc.client_secret and oidc.client_secret_path must be set, not ${count === 0 ? 'none' : 'both'}`,
-    );
-  }
 }
 
 function refuse(settings: Settings, name: KeyName): void {

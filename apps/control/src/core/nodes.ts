@@ -82,7 +82,13 @@ export function setApprovedRoutes(
 export function knownNode(state: State, id: NodeId): Node {
   const node = state.node(id);
   if (node === undefined)
-    throw new MallaError('node.not-found', 'node not found', { details: { id } });
+    throw new MallaError(
+      'node.not-found',
+      `node not found: there is none with the id ${id} (malla nodes list)`,
+      {
+        details: { id },
+      },
+    );
   return node;
 }
 

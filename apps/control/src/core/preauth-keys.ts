@@ -64,7 +64,11 @@ export function createPreAuthKey(
     );
   }
   if (wanted.userId !== undefined && state.user(wanted.userId) === undefined) {
-    throw new MallaError('user.not-found', 'user not found', { details: { user: wanted.userId } });
+    throw new MallaError(
+      'user.not-found',
+      `user not found: there is none with the id ${wanted.userId} (malla users list)`,
+      { details: { user: wanted.userId } },
+    );
   }
   const { text, prefix, hash } = newCredential(
     'auth',

@@ -69,7 +69,7 @@ export function meantUser(state: State, nameOrId: string): User {
   const isId = /^\d{1,15}$/.test(nameOrId);
   const user = state.userByName(nameOrId) ?? (isId ? state.user(Number(nameOrId)) : undefined);
   if (user === undefined) {
-    throw new MallaError('user.not-found', `there is no user "${nameOrId}"`);
+    throw new MallaError('user.not-found', `user "${nameOrId}" not found (malla users list)`);
   }
   return user;
 }
@@ -104,6 +104,12 @@ function refuseTaken(state: State, name: string): void {
 function knownUser(state: State, id: UserId): User {
   const user = state.user(id);
   if (user === undefined)
-    throw new MallaError('user.not-found', 'user not found', { details: { id } });
+    throw new MallaError(
+      'user.not-found',
+      `user not found: there is none with the id ${id} (malla users list)`,
+      {
+        details: { id },
+      },
+    );
   return user;
 }

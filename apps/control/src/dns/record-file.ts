@@ -10,7 +10,7 @@ import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { fail, ok, type Result } from '@malla/base/result';
 import { type DnsRecord, MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
-import { reasonOf } from '@malla/platform/denied';
+import { NO_SUCH_FILE, reasonOf } from '@malla/platform/denied';
 import { writePrivate } from '@malla/platform/private-file';
 import { isObject } from '@malla/wire/tailcfg/json';
 
@@ -49,7 +49,8 @@ export class RecordFile {
     if (!read.ok) {
       const kept = await readKept(options);
       file.#records = kept ?? [];
-      options.log.error(
+      // A program may be about to write it.
+      options.log[read.error === NO_SUCH_FILE ? 'warn' : 'error'](
         { file: options.path, err: read.error, records: file.#records.length },
         kept === undefined
           ? 'DNS records not read, and none are known from before'

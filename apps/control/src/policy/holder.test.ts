@@ -316,7 +316,7 @@ describe('a policy file', () => {
     for (const [spoil, warning] of [
       [() => writeFile(path, BROKEN), /group:none/],
       [() => writeFile(path, ''), /the policy is empty/],
-      [() => unlink(path), /cannot be read: ENOENT/],
+      [() => unlink(path), /cannot be read: there is no such file/],
     ] as const) {
       await spoil();
       await lookTwice(holder);
@@ -347,7 +347,10 @@ describe('a policy file', () => {
   });
 
   test('that is broken, empty or missing at the very first start is a reason not to start', async () => {
-    await assert.rejects(start(), refusal('config.invalid', /cannot be read: ENOENT/));
+    await assert.rejects(
+      start(),
+      refusal('config.invalid', /cannot be read: there is no such file/),
+    );
     for (const text of [BROKEN, '']) {
       await writeFile(path, text);
       await assert.rejects(start(), refusal('config.invalid', /cannot use the policy of/));
@@ -399,7 +402,7 @@ describe('a policy file', () => {
     const holder = await start();
     const disabled = refusal(
       'policy.read-only',
-      /^update is disabled for modes other than 'database'$/,
+      /^update is disabled for modes other than 'database' \(the policy is in \S+\.hujson \(policy\.path\): edit that file\)$/,
     );
     await assert.rejects(holder.set(EVERYTHING, 'local'), disabled);
     await assert.rejects(holder.rollback(1, 'local'), disabled);

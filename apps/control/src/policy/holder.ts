@@ -25,6 +25,7 @@ import type { InForce, Refused, Unset } from './in-force.ts';
 import { refusalError } from './refusal-error.ts';
 import { nameIn } from './members.ts';
 import { OneAtATime } from './one-at-a-time.ts';
+import { warnOfUndefinedTags } from './undefined-tags.ts';
 
 export interface PolicyDeps {
   readonly source: TailnetConfig['policy']['source'];
@@ -127,9 +128,13 @@ export class PolicyHolder {
     return [`the policy in ${where} is refused since ${iso(since)}, ${kept}: ${reason}`];
   }
 
-  /** Reads a text and runs its tests in the tailnet as it is. Throws MallaError `policy.invalid`, `policy.busy`. */
+  /** Reads a text, runs its tests in the tailnet as it is, and looks at the tags there are. Throws MallaError `policy.invalid`, `policy.busy`. */
   check(text: string): Promise<Policy> {
-    return this.#line.run(() => this.#mustBeGood(text));
+    return this.#line.run(async () => {
+      const policy = await this.#mustBeGood(text);
+      const { members, ledger } = this.#deps;
+      return warnOfUndefinedTags(policy, members().nodes(), ({ id }) => nameIn(ledger.state, id));
+    });
   }
 
   /**
@@ -340,13 +345,20 @@ export class PolicyHolder {
 
   #mustBeInDatabase(): void {
     if (this.#deps.source === 'database') return;
-    throw readOnly();
+    throw readOnly(this.#deps.source);
   }
 }
 
-/** headscale's words. */
-export function readOnly(): MallaError {
-  return new MallaError('policy.read-only', "update is disabled for modes other than 'database'");
+/** headscale's words, and where the policy is instead. */
+export function readOnly(source: TailnetConfig['policy']['source']): MallaError {
+  const cure =
+    typeof source === 'object'
+      ? `the policy is in ${source.file} (policy.path): edit that file`
+      : 'policy.mode is file, and policy.path names none: name a file, or leave policy.mode out';
+  return new MallaError(
+    'policy.read-only',
+    `update is disabled for modes other than 'database' (${cure})`,
+  );
 }
 
 function iso(ms: number): string {

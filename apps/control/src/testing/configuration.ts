@@ -8,7 +8,7 @@ const FILE = '/etc/malla/c.yaml';
 
 /** A file of these lines, and of a URL and a default policy where they have none. */
 export function load(lines: string): ReturnType<typeof loadConfig> {
-  const url = lines.includes('server_url') ? '' : 'server_url: https://vpn.example.org\n';
+  const url = lines.includes('server_url') ? '' : 'server_url: https://vpn.acme.dev\n';
   return loadConfig({
     path: FILE,
     env: {},

@@ -57,7 +57,7 @@ export const ACCESS_KEYS = {
   ),
   'oidc.issuer': optional(kind.text, 'no OpenID Connect', 'URL of the OpenID Connect provider.', {
     refused:
-      'OIDC arrives in a later version: refusing to start rather than leaving logins without it',
+      'OIDC arrives in a later version: refusing to start rather than leaving logins without it. Take the section oidc out; devices then join with keys or by hand',
   }),
   'oidc.client_id': setting(kind.text, '', 'Our name at the provider.', OIDC),
   'oidc.client_secret': setting(kind.secret, '', 'Our secret at the provider.', OIDC),

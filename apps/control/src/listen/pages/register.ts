@@ -15,8 +15,8 @@ export function registerPage(
 To let it in, run this where the server runs, with the name of the user it shall belong to in the place of
 <code>USERNAME</code>:</p>
 <pre><code>${escapeHtml(command)}</code></pre>
-<p><small>Selecting any part of the command selects all of it. It is valid until
-<time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time>, and once.
+<p><small>Selecting any part of the command selects all of it. Valid once, until
+<time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time>.
 Did you not start this? Then close this page: nothing has happened.</small></p>`,
   );
 }
