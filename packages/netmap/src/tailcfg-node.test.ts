@@ -42,6 +42,7 @@ const NODE: Node = {
       { Proto: 'peerapi4', Port: 40_000 },
     ],
     sshHostKeys: ['ssh-ed25519 AAAA'],
+    ShareeNode: true,
     NetInfo: { PreferredDERP: 901 },
   },
   endpoints: ['192.0.2.1:41641'],
@@ -76,7 +77,7 @@ function diffOf(fields: Partial<Node>): number {
 }
 
 describe('a node as its peers read it', () => {
-  test('has every field that clients read, and no more of its host than peers need', () => {
+  test('has every field that clients read, and of its host what peers need and a device may say of itself', () => {
     assert.deepEqual(parse(encodePeer(NODE, ONLINE, NAMING, NOW)), {
       ID: 7,
       StableID: '7',

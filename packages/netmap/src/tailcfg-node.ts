@@ -136,17 +136,17 @@ function addressesOf(node: Node, ipv4: boolean): readonly string[] {
 
 /**
  * What peers need of a node's host information: its name and system, its SSH host keys, and where its
- * PeerAPI listens. Which other services run on a machine is nobody's business.
+ * PeerAPI listens. Which other services run on a machine is nobody's business. That it is of another tailnet
+ * (ShareeNode) is control's to say, never its own: clients leave such peers out of `tailscale status`.
  */
 function peerHostinfo(node: Node): Hostinfo {
-  const { OS, Services = [], sshHostKeys, ShareeNode } = node.hostinfo;
+  const { OS, Services = [], sshHostKeys } = node.hostinfo;
   const peerApi = Services.filter(({ Proto }) => Proto.startsWith('peerapi'));
   return {
     ...(OS === undefined ? {} : { OS }),
     Hostname: node.hostname,
     ...(peerApi.length === 0 ? {} : { Services: peerApi }),
     ...(sshHostKeys === undefined || sshHostKeys.length === 0 ? {} : { sshHostKeys }),
-    ...(ShareeNode === true ? { ShareeNode } : {}),
   };
 }
 
