@@ -194,6 +194,15 @@ export class NoiseAcceptor {
     let owes = who.ok && who.value.paidByStrangers;
     let used = false;
     const budget = this.#budgetOf(connection, () => http.close());
+    /** Looks whose connection it is now. */
+    const settle = (): void => {
+      budget.look();
+      if (!budget.isNode) return;
+      lease?.promote(machineKey);
+      // So many newcomers may join from one address as have a key to join with.
+      if (owes) handshakes.giveBack(remoteAddress, performance.now());
+      owes = false;
+    };
     const http: InnerHttp = this.#options.serveInner({
       budget,
       socket,
@@ -203,16 +212,11 @@ export class NoiseAcceptor {
       earlyPayload: withEarlyPayload ? this.#earlyPayload : NOTHING,
       onExchange: (exchange) => {
         used = true;
-        // A record of its has opened, so it is there. It may have become a node since the last one.
-        budget.look();
+        // A record of its has opened, so it is there.
+        settle();
         budget.request();
-        if (budget.isNode) {
-          lease?.promote(machineKey);
-          // So many newcomers may join from one address as have a key to join with.
-          if (owes) handshakes.giveBack(remoteAddress, performance.now());
-          owes = false;
-        }
-        void serveMachine(deps, { connection, http: () => http }, exchange);
+        // What it asked may have made it a node's.
+        void serveMachine(deps, { connection, http: () => http }, exchange).then(settle);
       },
       onClosed: () => {
         this.#open.delete(open);
