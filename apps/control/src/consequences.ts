@@ -5,6 +5,7 @@
 import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { Node, NodeId } from '@malla/netmap/node';
+import { differenceOf, Differs } from '@malla/netmap/node-difference';
 import type { Access } from './access/access.ts';
 import type { PostureCollector } from './access/posture.ts';
 import type { Change } from './core/change.ts';
@@ -196,17 +197,10 @@ function mayBeApprovedOf(changes: readonly Change[]): readonly NodeId[] {
   );
 }
 
+const WHO = Differs.key | Differs.owner | Differs.expiry | Differs.addresses | Differs.hostinfo;
+
 /** Whether the policy may say something else of a node now: who it is, and not where. */
 function isAnother(before: Node | undefined, after: Node | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;
-  const { nodeKey, userId, tags, expiry, ipv4, ipv6, hostinfo } = after;
-  return (
-    before.nodeKey !== nodeKey ||
-    before.userId !== userId ||
-    before.tags !== tags ||
-    before.expiry !== expiry ||
-    before.ipv4 !== ipv4 ||
-    before.ipv6 !== ipv6 ||
-    before.hostinfo !== hostinfo
-  );
+  return (differenceOf(before, after) & WHO) !== 0;
 }

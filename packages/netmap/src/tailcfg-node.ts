@@ -15,6 +15,7 @@ import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import { formatTime } from '@malla/wire/tailcfg/json';
 import type { CapMap, MapNode, PeerChange } from '@malla/wire/tailcfg/node';
 import { isExpired, type Node } from './node.ts';
+import { differenceOf, Differs } from './node-difference.ts';
 import { TAGGED_DEVICES } from './user.ts';
 
 /** What is true of a node now, besides its stored row. */
@@ -168,42 +169,38 @@ export const WHOLE_NODE = 1 << 30;
  * An absent or zero field of a patch means "unchanged", so a patch cannot say that something has gone.
  */
 export function diffForPeers(before: Node, after: Node, now: number): number {
-  if (wholeDiffers(before, after, now)) return WHOLE_NODE;
+  const differs = differenceOf(before, after);
+  if (wholeDiffers(before, after, differs, now)) return WHOLE_NODE;
   let fields = 0;
-  if (before.endpoints !== after.endpoints) {
+  if (differs & Differs.endpoints) {
     if (after.endpoints.length === 0) return WHOLE_NODE;
     fields |= PatchField.endpoints;
   }
-  if (before.homeDerp !== after.homeDerp) {
+  if (differs & Differs.homeDerp) {
     if (after.homeDerp === 0) return WHOLE_NODE;
     fields |= PatchField.derp;
   }
-  if (before.discoKey !== after.discoKey) {
+  if (differs & Differs.discoKey) {
     if (after.discoKey === undefined) return WHOLE_NODE;
     // From now on it serves what is approved for it.
     if (before.discoKey === undefined && after.approvedRoutes.length > 0) return WHOLE_NODE;
     fields |= PatchField.disco;
   }
-  if (before.capVersion !== after.capVersion) {
+  if (differs & Differs.capVersion) {
     if (after.capVersion === 0) return WHOLE_NODE;
     fields |= PatchField.cap;
   }
-  if (before.expiry !== after.expiry) fields |= PatchField.expiry;
+  if (differs & Differs.expiry) fields |= PatchField.expiry;
   return fields;
 }
 
-function wholeDiffers(a: Node, b: Node, now: number): boolean {
+const NO_PATCH = Differs.key | Differs.name | Differs.hostname | Differs.owner | Differs.addresses;
+
+function wholeDiffers(a: Node, b: Node, differs: number, now: number): boolean {
   return (
+    (differs & NO_PATCH) !== 0 ||
     isExpired(a, now) !== isExpired(b, now) ||
-    a.nodeKey !== b.nodeKey ||
-    a.machineKey !== b.machineKey ||
-    a.name !== b.name ||
-    a.hostname !== b.hostname ||
-    a.userId !== b.userId ||
-    a.ipv4 !== b.ipv4 ||
-    a.ipv6 !== b.ipv6 ||
-    (a.tags !== b.tags && a.tags.join(' ') !== b.tags.join(' ')) ||
-    (a.hostinfo !== b.hostinfo && !sameJson(peerHostinfo(a), peerHostinfo(b)))
+    ((differs & Differs.hostinfo) !== 0 && !sameJson(peerHostinfo(a), peerHostinfo(b)))
   );
 }
 

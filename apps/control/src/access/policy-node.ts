@@ -4,6 +4,7 @@
 import { type Address, parseAddress } from '@malla/ip/address';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
+import { differenceOf, Differs } from '@malla/netmap/node-difference';
 import { EXIT_ROUTES } from '@malla/netmap/tailcfg-node';
 import type { User } from '@malla/netmap/user';
 import type { PolicyNode, PolicyUser, PostureAttributes } from '@malla/policy/tailnet';
@@ -31,14 +32,12 @@ export function policyNode(node: Node, posture: PostureAttributes = NONE): Polic
 
 /** Whether {@link policyNode} differs for two versions of a node. */
 export function differsForPolicy(a: Node, b: Node): boolean {
-  const sameHost = a.hostinfo === b.hostinfo;
+  const differs = differenceOf(a, b);
   return (
-    a.userId !== b.userId ||
-    a.ipv4 !== b.ipv4 ||
-    a.ipv6 !== b.ipv6 ||
-    (a.tags !== b.tags && JSON.stringify(a.tags) !== JSON.stringify(b.tags)) ||
-    (!sameHost && hostText(a) !== hostText(b)) ||
-    (!(sameHost && a.approvedRoutes === b.approvedRoutes) && routesText(a) !== routesText(b))
+    (differs & (Differs.owner | Differs.addresses)) !== 0 ||
+    ((differs & Differs.hostinfo) !== 0 && hostText(a) !== hostText(b)) ||
+    ((differs & (Differs.announced | Differs.approvedRoutes)) !== 0 &&
+      routesText(a) !== routesText(b))
   );
 }
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
 import { formatAddress, parseAddress } from '@malla/ip/address';
 import { contains, parsePrefix, type Prefix } from '@malla/ip/prefix';
-import { node } from '../store/sample-rows.ts';
+import { node as sampleNode } from '../store/sample-rows.ts';
 import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
 import {
@@ -39,7 +39,7 @@ function seeded(seed = 1): (bytes: number) => Uint8Array {
 }
 
 function nodeWith(id: number, addresses: Addresses): Node {
-  return node(id, { tags: ['tag:test'], ...addresses });
+  return sampleNode(id, { tags: ['tag:test'], ...addresses });
 }
 
 const TAGGED: Owner = { userId: undefined, tags: ['tag:test'] };

@@ -6,6 +6,7 @@
 import { sameJson } from '@malla/base/same-json';
 import type { DiscoPublic } from '@malla/keys/key';
 import type { Node } from '@malla/netmap/node';
+import { differenceOf } from '@malla/netmap/node-difference';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
 import { type Change, decide, decideSoon, type Decision } from './change.ts';
 import { freeName, type IsRecord } from './node-name.ts';
@@ -41,7 +42,7 @@ export function reportNode(
         ? node.name
         : freeName(state, hostname, node.id, isRecord),
   };
-  if (!differs(node, after)) return decideSoon([], node);
+  if (differenceOf(node, after) === 0) return decideSoon([], node);
   const changes: Change[] = [{ table: 'node', id: node.id, before: node, after }];
   return after.name === node.name ? decideSoon(changes, after) : decide(changes, after);
 }
@@ -53,16 +54,4 @@ export function sawNodes(nodes: readonly Node[], at: (node: Node) => number): De
     return { table: 'node', id: before.id, before, after };
   });
   return decideSoon(changes, undefined);
-}
-
-function differs(a: Node, b: Node): boolean {
-  return (
-    a.capVersion !== b.capVersion ||
-    a.discoKey !== b.discoKey ||
-    a.hostinfo !== b.hostinfo ||
-    a.homeDerp !== b.homeDerp ||
-    a.endpoints !== b.endpoints ||
-    a.hostname !== b.hostname ||
-    a.name !== b.name
-  );
 }

@@ -11,6 +11,7 @@ import {
   type Prefix,
 } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
+import { differenceOf, Differs } from '@malla/netmap/node-difference';
 import { EXIT_ROUTES } from '@malla/netmap/tailcfg-node';
 import { type Change, decide, type Decision } from './change.ts';
 import type { State } from './state.ts';
@@ -53,12 +54,8 @@ export function availableRoutes(node: Node): readonly string[] {
  * or withdraws is no reason, or nothing could be withdrawn that a policy approves.
  */
 export function mayBeApproved(before: Node | undefined, after: Node): boolean {
-  return (
-    before === undefined ||
-    before.userId !== after.userId ||
-    before.tags.join() !== after.tags.join() ||
-    before.hostinfo.RoutableIPs?.join() !== after.hostinfo.RoutableIPs?.join()
-  );
+  if (before === undefined) return true;
+  return (differenceOf(before, after) & (Differs.owner | Differs.announced)) !== 0;
 }
 
 /**

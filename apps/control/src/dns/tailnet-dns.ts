@@ -7,6 +7,7 @@ import type { Prefix } from '@malla/ip/prefix';
 import { type DnsRecord, withoutRepeats } from '@malla/netmap/dns-record';
 import { type DnsDevice, isNextDns, nextDnsAddress, nextDnsChoice } from '@malla/netmap/nextdns';
 import type { Node } from '@malla/netmap/node';
+import { differenceOf, Differs } from '@malla/netmap/node-difference';
 import { type DnsSettings, encodeDnsConfig, SUBDOMAINS } from '@malla/netmap/tailcfg-dns';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Change, StoredDnsRecord } from '../core/change.ts';
@@ -38,6 +39,8 @@ const NEXTDNS_ADDRESS = /(?<="Addr":")(https:\/\/dns\.nextdns\.io[^"\\]*)(?=")/;
 
 /** No capabilities at all. */
 const NONE: CapMap = {};
+/** What {@link deviceOf} is made of. */
+const DEVICE = Differs.hostname | Differs.hostinfo | Differs.addresses;
 const UNSTORED = { id: undefined, createdAt: undefined };
 const WILDCARD: CapMap = { [SUBDOMAINS]: null };
 
@@ -91,7 +94,8 @@ export class TailnetDns {
 
   /** Whether a changed node may have another config of its own, with the same capabilities. */
   concerns(before: Node, after: Node): boolean {
-    if (this.isShared) return false;
+    const differs = differenceOf(before, after);
+    if (this.isShared || (differs & DEVICE) === 0) return false;
     const [old, now] = [deviceOf(before), deviceOf(after)];
     return old.name !== now.name || old.model !== now.model || old.address !== now.address;
   }
