@@ -91,8 +91,9 @@ describe('a client that registers', () => {
     assert.equal(device.node?.ipv4, before.ipv4);
   });
 
-  test('with a node key of another machine gets 401, whatever else it brings', async () => {
-    const machines = await TestMachines.start();
+  test('with a node key of another machine gets 401, whatever else it brings, and the log says so', async () => {
+    const { log, lines } = recordedLog();
+    const machines = await TestMachines.start({ log });
     const [owner, thief] = [machines.device(1), machines.device(2)];
     const AuthKey = await machines.key(await machines.user('alice'));
     await owner.register({ Auth: { AuthKey } });
@@ -101,6 +102,14 @@ describe('a client that registers', () => {
       assert.equal((await thief.registration(fields)).status, 401);
     }
     assert.equal(owner.node?.expiry, undefined);
+    const refused = lines.filter(({ message }) => message === 'registration refused');
+    assert.deepEqual(
+      refused.map(({ fields }) => [fields['machineKey'], fields['reason']]),
+      Array.from({ length: 4 }, () => [
+        thief.machineKey,
+        'this node key belongs to another machine',
+      ]),
+    );
   });
 
   test('with something unreadable gets 400', async () => {
@@ -300,10 +309,13 @@ describe('a client without an auth key', () => {
   });
 
   test('cannot wait for the login of another device', async () => {
-    const machines = await TestMachines.start();
+    const { log, lines } = recordedLog();
+    const machines = await TestMachines.start({ log });
     const { AuthURL } = await machines.device(1).register();
     const exchange = await machines.device(2).registration({ Followup: AuthURL });
     assert.equal(exchange.status, 401);
+    const { fields } = lines.find(({ message }) => message === 'registration refused') ?? {};
+    assert.equal(fields?.['reason'], 'this login belongs to another machine');
   });
 
   test('that goes away while it waits opens nothing more', async () => {

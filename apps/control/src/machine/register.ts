@@ -39,13 +39,13 @@ export async function register(
   } catch (error) {
     // What is our fault is told by a status: the client tries again and bothers nobody.
     if (isStoreFault(error) || !(error instanceof MallaError)) throw error;
-    if (error.code === 'request.forbidden') {
-      exchange.respond(401, 'text/plain', error.message);
-      return;
-    }
     const { message: reason, code } = error;
     const { remoteAddress } = origin.connection;
     deps.log.info({ machineKey, remoteAddress, reason, code }, 'registration refused');
+    if (code === 'request.forbidden') {
+      exchange.respond(401, 'text/plain', reason);
+      return;
+    }
     answer = { kind: 'refused', error: error.message };
   }
   exchange.respond(200, 'application/json', encodeRegisterResponse(answer));
