@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { ControlServer } from './control-server.ts';
+import { describeEachVersion, trustedRelay } from './each-version.ts';
 import { type Host, Lab } from './lab.ts';
 import { LAB_TOOLS, skipWithout } from './needs.ts';
 import { OfficialClient } from './official-client.ts';
@@ -17,7 +18,9 @@ const FOLLOW = fileURLToPath(new URL('follow-events.ts', import.meta.url));
 /** Within which a watcher must hear of what has happened. */
 const AT_ONCE_MS = 5_000;
 
-describe('who watches a server', { skip: skipWithout(...LAB_TOOLS, 'go') }, () => {
+const skip = skipWithout(...LAB_TOOLS, 'go', 'openssl');
+
+describeEachVersion('who watches a server', skip, (version) => {
   let lab: Lab;
   let ctl: Host;
   let server: ControlServer;
@@ -27,13 +30,14 @@ describe('who watches a server', { skip: skipWithout(...LAB_TOOLS, 'go') }, () =
   before(async () => {
     lab = new Lab();
     ctl = lab.publicHost('ctl', SERVER);
+    const { relay, client: options } = trustedRelay(ctl, version);
     server = await ControlServer.start(ctl, {
       server_url: LOGIN,
       listen_addr: '0.0.0.0:8080',
-      derp: { server: { ipv4: SERVER } },
+      derp: { server: relay },
     });
     await server.createUser('vpn1');
-    client = await OfficialClient.start(lab.publicHost('nodo', '198.51.100.32'));
+    client = await OfficialClient.start(lab.publicHost('nodo', '198.51.100.32'), options);
     log = join(ctl.dir, 'events.log');
     const key = await server.say('apikeys', 'create');
     ctl.start([process.execPath, FOLLOW, LOGIN, key], log);
