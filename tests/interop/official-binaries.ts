@@ -79,6 +79,12 @@ export function browserPeer(version: OfficialVersion): string {
   return buildPeer('browserpeer', version, { env: { GOOS: 'js', GOARCH: 'wasm' } });
 }
 
+/** What runs a program for js/wasm in Node, as a script before the program's path. */
+export function wasmRuntime(): string {
+  const { stdout } = spawnSync('go', ['env', 'GOROOT'], { encoding: 'utf8' });
+  return join(stdout.trim(), 'lib', 'wasm', 'wasm_exec_node.js');
+}
+
 /** Builds all of them, so that no test's time limit meets a cold compiler cache. */
 export function buildAll(): void {
   officialRelay();

@@ -1,10 +1,11 @@
 /**
  * The official client through WebSockets: as it is in a browser (`client-1.102/browserpeer`, js/wasm under
  * Node), which has no other sockets, and native (`client-1.102/derppeer`), which can be told to use them
- * for relays. Needs Go and, the first time, its module proxy.
+ * for relays. Those of 1.80 know WebSockets on port 443 alone, whatever they are told: they are in
+ * embedded-relay.test.ts, which has one. Needs Go and, the first time, its module proxy.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,6 +19,7 @@ import type { NodePublic } from '@malla/keys/key';
 import { type RunningRelay, runRelay } from '@malla/relay/run';
 import { TestServer } from '../system/test-server.ts';
 import { skipWithout } from './needs.ts';
+import { browserPeer, relayPeer, wasmRuntime } from './official-binaries.ts';
 
 interface Device {
   readonly name: string;
@@ -33,26 +35,22 @@ interface Netmap {
   readonly records: number;
 }
 
-const JS = { GOOS: 'js', GOARCH: 'wasm' };
+const VERSION = '1.102';
 const CERTIFICATE = 'derp_cert.pem';
 
 describe('the official client through WebSockets', { skip: skipWithout('go') }, () => {
   let dir: string;
   let runtime: string;
-  let browserPeer: string;
-  let derpPeer: string;
   let server: TestServer;
   let key: string;
   const programs: Peer[] = [];
 
   before(async () => {
+    // Here, where a build holds up nobody who waits for an answer.
+    browserPeer(VERSION);
+    relayPeer(VERSION);
     dir = await mkdtemp(join(tmpdir(), 'malla-browserpeer-'));
-    browserPeer = join(dir, 'browserpeer.wasm');
-    process.stderr.write('building the official client for js/wasm ...\n');
-    go(['build', '-ldflags=-s -w', '-o', browserPeer, './browserpeer'], JS);
-    runtime = join(go(['env', 'GOROOT']).trim(), 'lib', 'wasm', 'wasm_exec_node.js');
-    derpPeer = join(dir, 'derppeer');
-    go(['build', '-tags=ts_debug_websockets', '-o', derpPeer, './derppeer']);
+    runtime = wasmRuntime();
   });
   after(() => rm(dir, { recursive: true }));
 
@@ -68,7 +66,7 @@ describe('the official client through WebSockets', { skip: skipWithout('go') }, 
   /** A browser that has joined. `trusted` is the file of a certificate, besides the usual ones. */
   async function open(hostname: string, { url = server.url, authKey = key, trusted = '' } = {}) {
     // Go's HTTP client does not use fetch in a Node that was started by the name `node` alone.
-    const args = [runtime, browserPeer, url, authKey, hostname];
+    const args = [runtime, browserPeer(VERSION), url, authKey, hostname];
     const env = trusted === '' ? {} : { NODE_EXTRA_CA_CERTS: trusted };
     const peer = new Peer(process.execPath, args, env);
     programs.push(peer);
@@ -162,7 +160,7 @@ describe('the official client through WebSockets', { skip: skipWithout('go') }, 
     const node = { Name: '900a', RegionID: 900, HostName: '127.0.0.1', DERPPort: derp.port };
     const region = JSON.stringify({ RegionID: 900, RegionCode: 'test', Nodes: [node] });
     const env = { TS_DEBUG_DERP_WS_CLIENT: 'true', SSL_CERT_FILE: join(dir, CERTIFICATE) };
-    const [a, b] = [0, 1].map(() => new Peer(derpPeer, ['derp', region], env));
+    const [a, b] = [0, 1].map(() => new Peer(relayPeer(VERSION), ['derp', region], env));
     assert.ok(a && b);
     programs.push(a, b);
     await Promise.all([a.start('connected'), b.start('connected')]);
@@ -182,17 +180,6 @@ async function exchange(a: Peer, b: Peer): Promise<void> {
       assert.deepEqual(await to.next('packet'), { source: from.key, bytes, fill, intact: true });
     }
   }
-}
-
-/** Runs the Go command in the module of the client. What it prints. */
-function go(args: readonly string[], env = {}): string {
-  const { status, stdout, stderr } = spawnSync('go', args, {
-    cwd: join(import.meta.dirname, 'client-1.102'),
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-  });
-  assert.equal(status, 0, stderr);
-  return stdout;
 }
 
 /** A Go program: its events are read one kind at a time, others are skipped. */
