@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { MALLA } from '../interop/control-server.ts';
 import { Desk } from './reader/desk.ts';
 import { Guide } from './reader/guide.ts';
 import { Newcomer } from './reader/newcomer.ts';
@@ -19,6 +20,7 @@ describe('the guide to explanations', () => {
   before(async () => {
     desk = await Desk.start();
     newcomer = new Newcomer(desk);
+    newcomer.has('malla', `exec ${MALLA} "$@"`);
     writeFileSync(join(desk.dir, 'policy.hujson'), policy);
     await newcomer.says('malla users create ann && malla policy set -f policy.hujson');
     await desk.join('laptop', await newcomer.says('malla preauthkeys create --user ann'));

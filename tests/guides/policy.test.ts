@@ -4,6 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { MALLA } from '../interop/control-server.ts';
+import { skipWithout } from '../interop/needs.ts';
 import { Desk } from './reader/desk.ts';
 import { Guide } from './reader/guide.ts';
 import { Newcomer } from './reader/newcomer.ts';
@@ -34,6 +36,7 @@ describe('the guide to policies', () => {
   before(async () => {
     desk = await Desk.start();
     newcomer = new Newcomer(desk);
+    newcomer.has('malla', `exec ${MALLA} "$@"`);
     await newcomer.says('malla users create ann');
     const key = await newcomer.says('malla preauthkeys create --user ann --reusable');
     for (const name of ['ann-mac', 'ann-phone']) await desk.join(name, key);
@@ -62,7 +65,7 @@ describe('the guide to policies', () => {
     await newcomer.sees(guide.take('Look before', 'console'), { FILE: 'other.hujson' });
   });
 
-  test('previews one for devices that it describes', async () => {
+  test('previews one for devices that it describes', { skip: skipWithout('curl') }, async () => {
     write('body.json', guide.take('Look before', 'json').text);
     const answer = await newcomer.says(
       `curl --silent --fail-with-body --unix-socket malla.sock --data @body.json http://localhost/api/v1/policy/preview`,

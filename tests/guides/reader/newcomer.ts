@@ -1,17 +1,16 @@
 /**
- * Whoever follows a guide: types its commands as they stand, in a shell where `malla`, `tailscale` and `sudo`
- * are at hand, and compares what comes with what the guide says. What a guide leaves to its reader, such as a
+ * Whoever follows a guide: types its commands as they stand, in a shell where `sudo` is at hand and what the test
+ * puts there, and compares what comes with what the guide says. What a guide leaves to its reader, such as a
  * name or an id, is filled in by the test.
  */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { MALLA } from '../../interop/control-server.ts';
 import type { Output, RunOptions } from '../../interop/lab.ts';
 import type { Block } from './guide.ts';
 import { printedAs, stepsOf } from './session.ts';
 
-/** Where commands are run: a host of the lab, or a folder of this machine. */
+/** Where commands are run: a host of the lab, a folder of this machine, a container. */
 export interface Machine {
   /** A folder of its own. */
   readonly dir: string;
@@ -48,7 +47,6 @@ export class Newcomer {
     };
     // On a terminal it shows no progress of so little; here it does not know that it is on one.
     writeFileSync(join(machine.dir, '.curlrc'), 'no-progress-meter\n');
-    this.has('malla', `exec ${MALLA} "$@"`);
     // Tests of what needs root run as root.
     this.has('sudo', 'exec "$@"');
   }

@@ -5,7 +5,7 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Certificate, makeCertificate } from '../../interop/certificate.ts';
-import { ControlServer } from '../../interop/control-server.ts';
+import { ControlServer, MALLA } from '../../interop/control-server.ts';
 import { type Host, Lab } from '../../interop/lab.ts';
 import { LAB_TOOLS } from '../../interop/needs.ts';
 import type { OfficialClient } from '../../interop/official-client.ts';
@@ -33,6 +33,7 @@ export class Village {
     this.server = server;
     this.certificate = certificate;
     this.newcomer = new Newcomer(server.host);
+    this.newcomer.has('malla', `exec ${MALLA} "$@"`);
   }
 
   /** Starts the server as a guide would have it. */

@@ -29,10 +29,14 @@ for (const category of CATEGORIES) {
 
 const all = CATEGORIES.flatMap((category) => goldenCases(category) ?? []);
 
-test('every answer that is not ours is one of the recordings', { skip: all.length === 0 }, () => {
-  const ids = new Set(all.map(({ id }) => id));
-  for (const id of Object.keys(DIFFERENT)) assert.ok(ids.has(id), id);
-});
+test(
+  'every answer that is not ours is one of the recordings',
+  { skip: all.length === 0 && 'no recordings here' },
+  () => {
+    const ids = new Set(all.map(({ id }) => id));
+    for (const id of Object.keys(DIFFERENT)) assert.ok(ids.has(id), id);
+  },
+);
 
 for (const golden of all.filter(({ id }) => DIFFERENT[id] !== undefined)) {
   const ours = golden.status === 200 || golden.status === 500 ? 'refused' : 'accepted';

@@ -69,13 +69,17 @@ for (const { category, cases } of categories) {
   });
 }
 
-test('every answer that is not ours is one of the recordings', { skip: all.length === 0 }, () => {
-  const ids = new Set(all.map(({ id }) => id));
-  assert.deepEqual(
-    Object.keys(DIFFERENT).filter((id) => !ids.has(id)),
-    [],
-  );
-});
+test(
+  'every answer that is not ours is one of the recordings',
+  { skip: all.length === 0 && 'no recordings here' },
+  () => {
+    const ids = new Set(all.map(({ id }) => id));
+    assert.deepEqual(
+      Object.keys(DIFFERENT).filter((id) => !ids.has(id)),
+      [],
+    );
+  },
+);
 
 function check(golden: GoldenCase): void {
   const parsed = parsePolicy(goldenText(golden));
