@@ -2,14 +2,13 @@
  * podman with a storage, networks and locks of its own, so that nothing is seen or left of what else runs on
  * the machine. Images stay in `.cache/containers` for the next run. Needs root, and Debian's podman and runc.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Output } from '../interop/lab.ts';
-import { until } from '../interop/until.ts';
+import type { Output, RunOptions } from '../interop/lab.ts';
 
 /** The checkout under test. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,8 +23,13 @@ export class Engine {
   readonly dir = join(ROOT, '.cache', 'containers');
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #containers = new Set<string>();
+  readonly #network: readonly string[];
+  /** How many containers were run to their end. */
+  #runs = 0;
 
-  constructor() {
+  /** In the network of a namespace its bridges, published ports and rules are there, and nothing of the machine's. */
+  constructor(namespace?: string) {
+    this.#network = namespace === undefined ? [] : ['nsenter', `--net=/run/netns/${namespace}`];
     // Short, as paths of sockets are.
     const own = createHash('sha256').update(ROOT).digest('hex').slice(0, 8);
     const transient = join(tmpdir(), `malla-podman-${own}`);
@@ -48,11 +52,21 @@ export class Engine {
 
   /** Runs podman and waits for its end. Never rejects for an exit code. */
   run(args: readonly string[], timeout = TIMEOUT_MS): Promise<Output> {
+    return this.program(['podman', ...args], { timeoutMs: timeout });
+  }
+
+  /** Runs any program where podman, if that is what it runs, is this one. Never rejects for an exit code. */
+  program(
+    argv: readonly string[],
+    { env = {}, timeoutMs = TIMEOUT_MS }: RunOptions = {},
+  ): Promise<Output> {
+    const [file = '', ...args] = [...this.#network, ...argv];
+    const limits = { timeout: timeoutMs, maxBuffer: 64 << 20 };
     return new Promise((resolve) => {
       execFile(
-        'podman',
+        file,
         args,
-        { env: this.#env, timeout, maxBuffer: 64 << 20, cwd: ROOT },
+        { env: { ...this.#env, ...env }, cwd: ROOT, ...limits },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
           resolve({ code, stdout, stderr });
@@ -84,11 +98,18 @@ export class Engine {
    * where the first process of the machine takes its time.
    */
   async runOnce(args: readonly string[], timeoutMs = TIMEOUT_MS): Promise<Output> {
-    const container = await this.start(`malla-once-${process.pid}`, args);
+    const container = await this.start(`malla-once-${process.pid}-${++this.#runs}`, args);
     const code = await container.ended(timeoutMs);
     const { stdout, stderr } = await this.run(['logs', container.name]);
     await this.remove(container.name);
     return { code, stdout, stderr };
+  }
+
+  /** Serves the API that Docker's tools speak, on a socket, until it is killed. */
+  serveApi(socket: string): ChildProcess {
+    const args = ['podman', 'system', 'service', '--time=0', `unix://${socket}`];
+    const [file = '', ...rest] = [...this.#network, ...args];
+    return spawn(file, rest, { env: this.#env, stdio: 'ignore' });
   }
 
   async remove(name: string): Promise<void> {
@@ -139,11 +160,8 @@ export class Container {
 
   /** Waits for it to end by itself, and returns its exit code. */
   async ended(timeoutMs: number): Promise<number> {
-    const ended = /^(?:exited|stopped) (-?\d+)$/;
-    const [, code] = await until(`the end of ${this.name}`, timeoutMs, async () => {
-      return ended.exec(await this.inspect('{{.State.Status}} {{.State.ExitCode}}')) ?? undefined;
-    });
-    return Number(code);
+    const conditions = ['--condition=stopped', '--condition=exited'];
+    return Number(await this.#engine.output(['wait', ...conditions, this.name], timeoutMs));
   }
 
   /** Stops it as `docker stop` does, and returns its exit code and how long that took. */
