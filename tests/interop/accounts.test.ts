@@ -340,9 +340,9 @@ describeEachVersion('accounts of official clients', skip, (version) => {
   /** Ids of all pre-auth keys, in the order of making. */
   async function keyIds(): Promise<readonly string[]> {
     const keys = JSON.parse(await server.say('preauthkeys', 'list', '-o', 'json')) as {
-      readonly id: string;
+      readonly id: number;
     }[];
-    return keys.map(({ id }) => id);
+    return keys.map(({ id }) => String(id));
   }
 
   async function newestKey(): Promise<string> {

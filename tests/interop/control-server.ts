@@ -128,10 +128,10 @@ export class ControlServer {
     await this.say('users', 'create', name);
     const users = JSON.parse(
       await this.say('users', 'list', '--name', name, '--output', 'json'),
-    ) as readonly { readonly id: string }[];
+    ) as readonly { readonly id: number }[];
     const [user] = users;
     assert.ok(user, `user ${name} is listed`);
-    return user.id;
+    return String(user.id);
   }
 
   /** Creates a pre-auth key for a user, by number. */

@@ -21,7 +21,10 @@ the check of its certificate. \`HEADSCALE_CLI_…\` works as well.
 ## Output
 
 Tables are for people: times are local, expirations green or red on a terminal (not with \`NO_COLOR\`). \`-o json\` (indented
-by tabs), \`-o json-line\` and \`-o yaml\` are for programs and have the REST API's names.
+by tabs), \`-o json-line\` and \`-o yaml\` are for programs. Users, nodes and keys have each member under the REST API's name
+(\`givenName\`, \`createdAt\`) and under the one of headscale's releases (\`given_name\`, \`created_at\`), where times are
+\`{"seconds": …, "nanos": …}\` and \`register_method\` is a number. Where both have one name it is as in the releases: \`id\` is a
+number, \`expiry\` and \`expiration\` are times in seconds, and absent where there is none (docs/decisions/0032).
 
 Questions are asked on stderr and answered with \`y\`, \`yes\` or \`sure\`; \`--force\` answers them. A pipe may answer within two
 seconds (\`echo y | malla …\`). Where nobody answers, as in a script or \`docker exec\` without \`-i\`, nothing is done and the exit code is 1.
@@ -41,8 +44,7 @@ Durations are \`30m\`, \`24h\`, \`90d\`. Flags may stand anywhere and be written
 - \`preauthkeys create --user\` takes a name as well as an id; \`preauthkeys list --user\` is as before 0.28.
 - What headscale had once (\`routes\`, \`namespaces\`, \`nodes move\`, \`preauthkeys expire --user\`) is an error that says what does it now.
 - \`--expiration 0\` is an error: such a key would have expired before it is printed.
-- \`-o json\` and \`-o yaml\` have the REST API's values: \`givenName\`, ids as text, times as \`2026-11-21T12:00:00Z\`, as headscale has from 0.30
-  on. Up to 0.29 it is \`given_name\`, numbers, and \`{"seconds": …}\`: scripts that read these need the other names.
+- \`-o json\` has what is false, zero or empty too, and \`tags\` as \`forced_tags\` as well; \`-o yaml\` has the same names, not \`givenname\`.
 - \`version -o json\` has \`node\` where headscale has \`go\`.
 - Operands that a command has no use for, and unknown commands in a group, are errors.
 - \`policy set --bypass-server-and-access-database-directly\` runs the policy's tests too, and refuses where a server runs.

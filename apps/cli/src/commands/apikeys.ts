@@ -3,6 +3,7 @@ import type { Client } from '@malla/api/v1/client';
 import { id, lifetime, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
+import { inBothSpellings } from '../output/both-spellings.ts';
 import { coloredTime, formatTime } from '../output/time.ts';
 
 interface OneKey {
@@ -28,7 +29,7 @@ export function apiKeysCommand(cli: Cli): MallaCommand {
       action(cli, async (it) => {
         const client = await it.connect();
         const { apiKeys } = await client.listApiKeys();
-        await it.printList(apiKeys, () => ({
+        await it.printList(apiKeys.map(inBothSpellings), () => ({
           header: ['ID', 'Prefix', 'Expiration', 'Created'],
           rows: apiKeys.map((key) => [
             key.id,

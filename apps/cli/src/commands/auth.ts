@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import { MallaCommand, required } from '../command.ts';
 import { action, type Cli } from '../invocation.ts';
+import { inBothSpellings } from '../output/both-spellings.ts';
 
 interface OneRequest {
   readonly authId: string;
@@ -24,7 +25,7 @@ export function authCommand(cli: Cli): MallaCommand {
         const client = await it.connect();
         const { user, authId: request } = it.options;
         const { node } = await client.authRegister({ user, authId: request });
-        await it.print(node, `Node ${node.givenName} registered`);
+        await it.print(inBothSpellings(node), `Node ${node.givenName} registered`);
       }),
     );
 

@@ -6,6 +6,7 @@ import { MAX_SITE, viaOf, viaPrefix } from '@malla/ip/via';
 import { list, MallaCommand, option, required } from '../command.ts';
 import { CommandError } from '../failure.ts';
 import { action, type Cli } from '../invocation.ts';
+import { inBothSpellings } from '../output/both-spellings.ts';
 
 /** The group. */
 export function debugCommand(cli: Cli): MallaCommand {
@@ -28,7 +29,7 @@ export function debugCommand(cli: Cli): MallaCommand {
         const { name, user, key, route: routes } = it.options;
         const client = await it.connect();
         const { node } = await client.debugCreateNode({ name, user, key, routes });
-        await it.print(node, 'Node created');
+        await it.print(inBothSpellings(node), 'Node created');
       }),
     );
 

@@ -21,7 +21,11 @@ export function healthCommand(cli: Cli): MallaCommand {
       for (const warning of answer.warnings ?? []) {
         cli.terminal.err.write(`Warning: ${printable(warning)}\n`);
       }
-      if (it.options.output !== undefined) await it.print(answer, '');
+      if (it.options.output !== undefined) {
+        // By its name in headscale's releases too.
+        const database_connectivity = answer.databaseConnectivity;
+        await it.print({ ...answer, database_connectivity }, '');
+      }
     }),
   );
   return health;

@@ -5,6 +5,7 @@ import { ZERO_TIME_MS } from '@malla/base/zero-time';
 import { id, list, MallaCommand, option, required, expiryTime } from '../command.ts';
 import { CommandError } from '../failure.ts';
 import { action, type Cli } from '../invocation.ts';
+import { inBothSpellings } from '../output/both-spellings.ts';
 import { nodeTable, routeTable } from './node-tables.ts';
 
 interface OneNode {
@@ -26,7 +27,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
       action<{ readonly user?: string }>(cli, async (it) => {
         const client = await it.connect();
         const { nodes: found } = await client.listNodes({ user: it.options.user });
-        await it.printList(found, () => nodeTable(found, cli.now()));
+        await it.printList(found.map(inBothSpellings), () => nodeTable(found, cli.now()));
       }),
     );
 
@@ -50,7 +51,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
           ({ approvedRoutes, availableRoutes, subnetRoutes }) =>
             approvedRoutes.length + availableRoutes.length + subnetRoutes.length > 0,
         );
-        await it.printList(found, () => routeTable(found));
+        await it.printList(found.map(inBothSpellings), () => routeTable(found));
       }),
     );
 
@@ -68,7 +69,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
         const client = await it.connect();
         const { user, key } = it.options;
         const { node } = await client.registerNode({ user, key });
-        await it.print(node, 'Node registered');
+        await it.print(inBothSpellings(node), 'Node registered');
       }),
     );
 
@@ -85,13 +86,13 @@ export function nodesCommand(cli: Cli): MallaCommand {
         const client = await it.connect();
         if (disable === true || (expiry !== undefined && Date.parse(expiry) === ZERO_TIME_MS)) {
           const { node } = await client.expireNode({ nodeId, disableExpiry: true });
-          return it.print(node, 'Node expiry disabled');
+          return it.print(inBothSpellings(node), 'Node expiry disabled');
         }
         const now = cli.now();
         const at = expiry ?? new Date(now).toISOString();
         const { node } = await client.expireNode({ nodeId, expiry: at });
         const isOver = Date.parse(at) <= now;
-        return it.print(node, isOver ? 'Node expired' : 'Node expiration updated');
+        return it.print(inBothSpellings(node), isOver ? 'Node expired' : 'Node expiration updated');
       }),
     );
 
@@ -104,7 +105,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
       action<OneNode>(cli, async (it, newName: string) => {
         const client = await it.connect();
         const { node } = await client.renameNode({ nodeId: it.options.identifier, newName });
-        await it.print(node, 'Node renamed');
+        await it.print(inBothSpellings(node), 'Node renamed');
       }),
     );
 
@@ -137,7 +138,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
         const { identifier: nodeId, tags = [] } = it.options;
         const client = await it.connect();
         const { node } = await client.setTags({ nodeId, tags });
-        await it.print(node, 'Node updated');
+        await it.print(inBothSpellings(node), 'Node updated');
       }),
     );
 
@@ -157,7 +158,7 @@ export function nodesCommand(cli: Cli): MallaCommand {
         const { identifier: nodeId, routes = [] } = it.options;
         const client = await it.connect();
         const { node } = await client.setApprovedRoutes({ nodeId, routes });
-        await it.print(node, 'Node updated');
+        await it.print(inBothSpellings(node), 'Node updated');
       }),
     );
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parse } from 'yaml';
 import { NOW, runMalla } from '../testing/cli.ts';
 import { node, preAuthKey, user } from '../testing/fixtures.ts';
 
@@ -137,38 +138,92 @@ describe('output for programs', () => {
     'GET /health': { databaseConnectivity: true },
   };
 
-  test('json is indented by tabs and has the names of the API', async () => {
+  const PRINTED = {
+    id: 1,
+    name: 'vpn1',
+    createdAt: '2026-11-20T08:00:00Z',
+    created_at: { seconds: 1_795_161_600, nanos: 0 },
+    displayName: '',
+    display_name: '',
+    email: '',
+    providerId: '',
+    provider_id: '',
+    provider: '',
+    profilePicUrl: '',
+    profile_pic_url: '',
+  };
+
+  test('json is indented by tabs and has both spellings', async () => {
     const { stdout } = await runMalla(['users', 'list', '-o', 'json'], { answers });
-    assert.equal(stdout, `${JSON.stringify([user()], undefined, '\t')}\n`);
-    assert.match(stdout, /^\[\n\t\{\n\t\t"id": "1",\n/);
+    assert.equal(stdout, `${JSON.stringify([PRINTED], undefined, '\t')}\n`);
+    assert.match(stdout, /^\[\n\t\{\n\t\t"id": 1,\n/);
   });
 
   test('json-line is one line', async () => {
     const { stdout } = await runMalla(['users', 'list', '-o', 'json-line'], { answers });
-    assert.equal(stdout, `${JSON.stringify([user()])}\n`);
+    assert.equal(stdout, `${JSON.stringify([PRINTED])}\n`);
   });
 
-  test('yaml keeps ids as text', async () => {
+  test('yaml says the same', async () => {
     const { stdout } = await runMalla(['users', 'list', '-o', 'yaml'], { answers });
-    assert.equal(
-      stdout,
-      lines(
-        '- id: "1"',
-        '  name: vpn1',
-        '  createdAt: 2026-11-20T08:00:00Z',
-        '  displayName: ""',
-        '  email: ""',
-        '  providerId: ""',
-        '  provider: ""',
-        '  profilePicUrl: ""',
-      ),
-    );
+    assert.ok(stdout.startsWith('- id: 1\n  name: vpn1\n'), stdout);
+    assert.deepEqual(parse(stdout), [PRINTED]);
+  });
+
+  test('every command that prints a user, a node or a key prints both spellings', async () => {
+    const body = {
+      node: node(),
+      nodes: [node({ availableRoutes: ['10.0.0.0/24'] })],
+      preAuthKey: preAuthKey(NOW),
+      preAuthKeys: [preAuthKey(NOW)],
+      user: user(),
+      users: [user()],
+      apiKeys: [
+        {
+          id: '1',
+          prefix: 'abc',
+          createdAt: '2026-11-21T11:00:00Z',
+          lastSeen: null,
+          expiration: null,
+        },
+      ],
+    };
+    const everything = new Proxy<Record<string, unknown>>({}, { get: () => body, has: () => true });
+    const commands = [
+      'users list',
+      'users create ann',
+      'users rename -n vpn1 -r ann',
+      'nodes list',
+      'nodes list-routes',
+      'nodes register -u vpn1 -k abcdefghijklmnopqrstuvwx',
+      'nodes expire -i 7',
+      'nodes expire -i 7 -d',
+      'nodes rename -i 7 box',
+      'nodes tag -i 7 -t tag:a',
+      'nodes approve-routes -i 7 -r 10.0.0.0/24',
+      'auth register -u vpn1 --auth-id abcdefghijklmnopqrstuvwx',
+      'debug create-node --name a -u vpn1 -k abcdefghijklmnopqrstuvwx',
+      'preauthkeys list',
+      'preauthkeys create -u 1',
+      'apikeys list',
+    ];
+    for (const command of commands) {
+      const run = await runMalla([...command.split(' '), '-o', 'json'], { answers: everything });
+      assert.equal(run.code, 0, `${command}: ${run.stderr}`);
+      const printed = [JSON.parse(run.stdout)].flat() as Record<string, unknown>[];
+      for (const { id, createdAt, created_at } of printed) {
+        assert.equal(typeof id, 'number', command);
+        assert.equal(typeof createdAt, 'string', command);
+        assert.equal(typeof (created_at as { seconds: unknown }).seconds, 'number', command);
+      }
+      assert.ok(printed.length > 0, command);
+    }
   });
 
   test('health is silent for people and prints its answer for programs', async () => {
     assert.equal((await runMalla(['health'], { answers })).stdout, '');
     const { stdout } = await runMalla(['health', '-o', 'json-line'], { answers });
-    assert.equal(stdout, '{"databaseConnectivity":true}\n');
+    assert.equal(stdout, '{"databaseConnectivity":true,"database_connectivity":true}\n');
   });
 
   test('a new API key is a JSON string', async () => {

@@ -3,6 +3,7 @@ import type { Client } from '@malla/api/v1/client';
 import { id, lifetime, list, MallaCommand, option } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli, type Invocation } from '../invocation.ts';
+import { inBothSpellings } from '../output/both-spellings.ts';
 import { coloredTime, formatTime } from '../output/time.ts';
 
 interface OneKey {
@@ -26,7 +27,7 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
       action<{ readonly user?: string }>(cli, async (it) => {
         const client = await it.connect();
         const { preAuthKeys } = await client.listPreAuthKeys(it.options);
-        await it.printList(preAuthKeys, () => ({
+        await it.printList(preAuthKeys.map(inBothSpellings), () => ({
           header: [
             'ID',
             'Key/Prefix',
@@ -82,7 +83,7 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
           aclTags,
           expiration: new Date(cli.now() + expiration).toISOString(),
         });
-        await it.print(preAuthKey, preAuthKey.key);
+        await it.print(inBothSpellings(preAuthKey), preAuthKey.key);
       }),
     );
 

@@ -5,6 +5,7 @@ import type { User } from '@malla/api/v1/schemas';
 import { id, MallaCommand, option, required } from '../command.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { action, type Cli } from '../invocation.ts';
+import { inBothSpellings } from '../output/both-spellings.ts';
 import { formatTime } from '../output/time.ts';
 
 interface UserQuery {
@@ -39,7 +40,7 @@ export function usersCommand(cli: Cli): MallaCommand {
         }
         const client = await it.connect();
         const { user } = await client.createUser({ name, displayName, email, pictureUrl });
-        await it.print(user, 'User created');
+        await it.print(inBothSpellings(user), 'User created');
       }),
     );
 
@@ -54,7 +55,7 @@ export function usersCommand(cli: Cli): MallaCommand {
       action<UserQuery & { readonly email?: string }>(cli, async (it) => {
         const client = await it.connect();
         const { users: found } = await client.listUsers(filter(it.options));
-        await it.printList(found, () => ({
+        await it.printList(found.map(inBothSpellings), () => ({
           header: ['ID', 'Name', 'Username', 'Email', 'Created'],
           rows: found.map((user) => [
             user.id,
@@ -101,7 +102,7 @@ export function usersCommand(cli: Cli): MallaCommand {
         const client = await it.connect();
         const { id: oldId } = await resolveUser(client, it.options);
         const { user } = await client.renameUser({ oldId, newName: it.options.newName });
-        await it.print(user, 'User renamed');
+        await it.print(inBothSpellings(user), 'User renamed');
       }),
     );
 

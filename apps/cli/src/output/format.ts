@@ -1,6 +1,6 @@
 /**
- * Output for programs: `json` (indented by tabs), `json-line` (one line) and `yaml`, all with the REST
- * API's names in camelCase.
+ * Output for programs: `json` (indented by tabs), `json-line` (one line) and `yaml`. What
+ * the values have is the business of the commands, see both-spellings.ts.
  */
 
 export const OUTPUT_FORMATS = ['json', 'json-line', 'yaml'] as const;
