@@ -1,4 +1,5 @@
 /** Official programs: the client, its relay, and peers of our own making, from its libraries. */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { buildGo, type GoPrograms } from './go-programs.ts';
 
