@@ -47,6 +47,8 @@ import { prefixOf } from './tailnet-map.ts';
 
 export interface ControlDeps {
   readonly store: Store;
+  /** Whether the store was made just now. */
+  readonly databaseIsNew?: boolean;
   readonly log: Logger;
   readonly random: RandomBytes;
   readonly build: BuildInfo;
@@ -158,7 +160,12 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     databasePath: config.database.path,
     log,
   };
-  const noiseKey = await openNoiseKey({ ...keyFiles, state, random: deps.random });
+  const noiseKey = await openNoiseKey({
+    ...keyFiles,
+    state,
+    databaseIsNew: deps.databaseIsNew ?? false,
+    random: deps.random,
+  });
   let noting: Promise<void> | undefined;
   onceNotEmpty(tailnet, () => {
     noting = noteUse(keyFiles);

@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 function open(state: State): Promise<string> {
-  return openNoiseKey({ ...files, state, random: randomBytes }).then((key) =>
+  return openNoiseKey({ ...files, state, databaseIsNew: false, random: randomBytes }).then((key) =>
     Buffer.from(key.publicBytes).toString('hex'),
   );
 }
@@ -66,7 +66,12 @@ describe('the Noise key', () => {
     const made = await open(known(0));
     await noteUse(files);
     assert.equal(readFileSync(usePath(keyPath), 'utf8'), '/var/lib/malla/malla.db\n');
-    const elsewhere = { ...files, databasePath: '/mnt/malla.db', random: randomBytes };
+    const elsewhere = {
+      ...files,
+      databasePath: '/mnt/malla.db',
+      databaseIsNew: true,
+      random: randomBytes,
+    };
     await assert.rejects(openNoiseKey({ ...elsewhere, state: new State() }), {
       code: 'config.invalid',
       message: new RegExp(
@@ -76,6 +81,23 @@ describe('the Noise key', () => {
     assert.equal(await open(known()), made);
     rmSync(usePath(keyPath));
     assert.equal(await open(new State()), made);
+  });
+
+  test('that came from elsewhere is warned of beside a database that is new', async () => {
+    const said = recordedLog();
+    const options = { ...files, log: said.log, state: new State(), random: randomBytes };
+    const warnings = (): readonly string[] =>
+      said.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    await openNoiseKey({ ...options, databaseIsNew: true });
+    assert.deepEqual(warnings(), [], 'both are new');
+    await openNoiseKey({ ...options, databaseIsNew: false });
+    assert.deepEqual(warnings(), [], 'a server that nobody has joined yet starts again');
+    await openNoiseKey({ ...options, databaseIsNew: true });
+    assert.equal(warnings().length, 1);
+    assert.match(
+      warnings()[0] ?? '',
+      /^the database is new and the Noise key is not: devices .*-wal/,
+    );
   });
 
   test('is noted anew for a database that was moved, and not where nothing can be written', async () => {

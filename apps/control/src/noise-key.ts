@@ -18,6 +18,8 @@ export interface NoiseKeyOptions {
   readonly keyPath: string;
   readonly databasePath: string;
   readonly state: State;
+  /** Whether this start made the database. */
+  readonly databaseIsNew: boolean;
   readonly random: RandomBytes;
   readonly log: Logger;
 }
@@ -32,7 +34,7 @@ export function usePath(keyPath: string): string {
  * the database is gone.
  */
 export async function openNoiseKey(options: NoiseKeyOptions): Promise<X25519Private> {
-  const { keyPath, databasePath, state, random, log } = options;
+  const { keyPath, databasePath, state, databaseIsNew, random, log } = options;
   const key = await loadKey(keyPath);
   const nodes = state.nodeCount();
   if (key === undefined) {
@@ -45,9 +47,15 @@ export async function openNoiseKey(options: NoiseKeyOptions): Promise<X25519Priv
     if (use !== undefined) {
       throw new MallaError('config.invalid', databaseIsGone(keyPath, databasePath, use));
     }
+    if (databaseIsNew) log.warn({ key: keyPath, database: databasePath }, NEW_BESIDE_A_KEY);
   }
   return key;
 }
+
+/** A key that came from elsewhere has no note: it may be a fresh one, or that of a server which was in use. */
+const NEW_BESIDE_A_KEY =
+  'the database is new and the Noise key is not: devices that know this key from another database would have to log in ' +
+  'anew. If there are any, stop malla and put their database in place (malla db restore, or all of its files: the -wal beside it has what is latest)';
 
 /** Notes that devices know the key. Never rejects: without the note a lost database is not noticed. */
 export async function noteUse({

@@ -13,10 +13,11 @@ import type { Running } from './run-until-stopped.ts';
  */
 export async function startServer(config: Config, log: Logger, call: string): Promise<Running> {
   const build = await readVersion();
-  const store = await openStore(config.database, log);
+  const { store, isNew } = await openStore(config.database, log);
   try {
     const control = await startControl(config, {
       store,
+      databaseIsNew: isNew,
       log,
       build,
       call,

@@ -34,7 +34,7 @@ export async function openOfflinePolicy(
   { log, now }: { readonly log: Logger; readonly now: () => number },
 ): Promise<OfflinePolicy> {
   const exists = existsSync(config.database.path);
-  const store = exists ? await openStore(config.database, log) : openMemoryStore();
+  const store = exists ? (await openStore(config.database, log)).store : openMemoryStore();
   try {
     const state = new State(await store.load(FIRST_TAILNET));
     const ledger = new Ledger({

@@ -43,7 +43,7 @@ export const STORE_KEYS = {
   'database.sqlite.wal_autocheckpoint': setting(
     kind.count(0, 1_000_000),
     '1000',
-    'Pages in that log after which it is folded into the database; 0 is never.',
+    'Pages in that log after which it is folded into the database at once, else some seconds after a commit; 0 is never, for programs that do it themselves.',
   ),
   'database.postgres.host': setting(kind.text, '', 'Host or socket path.', POSTGRES),
   'database.postgres.port': setting(kind.count(0, 65_535), '0', 'Port.', POSTGRES),

@@ -5,6 +5,9 @@
  * Durability: write-ahead log with a disk sync in every commit. SQLite goes on writing to a file that
  * has been deleted under it, and what it then promises is lost with the process; so every commit first
  * checks that the files it has open are still the ones at their path.
+ *
+ * The log is folded into the database soon after a commit, and not only when it is full: a small tailnet
+ * never fills it, and whoever copies the database file alone would have next to nothing.
  */
 import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -37,7 +40,7 @@ export interface SqliteOptions {
   /** On a local disk, since network file systems lack the locks; or {@link IN_MEMORY}. */
   readonly path: string;
   readonly writeAheadLog: boolean;
-  /** Pages in the write-ahead log after which it is folded into the database; 0: never. */
+  /** Pages in the write-ahead log after which it is folded into the database at once; 0: never, not even later. */
   readonly walAutocheckpoint: number;
   /** How long a commit, and opening, wait for another process's lock. */
   readonly busyTimeoutMs?: number;
@@ -45,8 +48,13 @@ export interface SqliteOptions {
 
 /** Longer than a `malla db backup` or a look with the sqlite3 shell takes. */
 const BUSY_TIMEOUT_MS = 5_000;
+/** How long after a commit the log is folded into the database: one more sync for what came meanwhile. */
+export const FOLD_AFTER_MS = 10_000;
 /** How long a successful write proves that the disk can be written. */
 const PROOF_MS = 5_000;
+
+/** Calls a function once, after so many ms. */
+type Later = (run: () => void, ms: number) => void;
 
 export class SqliteStore implements Store {
   /** What opening did to the schema. */
@@ -55,6 +63,8 @@ export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseLock | undefined;
   readonly #now: () => number;
+  /** Undefined: the log is none, or folded by somebody else. */
+  readonly #later: Later | undefined;
   /** The files that must stay in place, with their device and inode. */
   readonly #files: ReadonlyMap<string, string>;
   readonly #upserts: ReadonlyMap<TableName, StatementSync>;
@@ -72,12 +82,17 @@ export class SqliteStore implements Store {
   readonly #writtenSince: StatementSync;
   readonly #rows: ReadonlyMap<TableName, StatementSync>;
   #provenAt = Number.NEGATIVE_INFINITY;
+  #willFold = false;
 
   /**
    * Opens or creates the database, takes its lock and brings it to this program's schema. `now` is Unix
    * ms. Throws MallaError `store.*`.
    */
-  static open(options: SqliteOptions, now: () => number = Date.now): SqliteStore {
+  static open(
+    options: SqliteOptions,
+    now: () => number = Date.now,
+    later: Later = byTimer,
+  ): SqliteStore {
     const inMemory = options.path === IN_MEMORY;
     let database: DatabaseSync | undefined;
     let lock: DatabaseLock | undefined;
@@ -90,7 +105,8 @@ export class SqliteStore implements Store {
       database.exec(`PRAGMA wal_autocheckpoint = ${options.walAutocheckpoint}`);
       // Without a write-ahead log FULL could lose the last commit with the power; with one it is FULL.
       database.exec('PRAGMA synchronous = EXTRA');
-      return new SqliteStore(path, database, lock, now);
+      const folds = !inMemory && options.writeAheadLog && options.walAutocheckpoint > 0;
+      return new SqliteStore(path, database, lock, now, folds ? later : undefined);
     } catch (error) {
       database?.close();
       lock?.release();
@@ -103,11 +119,13 @@ export class SqliteStore implements Store {
     database: DatabaseSync,
     lock: DatabaseLock | undefined,
     now: () => number,
+    later: Later | undefined,
   ) {
     this.#path = path;
     this.#database = database;
     this.#lock = lock;
     this.#now = now;
+    this.#later = later;
     this.migrated = migrate(database, path, now());
     const statements = (sql: (table: TableShape) => string): Map<TableName, StatementSync> =>
       new Map(
@@ -157,6 +175,7 @@ export class SqliteStore implements Store {
       ]),
     );
     this.#files = identities(path);
+    this.#foldLater();
   }
 
   async load(tailnet: TailnetId): Promise<Snapshot> {
@@ -175,7 +194,7 @@ export class SqliteStore implements Store {
   }
 
   async commit(changes: readonly Change[], expected?: Revision): Promise<Revision> {
-    return this.#transaction(() => {
+    const committed = this.#transaction(() => {
       const before = this.#currentRevision();
       if (expected !== undefined && before !== expected)
         throw conflict(this.#path, before, expected);
@@ -188,6 +207,8 @@ export class SqliteStore implements Store {
       this.#forgetWritten.run(revision - KEPT_REVISIONS);
       return revision;
     });
+    this.#foldLater();
+    return committed;
   }
 
   async changesSince(revision: Revision): Promise<Changes | undefined> {
@@ -290,6 +311,26 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** At most one fold waits, so that a busy store does it as seldom as a quiet one. */
+  #foldLater(): void {
+    if (this.#willFold || this.#later === undefined) return;
+    this.#willFold = true;
+    this.#later(() => this.#fold(), FOLD_AFTER_MS);
+  }
+
+  /** Passive: it waits for nobody, and comes again for what a reader holds up. */
+  #fold(): void {
+    this.#willFold = false;
+    if (!this.#database.isOpen) return;
+    try {
+      this.#checkFiles();
+      const done = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
+      if (Number(done?.['checkpointed']) < Number(done?.['log'])) this.#foldLater();
+    } catch {
+      // Nothing is lost: the log has it. A disk that cannot be written is what the next commit says.
+    }
+  }
+
   #rollBack(): void {
     if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
   }
@@ -340,6 +381,11 @@ export class SqliteStore implements Store {
       throw storeError(error, this.#path);
     }
   }
+}
+
+/** Keeps no process alive: closing folds the log as well. */
+function byTimer(run: () => void, ms: number): void {
+  setTimeout(run, ms).unref();
 }
 
 function tableNamed(name: string): TableName | undefined {
