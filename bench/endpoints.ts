@@ -16,7 +16,7 @@ import type { Change } from '../apps/control/src/core/change.ts';
 import { reportNode } from '../apps/control/src/core/map-update.ts';
 import { openMemoryStore } from '../apps/control/src/store/open.ts';
 import { Tailnet } from '../apps/control/src/tailnet.ts';
-import { testNode, testUser } from '../apps/control/src/testing/tailnet.ts';
+import { testNode, testUser } from '../apps/control/src/testing/rows.ts';
 import { operatorCommands } from '@malla/control/operator-commands';
 
 const ROUNDS = 2_000;

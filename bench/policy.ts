@@ -12,7 +12,7 @@ import { formatProblems } from '@malla/policy/document/reading/problem';
 import type { Effects, PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
-import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import type { PolicyNode, PolicyUser } from '@malla/policy/subjects';
 
 const NODES = 10_000;
 const USERS = 3_000;

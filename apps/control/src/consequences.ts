@@ -10,15 +10,15 @@ import type { Access } from './access/access.ts';
 import type { PostureCollector } from './access/posture.ts';
 import type { Change } from './core/change.ts';
 import { sawNodes } from './core/map-update.ts';
-import { approveAutomatically, mayBeApproved } from './core/routes.ts';
+import { approveAutomatically, mayBeApproved } from './core/route-approval.ts';
 import type { TailnetDns } from './dns/tailnet-dns.ts';
 import type { TailnetEvents } from './events.ts';
 import { Common } from './fanout/change-log.ts';
 import type { Fanout } from './fanout/fanout.ts';
 import type { Ledger } from './ledger.ts';
-import type { ExpiryWatch } from './machine/expiry.ts';
-import type { Presences } from './machine/presences.ts';
-import type { Routes } from './routing/routes.ts';
+import type { ExpiryWatch } from './liveness/expiry.ts';
+import type { Presences } from './liveness/presences.ts';
+import type { Routes } from './routing/served-routes.ts';
 import type { SshChecks } from './ssh/checks.ts';
 
 /** Who hears of something, or is told of it. */

@@ -12,7 +12,7 @@ import { type ControlDeps, startControl } from './control.ts';
 import { openMemoryStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { TEST_BUILD } from './testing/build.ts';
-import { testNode, testUser } from './testing/tailnet.ts';
+import { testNode, testUser } from './testing/rows.ts';
 
 describe('a server that cannot start', () => {
   let folder: string;

@@ -31,9 +31,10 @@ import { createFront } from './listen/front.ts';
 import { ProxyAdvice } from './listen/proxy-advice.ts';
 import { publicApp } from './listen/public-app.ts';
 import { redirectTo } from './listen/redirect.ts';
-import type { ServeInnerHttp } from './machine/inner-http.ts';
-import { serveByOwn } from './machine/inner-own.ts';
-import { NoiseAcceptor } from './machine/noise-accept.ts';
+import type { ServeInnerHttp } from './channel/inner-http.ts';
+import { serveByOwn } from './channel/inner-own.ts';
+import { NoiseAcceptor } from './channel/noise-accept.ts';
+import { machinesOf } from './machine/requests.ts';
 import { listenMetrics } from './metrics.ts';
 import { loadNative } from './native/load.ts';
 import { noteUse, openNoiseKey } from './noise-key.ts';
@@ -177,7 +178,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     return node !== undefined && !isExpired(node, world.now());
   };
   acceptor = new NoiseAcceptor({
-    deps: tailnet.machine,
+    machines: machinesOf(tailnet.machine),
     staticKey: noiseKey,
     random: deps.random,
     serveInner: deps.serveInner ?? (await innerHttp(config)),
@@ -205,7 +206,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const admin: AdminDeps = {
     ledger: tailnet.ledger,
     store,
-    auth: tailnet.logins,
+    logins: tailnet.logins,
     c2n: tailnet.c2n,
     dns: tailnet.dns,
     policy: {
@@ -231,7 +232,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     build: deps.build,
     commands: world.commands,
     healthy: shared(() => store.healthy()),
-    authRequests: tailnet.authRequests,
+    pendingLogins: tailnet.pendingLogins,
     sshChecks: tailnet.sshChecks,
     state: tailnet.ledger.state,
     admits,
@@ -389,7 +390,7 @@ function onceNotEmpty({ ledger }: Tailnet, task: () => void): void {
 async function innerHttp(config: Config): Promise<ServeInnerHttp> {
   return config.http2 === 'own'
     ? serveByOwn
-    : (await import('./machine/inner-node.ts')).serveByNode;
+    : (await import('./channel/inner-node.ts')).serveByNode;
 }
 
 /** The REST API, loaded when it is first asked: its schemas take as much memory as all the rest. */

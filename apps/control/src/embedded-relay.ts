@@ -14,7 +14,7 @@ import { systemClock } from '@malla/platform/clock';
 import { BootstrapDns, systemResolve } from '@malla/relay/http/bootstrap-dns';
 import type { HttpServer } from '@malla/platform/http/http-server';
 import { listenSmall, type Route } from '@malla/platform/http/listener';
-import { derpRoutes, standAloneRoutes } from '@malla/relay/http/routes';
+import { derpRoutes, standAloneRoutes } from '@malla/relay/http/pages';
 import { DerpUpgrade } from '@malla/relay/http/upgrade';
 import { loadOrCreateKey } from '@malla/platform/key-file';
 import { directReadsWork } from '@malla/platform/link/direct-read';

@@ -6,8 +6,8 @@ import type { Logger } from '@malla/base/logger';
 import { type Listener, Listeners } from '@malla/base/listeners';
 import type { NodeId } from '@malla/netmap/node';
 import type { Change } from './core/change.ts';
-import type { LoginEvent } from './machine/auth-requests.ts';
-import type { PresenceEvent } from './machine/presence.ts';
+import type { LoginEvent } from './logins/pending-logins.ts';
+import type { PresenceEvent } from './liveness/presence.ts';
 import type { SshCheck } from './ssh/checks.ts';
 
 export type TailnetEvent =

@@ -10,7 +10,7 @@ import { registerRelayMetrics } from '@malla/relay/metrics';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Budgets } from './budgets.ts';
 import type { EmbeddedRelay } from './embedded-relay.ts';
-import type { NoiseAcceptor } from './machine/noise-accept.ts';
+import type { NoiseAcceptor } from './channel/noise-accept.ts';
 import type { PolicyHolder } from './policy/holder.ts';
 import type { Tailnet } from './tailnet.ts';
 
@@ -34,7 +34,7 @@ export function metricsRegistry({
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const { gauge, counter } = instruments(registry);
-  const { fanout, ledger, presences, authRequests, sshChecks } = tailnet;
+  const { fanout, ledger, presences, pendingLogins, sshChecks } = tailnet;
   gauge('malla_control_nodes', 'Registered nodes.', () => ledger.state.nodeCount());
   gauge('malla_control_nodes_online', 'Nodes with a live session.', () => presences.onlineCount);
   gauge('malla_control_map_streams', 'Open map streams.', () => fanout.streamCount);
@@ -46,7 +46,7 @@ export function metricsRegistry({
   gauge(
     'malla_control_logins_waiting',
     'Devices that wait for an administrator.',
-    () => authRequests.size,
+    () => pendingLogins.size,
   );
   gauge(
     'malla_control_ssh_checks_waiting',

@@ -8,7 +8,7 @@ import { makeKey } from '@malla/platform/key-file';
 import { recordedLog } from '@malla/testkit/recorded-log';
 import { State } from './core/state.ts';
 import { noteUse, openNoiseKey, usePath } from './noise-key.ts';
-import { createTailnet } from './testing/tailnet.ts';
+import { createTailnet } from './testing/rows.ts';
 
 const { log } = recordedLog();
 let folder: string;

@@ -14,14 +14,14 @@ import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import { Access } from './access/access.ts';
 import { PostureCollector } from './access/posture.ts';
-import type { AuthRequests } from './admin/deps.ts';
+import type { LoginDecisions } from './logins/decisions.ts';
 import type { Budgets } from './budgets.ts';
 import type { TailnetConfig } from './config/config.ts';
 import { Consequences } from './consequences.ts';
 import { sawNodes } from './core/map-update.ts';
 import { giveUpReservedNames } from './core/node-name.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
-import type { RegistrationRules } from './core/register.ts';
+import type { RegistrationRules } from './core/registration.ts';
 import { State } from './core/state.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
 import { TailnetEvents } from './events.ts';
@@ -30,16 +30,16 @@ import type { Facts } from './fanout/class-view.ts';
 import { Fanout } from './fanout/fanout.ts';
 import type { Compress } from './fanout/message.ts';
 import { Ledger } from './ledger.ts';
-import { AuthRequestCache } from './machine/auth-requests.ts';
+import { PendingLogins } from './logins/pending-logins.ts';
 import { C2nExchanges } from './machine/c2n.ts';
 import type { MachineDeps } from './machine/deps.ts';
-import { ExpiryWatch } from './machine/expiry.ts';
-import { KeepAlives } from './machine/keep-alives.ts';
-import { createLogins } from './machine/logins.ts';
-import { Presences } from './machine/presences.ts';
+import { ExpiryWatch } from './liveness/expiry.ts';
+import { KeepAlives } from './liveness/keep-alives.ts';
+import { createLogins } from './logins/decisions.ts';
+import { Presences } from './liveness/presences.ts';
 import type { OperatorCommands } from './operator-commands.ts';
 import { engineOptionsOf } from './policy/engine-options.ts';
-import { Routes } from './routing/routes.ts';
+import { Routes } from './routing/served-routes.ts';
 import { SshChecks } from './ssh/checks.ts';
 import { sshVerdict } from './ssh/verdict.ts';
 import type { Revision, Store } from './store/store.ts';
@@ -84,10 +84,10 @@ export class Tailnet {
   readonly fanout: Fanout;
   readonly presences: Presences;
   readonly routes: Routes;
-  readonly authRequests: AuthRequestCache;
+  readonly pendingLogins: PendingLogins;
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;
-  readonly logins: AuthRequests;
+  readonly logins: LoginDecisions;
   readonly machine: MachineDeps;
   readonly map: TailnetMap;
   readonly dns: TailnetDns;
@@ -180,7 +180,7 @@ export class Tailnet {
       },
       state.nodes(),
     );
-    this.authRequests = new AuthRequestCache({
+    this.pendingLogins = new PendingLogins({
       entries: world.budgets.logins,
       bytes: world.budgets.loginBytes,
       lifetimeMs: world.loginLifetimeMs,
@@ -215,7 +215,7 @@ export class Tailnet {
       fraction: () => (world.random(1)[0] ?? 0) / 256,
     });
     this.logins = createLogins(
-      this.authRequests,
+      this.pendingLogins,
       this.sshChecks,
       this.ledger,
       rules,
@@ -229,7 +229,7 @@ export class Tailnet {
       presences: this.presences,
       keepAlives: this.#keepAlives,
       routes: this.routes,
-      authRequests: this.authRequests,
+      pendingLogins: this.pendingLogins,
       c2n: this.c2n,
       sshChecks: this.sshChecks,
       rules,
@@ -354,8 +354,8 @@ export class Tailnet {
     let purgedAt = -Infinity;
     return [
       {
-        dueIn: () => until(this.authRequests.dueAt(), now()),
-        run: () => this.authRequests.dropExpired(),
+        dueIn: () => until(this.pendingLogins.dueAt(), now()),
+        run: () => this.pendingLogins.dropExpired(),
       },
       {
         dueIn: () => until(this.sshChecks.dueAt(), now()),

@@ -21,7 +21,7 @@ import { type Rate, TokenBucket } from './forward/token-bucket.ts';
 import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
 import type { HttpServer } from '@malla/platform/http/http-server';
 import { listenSmall } from '@malla/platform/http/listener';
-import { generate204, standAloneRoutes } from './http/routes.ts';
+import { generate204, standAloneRoutes } from './http/pages.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
 import type { Admit } from './hub.ts';
 import { loadOrCreateKey } from '@malla/platform/key-file';

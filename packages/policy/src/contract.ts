@@ -7,7 +7,7 @@ import type { Prefix } from '@malla/ip/prefix';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { Alias, Placed, Policy } from './policy.ts';
-import type { PolicyNode, PolicyUser } from './tailnet.ts';
+import type { PolicyNode, PolicyUser } from './subjects.ts';
 
 /**
  * Name of a class of nodes; the same in every policy that does not tell its nodes apart in another way.

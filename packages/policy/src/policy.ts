@@ -5,7 +5,7 @@
  * Source: docs/reference/policy.md; Tailscale's policy file syntax. Observed: the hosted service, April 2026.
  */
 import type { Prefix } from '@malla/ip/prefix';
-import type { PostureAttributes } from './tailnet.ts';
+import type { PostureAttributes } from './subjects.ts';
 
 /** Where something stands in the text of the policy. Lines and columns count from 1, columns in UTF-16 units. */
 export interface Place {

@@ -10,7 +10,7 @@ import type { Policy } from '@malla/policy/policy';
 import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
 import { Client, FanoutWorld } from '../testing/fanout-world.ts';
-import { testNode, testUser } from '../testing/tailnet.ts';
+import { testNode, testUser } from '../testing/rows.ts';
 import type { MapStream } from '../fanout/map-stream.ts';
 import { Access } from './access.ts';
 import { policyNode, policyUser } from './policy-node.ts';

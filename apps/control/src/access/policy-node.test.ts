@@ -5,7 +5,7 @@ import { formatPrefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import fc from 'fast-check';
-import { testNode, testUser } from '../testing/tailnet.ts';
+import { testNode, testUser } from '../testing/rows.ts';
 import { differsForPolicy, policyNode, policyUser } from './policy-node.ts';
 
 const EXIT = ['0.0.0.0/0', '::/0'];

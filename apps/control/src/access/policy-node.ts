@@ -7,7 +7,7 @@ import type { Node } from '@malla/netmap/node';
 import { differenceOf, Differs } from '@malla/netmap/node-difference';
 import { EXIT_ROUTES } from '@malla/netmap/tailcfg-node';
 import type { User } from '@malla/netmap/user';
-import type { PolicyNode, PolicyUser, PostureAttributes } from '@malla/policy/tailnet';
+import type { PolicyNode, PolicyUser, PostureAttributes } from '@malla/policy/subjects';
 
 /** A user, without a role: nobody has one yet. */
 export function policyUser(user: User): PolicyUser {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { parsePolicy } from '@malla/policy/document/parse';
 import type { PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
-import { testNode, testUser } from '../testing/tailnet.ts';
+import { testNode, testUser } from '../testing/rows.ts';
 import { policyNode, policyUser } from './policy-node.ts';
 import { policyRules } from './policy-rules.ts';
 

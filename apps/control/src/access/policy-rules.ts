@@ -5,7 +5,7 @@ import { usesIpv4 } from '@malla/policy/attributes/ipv4';
 import type { Effects, PolicyEngine } from '@malla/policy/contract';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
-import type { RulesChange } from '../fanout/views.ts';
+import type { RulesChange } from '../fanout/class-views.ts';
 import type { ClassKey, Rules } from '../fanout/rules.ts';
 
 /** Before the engine's name of a class: those of its nodes that use no IPv4 address, as they see others otherwise. */

@@ -12,7 +12,7 @@
 import { Deadlines } from '@malla/base/deadlines';
 import type { NodeId } from '@malla/netmap/node';
 import type { Policy } from '@malla/policy/policy';
-import type { PostureAttributes } from '@malla/policy/tailnet';
+import type { PostureAttributes } from '@malla/policy/subjects';
 import { type JsonObject, parseObjectText } from '@malla/wire/tailcfg/json';
 import { decodeHttpResponse } from '@malla/platform/http/http-response';
 

@@ -8,7 +8,7 @@ import {
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
-import { apiKeyView } from './views.ts';
+import { apiKeyView } from './row-views.ts';
 
 export function apiKeyHandlers({
   ledger,

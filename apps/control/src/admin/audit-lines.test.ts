@@ -273,7 +273,7 @@ describe('whoever changes something by the API', () => {
 
 /** Makes another device wait for an administrator. */
 async function wait({ deps }: TestAdmin): Promise<void> {
-  await deps.auth.simulate({ authId: AUTH_ID, name: 'test', routes: [] });
+  await deps.logins.simulate({ authId: AUTH_ID, name: 'test', routes: [] });
 }
 
 /** Makes node 1 connect to node 2; the id under which it waits. */

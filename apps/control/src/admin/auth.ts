@@ -1,31 +1,31 @@
 /** REST handlers: devices and SSH connections that wait for an administrator. */
 import type { Node } from '@malla/netmap/node';
-import { pastedAuthId } from '../machine/auth-id.ts';
+import { pastedAuthId } from '../core/pending-id.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
-import { nodeView } from './views.ts';
+import { nodeView } from './row-views.ts';
 
 export function authHandlers(
   deps: AdminDeps,
 ): HandlersOf<'authRegister' | 'authApprove' | 'authReject'> {
-  const { auth, log } = deps;
+  const { logins, log } = deps;
   return {
     async authRegister({ user, authId }, { name: author }) {
-      const node = await auth.register(pastedAuthId(authId), user);
+      const node = await logins.register(pastedAuthId(authId), user);
       logRegistered(deps, node, author);
       return { node: nodeView(deps, node) };
     },
 
     async authApprove({ authId: pasted }, { name: author }) {
       const authId = pastedAuthId(pasted);
-      const { source: peer, destination: node, localUser } = await auth.approve(authId);
+      const { source: peer, destination: node, localUser } = await logins.approve(authId);
       log.info({ author, authId, node, peer, localUser }, 'SSH connection approved');
       return {};
     },
 
     async authReject({ authId: pasted }, { name: author }) {
       const authId = pastedAuthId(pasted);
-      const rejected = await auth.reject(authId);
+      const rejected = await logins.reject(authId);
       if ('machineKey' in rejected) {
         const { Hostname: name } = rejected.hostinfo;
         log.info({ author, authId, name }, 'login rejected');

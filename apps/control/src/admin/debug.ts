@@ -1,15 +1,15 @@
 /** REST handlers for whoever tests or debugs a tailnet. */
 import { MallaError } from '@malla/base/error';
 import { decodeHttpResponse } from '@malla/platform/http/http-response';
-import { parseRoutes } from '../core/routes.ts';
+import { parseRoutes } from '../core/route-approval.ts';
 import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
-import { timeView, userView } from './views.ts';
+import { timeView, userView } from './row-views.ts';
 
 export function debugHandlers({
-  auth,
+  logins,
   c2n,
   ledger,
   now,
@@ -20,7 +20,7 @@ export function debugHandlers({
     async debugCreateNode({ user: userName, key, name, routes }, { name: author }) {
       const user = meantUser(ledger.state, userName);
       const offered = parseRoutes(routes);
-      const device = await auth.simulate({ authId: key, name, routes: offered });
+      const device = await logins.simulate({ authId: key, name, routes: offered });
       log.info({ author, authId: key, name }, 'login made up for a test');
       return {
         node: {

@@ -1,40 +1,14 @@
 /** What the administrators' API needs from the rest of the control server. */
 import type { Logger } from '@malla/base/logger';
-import type { Node, NodeId } from '@malla/netmap/node';
+import type { NodeId } from '@malla/netmap/node';
 import type { AddressPlan } from '../core/addresses.ts';
-import type { Device } from '../core/register.ts';
 import type { TagPolicy } from '../core/tags.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { TailnetEvents } from '../events.ts';
 import type { Ledger } from '../ledger.ts';
-import type { SshCheck } from '../ssh/checks.ts';
+import type { LoginDecisions } from '../logins/decisions.ts';
 import type { QuestionDeps } from '../policy/questions.ts';
 import type { Store } from '../store/store.ts';
-
-/** Devices and SSH connections that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
-export interface AuthRequests {
-  /**
-   * Registers the waiting device to a user, by name or id, and releases its client. Throws MallaError
-   * `auth.id-invalid`, `auth.not-found`, `user.not-found`, `address.exhausted`.
-   */
-  register(authId: string, userName: string): Promise<Node>;
-  /**
-   * Lets a waiting SSH connection through. Throws MallaError `auth.id-invalid`, `auth.not-found`, and
-   * `request.invalid` for a device that waits: that needs a user.
-   */
-  approve(authId: string): Promise<SshCheck>;
-  /** Refuses either: the client is told so. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
-  reject(authId: string): Promise<Device | SshCheck>;
-  /**
-   * Makes a request as if a device had asked (`debug create-node`), for tests of the flow. Throws
-   * MallaError `auth.id-invalid`.
-   */
-  simulate(request: {
-    readonly authId: string;
-    readonly name: string;
-    readonly routes: readonly string[];
-  }): Promise<Device>;
-}
 
 /** An HTTP exchange with a connected client over its map stream (c2n). */
 export interface C2n {
@@ -55,7 +29,7 @@ export interface DnsRecords {
 export interface AdminDeps {
   readonly ledger: Ledger;
   readonly store: Store;
-  readonly auth: AuthRequests;
+  readonly logins: LoginDecisions;
   readonly c2n: C2n;
   readonly dns: DnsRecords;
   readonly policy: QuestionDeps;

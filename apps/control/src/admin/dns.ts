@@ -5,7 +5,7 @@ import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
-import { timeView } from './views.ts';
+import { timeView } from './row-views.ts';
 
 export function dnsHandlers({
   ledger,

@@ -12,12 +12,12 @@ import {
   setTags,
 } from '../core/nodes.ts';
 import { meantUser } from '../core/users.ts';
-import { pastedAuthId } from '../machine/auth-id.ts';
+import { pastedAuthId } from '../core/pending-id.ts';
 import type { AdminDeps } from './deps.ts';
 import { logRegistered } from './auth.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf, isZeroTime, timeOf } from './input.ts';
-import { auditEntryView, listedNodeView, nodeView, timeView } from './views.ts';
+import { auditEntryView, listedNodeView, nodeView, timeView } from './row-views.ts';
 
 export function nodeHandlers(
   deps: AdminDeps,
@@ -33,7 +33,7 @@ export function nodeHandlers(
   | 'backfillNodeIps'
   | 'listNodeAudit'
 > {
-  const { ledger, store, auth, addresses, tags: tagPolicy, log } = deps;
+  const { ledger, store, logins, addresses, tags: tagPolicy, log } = deps;
   const { state } = ledger;
   const answer = (node: Node): AnswerOf<'getNode'> => ({
     node: nodeView(deps, node),
@@ -95,7 +95,7 @@ export function nodeHandlers(
     },
 
     async registerNode({ user, key }, { name: author }) {
-      const node = await auth.register(pastedAuthId(key), user);
+      const node = await logins.register(pastedAuthId(key), user);
       logRegistered(deps, node, author);
       return answer(node);
     },

@@ -12,7 +12,7 @@ import { meantUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf, timeOf } from './input.ts';
-import { preAuthKeyView } from './views.ts';
+import { preAuthKeyView } from './row-views.ts';
 
 export function preAuthKeyHandlers({
   ledger,

@@ -4,7 +4,7 @@ import { createUser, destroyUser, renameUser } from '../core/users.ts';
 import type { AdminDeps } from './deps.ts';
 import type { HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
-import { userView } from './views.ts';
+import { userView } from './row-views.ts';
 
 export function userHandlers({
   ledger,

@@ -2,7 +2,7 @@ import { FIRST_TAILNET } from '@malla/netmap/user';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createTailnet, refusal } from '../testing/tailnet.ts';
+import { createTailnet, refusal } from '../testing/rows.ts';
 import { createApiKey, deleteApiKey, expireApiKey, sawApiKey, verifyApiKey } from './api-keys.ts';
 
 describe('API keys', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createTailnet, refusal, type TestTailnet } from '../testing/tailnet.ts';
+import { createTailnet, refusal, type TestTailnet } from '../testing/rows.ts';
 import type { StoredDnsRecord } from './change.ts';
 import { addDnsRecord, removeDnsRecords } from './dns-records.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createTailnet } from '../testing/tailnet.ts';
+import { createTailnet } from '../testing/rows.ts';
 import { giveUpReservedNames } from './node-name.ts';
 
 const isRecord = (label: string): boolean => label === 'localhost-1';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createTailnet, refusal } from '../testing/tailnet.ts';
+import { createTailnet, refusal } from '../testing/rows.ts';
 import { deleteNode, renameNode, setApprovedRoutes, setExpiry, setTags } from './nodes.ts';
 import { NO_TAG_POLICY } from './tags.ts';
 

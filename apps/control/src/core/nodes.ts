@@ -3,7 +3,7 @@ import { MallaError } from '@malla/base/error';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { decide, type Decision } from './change.ts';
 import { checkName, MAX_LABEL_BYTES, type NameFault } from './names.ts';
-import { parseRoutes } from './routes.ts';
+import { parseRoutes } from './route-approval.ts';
 import type { Context, State } from './state.ts';
 import { checkTags, type TagPolicy } from './tags.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createTailnet, refusal } from '../testing/tailnet.ts';
+import { createTailnet, refusal } from '../testing/rows.ts';
 import {
   createPreAuthKey,
   deletePreAuthKey,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTailnet } from '../testing/tailnet.ts';
+import { createTailnet } from '../testing/rows.ts';
 import { createPreAuthKey, expirePreAuthKey } from './preauth-keys.ts';
 import { purgeRevokedKeys } from './purge.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createTailnet, refusal, testUser } from '../testing/tailnet.ts';
+import { createTailnet, refusal, testUser } from '../testing/rows.ts';
 import { createPreAuthKey, findPreAuthKey } from './preauth-keys.ts';
 import { createUser, destroyUser, type NewUser, renameUser } from './users.ts';
 

@@ -4,7 +4,7 @@ import type { DnsRecord } from '@malla/netmap/dns-record';
 import type { Node } from '@malla/netmap/node';
 import { type DnsSettings, NO_DNS } from '@malla/netmap/tailcfg-dns';
 import type { Change, StoredDnsRecord } from '../core/change.ts';
-import { testNode } from '../testing/tailnet.ts';
+import { testNode } from '../testing/rows.ts';
 import { TailnetDns, type TailnetDnsOptions } from './tailnet-dns.ts';
 
 const NEXTDNS: Partial<DnsSettings> = {

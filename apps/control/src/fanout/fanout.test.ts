@@ -4,7 +4,7 @@ import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
 import { believed, Client, expected, FanoutWorld, NOW } from '../testing/fanout-world.ts';
-import { testNode, testUser } from '../testing/tailnet.ts';
+import { testNode, testUser } from '../testing/rows.ts';
 import { MAX_ENTRIES } from './change-log.ts';
 import { GATHER_MS } from './fanout.ts';
 import type { MapStream } from './map-stream.ts';

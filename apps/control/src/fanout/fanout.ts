@@ -18,7 +18,7 @@ import { type Encoding, frame, Message, Piece } from './message.ts';
 import { MapStream, type StreamSink } from './map-stream.ts';
 import { TRIM_ENTRIES } from './change-log.ts';
 import type { Rules } from './rules.ts';
-import { type Moved, type Moves, type RulesChange, Views } from './views.ts';
+import { type Moved, type Moves, type RulesChange, Views } from './class-views.ts';
 
 /** How long new streams are gathered, ms. */
 export const GATHER_MS = 15;

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
 import { believed, Client, expected, FanoutWorld } from '../testing/fanout-world.ts';
-import { testNode, testUser } from '../testing/tailnet.ts';
+import { testNode, testUser } from '../testing/rows.ts';
 import { Common } from './change-log.ts';
-import type { RulesChange } from './views.ts';
+import type { RulesChange } from './class-views.ts';
 import type { MapStream } from './map-stream.ts';
 import { allowAll, type ClassKey, type Rules, sameUser } from './rules.ts';
 

@@ -11,7 +11,7 @@ import { DERP_PATH } from '@malla/relay/http/upgrade';
 import { apiListener } from '../admin/listener.ts';
 import type { Budgets } from '../budgets.ts';
 import type { EmbeddedRelay } from '../embedded-relay.ts';
-import type { NoiseAcceptor } from '../machine/noise-accept.ts';
+import type { NoiseAcceptor } from '../channel/noise-accept.ts';
 import type { ProxyAdvice } from './proxy-advice.ts';
 
 const NOISE_PATH = '/ts2021';

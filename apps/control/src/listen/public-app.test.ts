@@ -4,12 +4,12 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
 import { createBudgets } from '../budgets.ts';
-import { AuthRequestCache } from '../machine/auth-requests.ts';
+import { PendingLogins } from '../logins/pending-logins.ts';
 import { State } from '../core/state.ts';
 import { operatorCommands } from '../operator-commands.ts';
 import { TEST_BUILD } from '../testing/build.ts';
 import { TestSsh } from '../testing/ssh.ts';
-import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
+import { countingRandom, testNode, testUser } from '../testing/rows.ts';
 import { APPLE_VARIANTS, CLIENT_PAGES } from './pages/clients.ts';
 import { qrCode } from './pages/qr-code.ts';
 import { type PublicDeps, publicApp } from './public-app.ts';
@@ -22,7 +22,7 @@ const URL_WITH_MARKUP = 'https://a.test/<b>&"\'';
 class Subject {
   now = Date.UTC(2026, 6, 1, 12, 30);
   readonly #budgets = createBudgets(silentLogger, () => this.now, { waitingLogins: 8 });
-  readonly authRequests = new AuthRequestCache({
+  readonly pendingLogins = new PendingLogins({
     onEvent: () => {},
     entries: this.#budgets.logins,
     bytes: this.#budgets.loginBytes,
@@ -41,7 +41,7 @@ class Subject {
       build: TEST_BUILD,
       commands: operatorCommands('./bin/malla'),
       healthy: () => Promise.resolve(true),
-      authRequests: this.authRequests,
+      pendingLogins: this.pendingLogins,
       sshChecks: this.ssh.checks,
       state: this.state,
       admits: (key) => key === KNOWN,
@@ -79,7 +79,7 @@ class Subject {
       ephemeral: false,
       expiry: undefined,
     };
-    return this.authRequests.open(device, { address: '192.0.2.1' }).id;
+    return this.pendingLogins.open(device, { address: '192.0.2.1' }).id;
   }
 }
 

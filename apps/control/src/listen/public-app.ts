@@ -12,12 +12,12 @@ import { parseObject } from '@malla/wire/tailcfg/json';
 import { Hono } from 'hono';
 import type { State } from '../core/state.ts';
 import { type BuildInfo, versionAnswer } from '../build-info.ts';
-import type { AuthRequestCache } from '../machine/auth-requests.ts';
+import type { PendingLogins } from '../logins/pending-logins.ts';
 import type { OperatorCommands } from '../operator-commands.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import { APPLE_VARIANTS, type AppleVariant, appleProfile, CLIENT_PAGES } from './pages/clients.ts';
 import { CONTENT_SECURITY_POLICY } from './pages/page.ts';
-import { noSuchLoginPage, registerPage } from './pages/register.ts';
+import { noSuchLoginPage, registerPage } from './pages/register-page.ts';
 import { sshCheckPage } from './pages/ssh-check.ts';
 
 export interface PublicDeps {
@@ -27,7 +27,7 @@ export interface PublicDeps {
   readonly build: BuildInfo;
   readonly commands: OperatorCommands;
   readonly healthy: () => Promise<boolean>;
-  readonly authRequests: AuthRequestCache;
+  readonly pendingLogins: PendingLogins;
   readonly sshChecks: SshChecks;
   readonly state: State;
   /** Whether a relay may admit the holder of a key. */
@@ -92,7 +92,7 @@ export function publicApp(deps: PublicDeps): Hono {
       const check = deps.sshChecks.find(asked);
       if (check !== undefined) return context.html(sshCheckPage(check, deps.state, deps.commands));
       try {
-        const { id, device, expiresAt } = deps.authRequests.get(asked);
+        const { id, device, expiresAt } = deps.pendingLogins.get(asked);
         const { Hostname: hostname = '', OS: os = '' } = device.hostinfo;
         return context.html(registerPage({ hostname, os }, deps.commands.register(id), expiresAt));
       } catch (error) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromUtf8, utf8 } from '@malla/base/bytes';
-import { countingRandom } from '../testing/tailnet.ts';
+import { countingRandom } from '../testing/rows.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
 import { C2nExchanges } from './c2n.ts';
 

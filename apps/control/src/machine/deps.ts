@@ -2,17 +2,16 @@
 import type { Logger } from '@malla/base/logger';
 import type { Node } from '@malla/netmap/node';
 import type { TailnetId } from '@malla/netmap/user';
-import type { RegistrationRules } from '../core/register.ts';
+import type { RegistrationRules } from '../core/registration.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { Ledger } from '../ledger.ts';
 import type { OperatorCommands } from '../operator-commands.ts';
-import type { Routes } from '../routing/routes.ts';
+import type { Routes } from '../routing/served-routes.ts';
 import type { SshChecks } from '../ssh/checks.ts';
-import type { AuthRequestCache } from './auth-requests.ts';
+import type { PendingLogins } from '../logins/pending-logins.ts';
 import type { C2nExchanges } from './c2n.ts';
-import type { InnerHttp, MachineConnection } from './inner-http.ts';
-import type { KeepAlives } from './keep-alives.ts';
-import type { Presences } from './presences.ts';
+import type { KeepAlives } from '../liveness/keep-alives.ts';
+import type { Presences } from '../liveness/presences.ts';
 
 export interface MachineDeps {
   readonly tailnet: TailnetId;
@@ -21,7 +20,7 @@ export interface MachineDeps {
   readonly presences: Presences;
   readonly keepAlives: KeepAlives;
   readonly routes: Routes;
-  readonly authRequests: AuthRequestCache;
+  readonly pendingLogins: PendingLogins;
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;
   readonly rules: RegistrationRules;
@@ -37,10 +36,4 @@ export interface MachineDeps {
   readonly log: Logger;
   /** For what devices do that were let in, of which each line counts. */
   readonly journal: Logger;
-}
-
-/** The connection that a request came on, and the HTTP that it can be pinged by. */
-export interface Origin {
-  readonly connection: MachineConnection;
-  readonly http: () => InnerHttp | undefined;
 }

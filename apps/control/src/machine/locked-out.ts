@@ -12,7 +12,7 @@ import { type Node, unknownNode } from '@malla/netmap/node';
 import type { TailnetId } from '@malla/netmap/user';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps } from './deps.ts';
-import type { Exchange, MachineConnection } from './inner-http.ts';
+import type { Exchange, MachineConnection } from '../channel/inner-http.ts';
 
 /** Shorter than clients wait for a word, 120 s. */
 const HOLD_MS = 60_000;

@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import type { ClassKey, NamedFilter, PolicyEngine } from '@malla/policy/contract';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 import { compareOpenings, type Openings, openingsOf } from './openings.ts';
 import type { Login, Names, PolicyChange } from './policy-change.ts';
 import { ANYONE, type Delta, deltaOf, SourceNames } from './source-names.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { policyNode } from '../access/policy-node.ts';
-import { testNode } from '../testing/tailnet.ts';
+import { testNode } from '../testing/rows.ts';
 import { engineFor } from './engine-for.ts';
 import { readPolicy } from './judge.ts';
 

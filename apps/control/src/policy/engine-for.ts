@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { EngineOptions, PolicyEngine } from '@malla/policy/contract';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
-import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import type { PolicyNode, PolicyUser } from '@malla/policy/subjects';
 
 /** Who a policy is for. An engine is its own. */
 export interface Members {

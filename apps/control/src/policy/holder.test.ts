@@ -13,7 +13,7 @@ import { openMemoryStore } from '../store/open.ts';
 import { created } from '../store/sample-rows.ts';
 import { MAX_POLICY_VERSIONS } from '../store/store.ts';
 import { PolicyLab } from '../testing/policy.ts';
-import { testNode } from '../testing/tailnet.ts';
+import { testNode } from '../testing/rows.ts';
 import type { PolicyHolder } from './holder.ts';
 
 const NOTHING = '{"acls": []}';

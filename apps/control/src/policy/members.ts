@@ -1,6 +1,6 @@
 /** Users and nodes of the live tailnet, as a policy looks at them. */
 import type { NodeId } from '@malla/netmap/node';
-import type { PostureAttributes } from '@malla/policy/tailnet';
+import type { PostureAttributes } from '@malla/policy/subjects';
 import { policyNode, policyUser } from '../access/policy-node.ts';
 import type { State } from '../core/state.ts';
 import type { Members } from './engine-for.ts';

@@ -7,7 +7,7 @@ import type { Family } from '@malla/ip/address';
 import { contains, containsPrefix, formatPrefix, parsePrefixOrAddress } from '@malla/ip/prefix';
 import type { NamedFilter } from '@malla/policy/contract';
 import { INTERNET, overlapsInternet } from '@malla/policy/internet';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 import type { FilterDestination, FilterRule } from '@malla/wire/tailcfg/filter';
 import type { Access, Names } from './policy-change.ts';
 import type { NameSet, SourceNames } from './source-names.ts';

@@ -15,7 +15,7 @@ import type {
 import { explainSsh } from '@malla/policy/explain/ssh';
 import type { Policy } from '@malla/policy/policy';
 import { preview, type PreviewedNode } from '@malla/policy/preview/preview';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 import type { TailnetConfig } from '../config/config.ts';
 import type { State } from '../core/state.ts';
 import { comparePolicies, type PolicyChanges } from './changes.ts';

@@ -13,7 +13,7 @@ import {
 } from '@malla/ip/prefix';
 import { CGNAT, EXIT_ROUTES, TAILNET_ULA } from '@malla/ip/special';
 import { without } from '@malla/policy/internet';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 
 /** What all addresses there are is called. */
 export const ANYONE = 'anyone';

@@ -5,7 +5,7 @@
 import { MallaError } from '@malla/base/error';
 import { formatAddress, parseAddress } from '@malla/ip/address';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
-import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import type { PolicyNode, PolicyUser } from '@malla/policy/subjects';
 
 /** A tailnet whose nodes have names. */
 export interface NamedTailnet {

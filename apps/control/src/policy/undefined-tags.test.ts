@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ALLOW_ALL } from '@malla/policy/policy';
-import { UNKNOWN_NODE, type PolicyNode } from '@malla/policy/tailnet';
+import { UNKNOWN_NODE, type PolicyNode } from '@malla/policy/subjects';
 import { warnOfUndefinedTags } from './undefined-tags.ts';
 
 const nameOf = ({ id }: PolicyNode): string => `n${id}`;

@@ -3,7 +3,7 @@
  * administrator while there was no policy. But no rule can name them, and nobody may give them again.
  */
 import type { Policy } from '@malla/policy/policy';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 
 const MAX_TAGS = 20;
 const MAX_NAMES = 5;

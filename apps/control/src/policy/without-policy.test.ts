@@ -7,7 +7,7 @@ import { INTERNET } from '@malla/policy/internet';
 import { explain } from '@malla/policy/explain/explain';
 import { explainSsh } from '@malla/policy/explain/ssh';
 import type { Policy } from '@malla/policy/policy';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 import { MORE, type World, worlds } from '@malla/policy/testing/world';
 import fc from 'fast-check';
 import type { PolicyDefault } from '../config/config.ts';

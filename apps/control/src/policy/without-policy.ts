@@ -15,7 +15,7 @@ import type {
   Unruled,
 } from '@malla/policy/contract';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
-import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import type { PolicyNode, PolicyUser } from '@malla/policy/subjects';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { PolicyDefault } from '../config/config.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Node } from '@malla/netmap/node';
-import { testNode } from '../testing/tailnet.ts';
+import { testNode } from '../testing/rows.ts';
 import { DEFAULT_CHECK_PERIOD_MS } from '@malla/policy/policy';
 import { loginOf, SshApprovals } from './approvals.ts';
 

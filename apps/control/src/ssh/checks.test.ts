@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { refusal } from '../testing/tailnet.ts';
+import { refusal } from '../testing/rows.ts';
 import { CHECK_LIFETIME_MS, TestSsh } from '../testing/ssh.ts';
 import { settle } from '../testing/virtual-time.ts';
 import type { SshAnswer, SshConnection } from './checks.ts';

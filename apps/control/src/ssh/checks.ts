@@ -16,7 +16,7 @@ import type { RandomBytes } from '@malla/base/random';
 import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
 import type { Budget, Lease } from '@malla/platform/budget/budget';
 import type { UserId } from '@malla/netmap/user';
-import { checkAuthId, newAuthId } from '../machine/auth-id.ts';
+import { checkAuthId, newAuthId } from '../core/pending-id.ts';
 import { loginOf, SshApprovals } from './approvals.ts';
 
 /** What the policy says of a connection. */

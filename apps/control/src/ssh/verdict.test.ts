@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parsePolicy } from '@malla/policy/document/parse';
 import { createEngine } from '@malla/policy/engine/engine';
-import type { PolicyNode, PolicyUser } from '@malla/policy/tailnet';
+import type { PolicyNode, PolicyUser } from '@malla/policy/subjects';
 import type { SshVerdict } from './checks.ts';
 import { sshVerdict } from './verdict.ts';
 

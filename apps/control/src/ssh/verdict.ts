@@ -6,7 +6,7 @@ import type { PolicyEngine } from '@malla/policy/contract';
 import type { End } from '@malla/policy/explain/ends';
 import { SshTable } from '@malla/policy/explain/ssh-table';
 import { DEFAULT_CHECK_PERIOD_MS } from '@malla/policy/policy';
-import type { PolicyNode } from '@malla/policy/tailnet';
+import type { PolicyNode } from '@malla/policy/subjects';
 import type { SshConnection, SshVerdict } from './checks.ts';
 
 /** The verdict of the first rule that fits, in the order in which clients take them. */

@@ -14,19 +14,19 @@ import type { TailnetConfig } from '../config/config.ts';
 import type { AddressPlan } from '../core/addresses.ts';
 import { createApiKey } from '../core/api-keys.ts';
 import { decide } from '../core/change.ts';
-import { announcedPrefixes, approvedPrefixes } from '../core/routes.ts';
+import { announcedPrefixes, approvedPrefixes } from '../core/route-approval.ts';
 import { State } from '../core/state.ts';
 import { NO_TAG_POLICY } from '../core/tags.ts';
 import { TailnetEvents } from '../events.ts';
 import { TailnetDns } from '../dns/tailnet-dns.ts';
 import { Ledger } from '../ledger.ts';
-import { AuthRequestCache } from '../machine/auth-requests.ts';
-import { createLogins } from '../machine/logins.ts';
+import { PendingLogins } from '../logins/pending-logins.ts';
+import { createLogins } from '../logins/decisions.ts';
 import { PolicyHolder } from '../policy/holder.ts';
 import { membersOf } from '../policy/members.ts';
 import { openMemoryStore } from '../store/open.ts';
 import { SshChecks, type SshVerdict } from '../ssh/checks.ts';
-import { countingRandom, testNode } from './tailnet.ts';
+import { countingRandom, testNode } from './rows.ts';
 import { operatorCommands } from '../operator-commands.ts';
 
 export interface TestAdmin {
@@ -68,7 +68,7 @@ export function createAdmin(
     allocation: 'sequential',
   };
   const budgets = createBudgets(silentLogger, now, { waitingLogins: 16 });
-  const logins = new AuthRequestCache({
+  const logins = new PendingLogins({
     onEvent: (event) => events.tell({ kind: 'login', event }),
     entries: budgets.logins,
     bytes: budgets.loginBytes,
@@ -115,7 +115,7 @@ export function createAdmin(
   const deps: AdminDeps = {
     ledger,
     store,
-    auth: createLogins(
+    logins: createLogins(
       logins,
       sshChecks,
       ledger,

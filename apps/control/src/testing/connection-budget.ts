@@ -2,8 +2,8 @@
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
 import { createBudgets } from '../budgets.ts';
-import { ConnectionBudget, type ConnectionBudgetOptions } from '../machine/connection-budget.ts';
-import { Pace } from '../machine/pace.ts';
+import { ConnectionBudget, type ConnectionBudgetOptions } from '../channel/connection-budget.ts';
+import { Pace } from '../channel/pace.ts';
 
 /** What is given replaces a node that is asked nothing, at a time that stands. */
 export function testConnectionBudget(

@@ -14,7 +14,7 @@ import { Fanout } from '../fanout/fanout.ts';
 import type { MapStream } from '../fanout/map-stream.ts';
 import type { Encoding } from '../fanout/message.ts';
 import type { Rules } from '../fanout/rules.ts';
-import { testNode, testUser } from './tailnet.ts';
+import { testNode, testUser } from './rows.ts';
 
 export const NAMING: Naming = { baseDomain: 'tailnet.test' };
 /** Unix ms. */

@@ -16,17 +16,17 @@ import { createBudgets } from '../budgets.ts';
 import { loadConfig } from '../config/load.ts';
 import { createPreAuthKey, type NewPreAuthKey } from '../core/preauth-keys.ts';
 import { createUser } from '../core/users.ts';
-import { serveMachine } from '../machine/endpoints.ts';
+import { serveMachine } from '../machine/requests.ts';
 import type {
   AnswerStream,
   Exchange,
   InnerHttp,
   MachineConnection,
-} from '../machine/inner-http.ts';
+} from '../channel/inner-http.ts';
 import { openMemoryStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Tailnet } from '../tailnet.ts';
-import { countingRandom } from './tailnet.ts';
+import { countingRandom } from './rows.ts';
 import { settle, VirtualTime } from './virtual-time.ts';
 import { operatorCommands } from '../operator-commands.ts';
 

@@ -8,7 +8,7 @@ import { PolicyHolder, type PolicyDeps } from '../policy/holder.ts';
 import { membersOf } from '../policy/members.ts';
 import { openMemoryStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import { countingRandom } from './tailnet.ts';
+import { countingRandom } from './rows.ts';
 
 /** What stays when a server is started again: its database. */
 export class PolicyLab {

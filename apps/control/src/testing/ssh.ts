@@ -3,7 +3,7 @@ import { silentLogger } from '@malla/base/logger';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { createBudgets } from '../budgets.ts';
 import { SshChecks, type SshConnection, type SshVerdict } from '../ssh/checks.ts';
-import { countingRandom, testNode } from './tailnet.ts';
+import { countingRandom, testNode } from './rows.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { operatorCommands } from '../operator-commands.ts';
 

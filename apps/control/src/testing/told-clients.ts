@@ -11,7 +11,7 @@ import { rulesAdmit } from '@malla/testkit/packet-filter';
 import { Access, type DefaultRule } from '../access/access.ts';
 import { policyNode } from '../access/policy-node.ts';
 import { Client, FanoutWorld } from './fanout-world.ts';
-import { testUser } from './tailnet.ts';
+import { testUser } from './rows.ts';
 
 /** Protocol and port. */
 export type Service = readonly [protocol: number, port: number];

@@ -8,7 +8,7 @@ import { systemClock } from '@malla/platform/clock';
 import { BootstrapDns } from '../http/bootstrap-dns.ts';
 import type { HttpServer } from '@malla/platform/http/http-server';
 import { listenSmall } from '@malla/platform/http/listener';
-import { standAloneRoutes } from '../http/routes.ts';
+import { standAloneRoutes } from '../http/pages.ts';
 import { DerpUpgrade } from '../http/upgrade.ts';
 import { RelayServer } from '../server.ts';
 import { HandClock } from '@malla/platform/testing/hand-clock';

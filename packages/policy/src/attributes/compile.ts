@@ -6,7 +6,7 @@
  */
 import type { Resolver } from '../contract.ts';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 
 /** A capability map; null is a capability without values. */
 export type Capabilities = { readonly [capability: string]: readonly unknown[] | null };

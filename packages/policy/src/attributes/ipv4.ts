@@ -5,7 +5,7 @@
  * Observed: the hosted service, April 2026.
  */
 import type { PolicyEngine } from '../contract.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 
 const DISABLE_IPV4 = 'disable-ipv4';
 

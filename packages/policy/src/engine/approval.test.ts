@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/reading/problem.ts';
-import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../tailnet.ts';
+import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../subjects.ts';
 import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from './engine.ts';
 

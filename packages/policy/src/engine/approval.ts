@@ -5,7 +5,7 @@
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
 import { isExitRoute } from '@malla/ip/special';
 import type { Alias, Policy } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import type { EngineResolver } from './resolver.ts';
 
 /**

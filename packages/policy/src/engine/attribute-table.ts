@@ -3,7 +3,7 @@
  */
 import { type Capabilities, compileAttributes } from '../attributes/compile.ts';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import type { Resolver } from '../contract.ts';
 import { definitionOf, selectorSpec } from './selector.ts';
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { parseAddress } from '@malla/ip/address';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { parsePolicy } from '../document/parse.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from './engine.ts';
 

@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 import { formatAddress } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import {
   addBits,
   type Bits,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PolicyUser } from '../tailnet.ts';
+import type { PolicyUser } from '../subjects.ts';
 import { Directory } from './directory.ts';
 
 const ANN: PolicyUser = {

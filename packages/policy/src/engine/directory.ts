@@ -4,7 +4,7 @@
  * in different ways, only the strongest counts, in that order: whoever chooses a name like somebody
  * else's address gains nothing by it.
  */
-import type { PolicyUser } from '../tailnet.ts';
+import type { PolicyUser } from '../subjects.ts';
 
 const STRENGTHS = ['identifier', 'address', 'name'] as const;
 type Strength = (typeof STRENGTHS)[number];

@@ -8,7 +8,7 @@ import type { Prefix } from '@malla/ip/prefix';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import { autoApproved, ownsTag, tagsOwnTag } from './approval.ts';
 import { AttributeTable } from './attribute-table.ts';
 import { bitsOf, commonBits, equalBits, intersects, replaceBits } from './bits.ts';

@@ -9,7 +9,7 @@ import { contains, formatPrefix, singlePrefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import type { FilterDestination, FilterRule } from '@malla/wire/tailcfg/filter';
 import type { CapMap } from '@malla/wire/tailcfg/node';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { hasBit } from './bits.ts';
 import type { NodeClass } from './classes.ts';
 import type { FilterName, NamedFilter } from '../contract.ts';

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { formatPrefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import fc from 'fast-check';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import { MORE, USERS, type World, worlds } from '../testing/world.ts';
 import type { Effects, PolicyEngine } from '../contract.ts';
 import { createEngine } from './engine.ts';

@@ -6,7 +6,7 @@ import { type Address, ADDRESS_BITS } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
 import { meetsPostures } from '../posture/evaluate.ts';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import { type Bits, emptyBits, setBit } from './bits.ts';
 import type { Directory } from './directory.ts';
 import { ANY, DANGER_ALL, isAddresses, type Selector } from './selector.ts';

@@ -6,7 +6,7 @@ import { EXIT_ROUTES } from '@malla/ip/special';
 import { rulesAdmit } from '@malla/testkit/packet-filter';
 import fc from 'fast-check';
 import type { FilterRule } from '@malla/wire/tailcfg/filter';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { PlainPolicy } from '../testing/plain.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
 import { MORE, type World, worlds } from '../testing/world.ts';

@@ -4,7 +4,7 @@
  */
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Policy } from '../policy.ts';
-import { type PolicyNode, UNKNOWN_NODE } from '../tailnet.ts';
+import { type PolicyNode, UNKNOWN_NODE } from '../subjects.ts';
 import type { Resolver } from '../contract.ts';
 
 /** What is known of a node that joins. */

@@ -4,7 +4,7 @@
  */
 import type { Address } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import { type Bits, eachBit, hasBit } from './bits.ts';
 import type { NodeClass } from './classes.ts';
 import type { SourceAddress } from './sources.ts';

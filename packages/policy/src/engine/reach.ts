@@ -11,7 +11,7 @@
  */
 import { formatPrefix, overlaps, type Prefix } from '@malla/ip/prefix';
 import { isExitRoute } from '@malla/ip/special';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { addBits, type Bits, eachBit, emptyBits, hasBit, intersects, setBit } from './bits.ts';
 import type { ClassTable, NodeClass } from './classes.ts';
 import type { EngineOptions } from '../contract.ts';

@@ -5,7 +5,7 @@
 import { contains } from '@malla/ip/prefix';
 import { meetsPostures } from '../posture/evaluate.ts';
 import type { Alias, Placed, Policy } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import type { Resolver } from '../contract.ts';
 import type { Directory } from './directory.ts';
 import { domainOf, traitsOf } from './matcher.ts';

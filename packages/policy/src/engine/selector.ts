@@ -6,7 +6,7 @@
 import type { Address } from '@malla/ip/address';
 import { contains, formatPrefix, overlaps, type Prefix } from '@malla/ip/prefix';
 import type { Alias, Policy } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { overlapsInternet } from '../internet.ts';
 
 export interface SelectorSpec {

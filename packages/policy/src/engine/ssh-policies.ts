@@ -4,7 +4,7 @@
 import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { compileSsh } from '../ssh/compile.ts';
 import type { SshRule } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { hasBit } from './bits.ts';
 import type { ClassTable, NodeClass } from './classes.ts';
 import type { EngineOptions, Resolver } from '../contract.ts';

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import { INTERNET } from '../internet.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { type World, worlds } from '../testing/world.ts';
 import { explain } from './explain.ts';
 

@@ -15,7 +15,7 @@ import type { Explainable } from '../contract.ts';
 import { INTERNET } from '../internet.ts';
 import { type Alias, AUTOGROUPS, type Policy } from '../policy.ts';
 import { sharesOwner } from '../ssh/compile.ts';
-import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../tailnet.ts';
+import { type PolicyNode, type PolicyUser, UNKNOWN_NODE } from '../subjects.ts';
 import type { EndReference, Subject } from './explanation.ts';
 import { formatRange } from './words.ts';
 

@@ -4,7 +4,7 @@
  * routes a device is sent; tests hold it against the compiled filters.
  */
 import type { Explainable } from '../contract.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { type End, Ends, isTailnetAddress, type NodeName, referEnd } from './ends.ts';
 import type { Direction, Finding, Match, Question, Reason, Subject } from './explanation.ts';
 import { merged, type Pair, pairs, representatives } from './pairs.ts';

@@ -16,7 +16,7 @@ import {
   type Policy,
   type Rule,
 } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { belongTogether, type End, isTailnetAddress, meansNewcomer } from './ends.ts';
 import { Protocol } from './words.ts';
 

@@ -8,7 +8,7 @@ import type { Explainable } from '../contract.ts';
 import { isAddresses, isAutogroup } from '../engine/selector.ts';
 import type { Alias, Placed, SshRule } from '../policy.ts';
 import { inOrder, localpartOf, NONROOT, ROOT } from '../ssh/compile.ts';
-import type { PolicyUser } from '../tailnet.ts';
+import type { PolicyUser } from '../subjects.ts';
 import { belongTogether, type End, meansNewcomer } from './ends.ts';
 
 /** What the rules say of one session. */

@@ -11,7 +11,7 @@
 import type { PolicyEngine } from '../contract.ts';
 import { isAutogroup } from '../engine/selector.ts';
 import type { Alias, Place, Placed, PolicyTest, SshTest, TestDestination } from '../policy.ts';
-import type { PostureAttributes } from '../tailnet.ts';
+import type { PostureAttributes } from '../subjects.ts';
 import { byAddress, type End, Ends, type NodeName } from './ends.ts';
 import type { SshOutcome } from './explanation.ts';
 import { representatives } from './pairs.ts';

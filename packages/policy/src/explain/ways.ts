@@ -5,7 +5,7 @@
 import { containsPrefix, type Prefix } from '@malla/ip/prefix';
 import { EXIT_ROUTES } from '@malla/ip/special';
 import type { Explainable } from '../contract.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 import { type End, isPresent } from './ends.ts';
 
 /** A router and its route, `0.0.0.0/0` or `::/0` for an exit node. */

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { PostureCondition } from '../policy.ts';
 import { ALLOW_ALL } from '../policy.ts';
-import type { PostureAttributes } from '../tailnet.ts';
+import type { PostureAttributes } from '../subjects.ts';
 import { compareVersions, holds, meetsPostures } from './evaluate.ts';
 
 const DEVICE: PostureAttributes = new Map<string, string | number | boolean>([

@@ -10,7 +10,7 @@
  * Source: https://tailscale.com/kb/1288/device-posture §Postures; the order of versions is that of the client's cmpver.
  */
 import type { Policy, Posture, PostureCondition } from '../policy.ts';
-import type { PostureAttributes } from '../tailnet.ts';
+import type { PostureAttributes } from '../subjects.ts';
 
 type Value = string | number | boolean;
 

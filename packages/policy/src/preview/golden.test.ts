@@ -8,7 +8,7 @@ import { formatProblems } from '../document/reading/problem.ts';
 import { createEngine } from '../engine/engine.ts';
 import { runPolicyTests } from '../explain/tests.ts';
 import type { Policy } from '../policy.ts';
-import type { PolicyUser } from '../tailnet.ts';
+import type { PolicyUser } from '../subjects.ts';
 import { type GoldenCase, goldenCases, goldenTailnet, goldenText } from '../testing/golden.ts';
 import { preview, type PreviewedNode, type PreviewedPeer } from './preview.ts';
 

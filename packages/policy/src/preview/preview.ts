@@ -14,7 +14,7 @@ import type { ClassKey, EngineOptions, PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { Policy } from '../policy.ts';
 import { compileSshInFull } from '../ssh/compile.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 
 type Capabilities = { readonly [capability: string]: readonly unknown[] | null };
 

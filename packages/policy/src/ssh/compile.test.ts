@@ -6,7 +6,7 @@ import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
 import type { Resolver } from '../contract.ts';
 import type { Policy, SshRule } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import { createSlowResolver } from '../testing/resolver.ts';
 import { type World, worlds } from '../testing/world.ts';
 import { compileSsh, compileSshInFull } from './compile.ts';

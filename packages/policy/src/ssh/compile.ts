@@ -17,7 +17,7 @@ import type {
 } from '@malla/wire/tailcfg/ssh-policy';
 import type { EngineOptions, Resolver } from '../contract.ts';
 import type { Policy, SshRule } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 
 /** The local user that `*` never means. */
 export const ROOT = 'root';

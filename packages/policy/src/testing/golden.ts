@@ -11,7 +11,7 @@ import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/reading/problem.ts';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 
 const FOLDER = new URL('../../../../../shared/golden/policy/', import.meta.url);
 

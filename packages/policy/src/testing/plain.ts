@@ -8,7 +8,7 @@ import type { FlowStart } from '@malla/testkit/packet-filter';
 import type { Resolver } from '../contract.ts';
 import { INTERNET } from '../internet.ts';
 import type { Admission, Alias, Destination, Policy, Rule } from '../policy.ts';
-import type { PolicyNode } from '../tailnet.ts';
+import type { PolicyNode } from '../subjects.ts';
 
 const DEFAULT_PROTOCOLS = [6, 17, 1, 58];
 const COMPANIONS: Readonly<Record<string, string>> = {

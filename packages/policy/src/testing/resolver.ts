@@ -6,7 +6,7 @@ import { type Address, compareAddresses } from '@malla/ip/address';
 import { contains, type Prefix } from '@malla/ip/prefix';
 import type { Resolver } from '../contract.ts';
 import type { Alias, Autogroup, Policy, PostureCondition } from '../policy.ts';
-import type { PolicyNode, PolicyUser, PostureAttributes } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser, PostureAttributes } from '../subjects.ts';
 
 /** Makes a resolver over values that do not change. Its postures compare strings and numbers only, not versions. */
 export function createSlowResolver(

@@ -7,7 +7,7 @@ import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/reading/problem.ts';
 import type { PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 
 export const ANN: PolicyUser = person(1, 'ann');
 export const BEN: PolicyUser = person(2, 'ben');

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { parsePolicy } from '../document/parse.ts';
 import { formatProblems } from '../document/reading/problem.ts';
 import type { Policy } from '../policy.ts';
-import type { PolicyNode, PolicyUser } from '../tailnet.ts';
+import type { PolicyNode, PolicyUser } from '../subjects.ts';
 
 /** Users, devices and a policy. */
 export interface World {

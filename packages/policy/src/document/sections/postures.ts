@@ -9,7 +9,7 @@
  */
 import { fail, ok, type Result } from '@malla/base/result';
 import type { Posture, PostureCondition } from '../../policy.ts';
-import type { PostureAttributes } from '../../tailnet.ts';
+import type { PostureAttributes } from '../../subjects.ts';
 import type { Fault } from '../words/alias.ts';
 import { prefixHint } from '../words/meant.ts';
 import { askFor, didYouMean } from '../reading/nearest.ts';

@@ -9,7 +9,7 @@ import { fail, ok, type Result } from '@malla/base/result';
 import { ADDRESS_BITS } from '@malla/ip/address';
 import type { Prefix } from '@malla/ip/prefix';
 import type { Alias, Place, Placed, PolicyTest, TestDestination, TestFault } from '../../policy.ts';
-import type { PostureAttributes } from '../../tailnet.ts';
+import type { PostureAttributes } from '../../subjects.ts';
 import { type Fault, hintOf } from '../words/alias.ts';
 import { parsePorts, splitHostPorts } from '../words/ports.ts';
 import { readSourceAttributes } from './postures.ts';

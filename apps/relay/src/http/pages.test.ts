@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HandClock } from '@malla/platform/testing/hand-clock';
 import { BootstrapDns } from './bootstrap-dns.ts';
-import { derpRoutes, standAloneRoutes } from './routes.ts';
+import { derpRoutes, standAloneRoutes } from './pages.ts';
 
 function ask(path: string, init: RequestInit = {}): Promise<Response | undefined> {
   const dns = new BootstrapDns(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { refusal } from '../testing/tailnet.ts';
-import { checkAuthId, newAuthId, pastedAuthId } from './auth-id.ts';
+import { refusal } from '../testing/rows.ts';
+import { checkAuthId, newAuthId, pastedAuthId } from './pending-id.ts';
 
 const ID = `hskey-authreq-${'0a'.repeat(12)}`;
 

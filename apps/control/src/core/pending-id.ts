@@ -1,5 +1,5 @@
 /**
- * The names under which something waits for a person: a login (auth-requests.ts) or an SSH connection
+ * The names under which something waits for a person: a login (pending-logins.ts) or an SSH connection
  * (../ssh/checks.ts). Nobody can guess one; it lets nobody in by itself.
  */
 import { MallaError } from '@malla/base/error';

@@ -77,3 +77,19 @@ export interface InnerHttp {
 
 /** Serves HTTP on a connection. */
 export type ServeInnerHttp = (options: InnerHttpOptions) => InnerHttp;
+
+/** The connection that a request came on, and the HTTP that it can be pinged by. */
+export interface Origin {
+  readonly connection: MachineConnection;
+  readonly http: () => InnerHttp | undefined;
+}
+
+/** Who is behind connections, and who answers them. */
+export interface Machines {
+  /** Whether a machine owns a node. */
+  readonly ownsNode: (machineKey: MachinePublic) => boolean;
+  /** Whether an answer with this id is waited for of it. */
+  readonly isAwaited: (machineKey: MachinePublic, id: string) => boolean;
+  /** Answers a request; never rejects. */
+  readonly serve: (origin: Origin, exchange: Exchange) => Promise<void>;
+}

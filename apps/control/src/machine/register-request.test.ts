@@ -186,7 +186,7 @@ describe('a client without an auth key', () => {
     assert.equal(first['MachineAuthorized'], false);
     const id = idOf(first['AuthURL']);
     assert.equal(idOf((await device.register())['AuthURL']), id);
-    assert.equal(machines.tailnet.authRequests.get(id).device.hostinfo.Hostname, 'host-1');
+    assert.equal(machines.tailnet.pendingLogins.get(id).device.hostinfo.Hostname, 'host-1');
   });
 
   test('that holds a request open for it is let in at the administrator’s word', async () => {
@@ -218,7 +218,7 @@ describe('a client without an auth key', () => {
       if (nth < 4) assert.equal(exchange.json()['AuthURL'], url);
       else assert.equal(exchange.status, undefined);
     }
-    assert.equal(machines.tailnet.authRequests.size, 8);
+    assert.equal(machines.tailnet.pendingLogins.size, 8);
     device.rotate(0);
     const again = await device.register({ Followup: held[0]?.url });
     assert.notEqual(idOf(again['AuthURL']), idOf(held[0]?.url));
@@ -236,7 +236,7 @@ describe('a client without an auth key', () => {
       const { AuthURL: url } = await device.register();
       await device.registration({ Followup: url });
     }
-    assert.equal(machines.tailnet.authRequests.size, 20);
+    assert.equal(machines.tailnet.pendingLogins.size, 20);
     const late = machines.device(251);
     late.address = '198.51.100.2';
     assert.match(String((await late.register())['AuthURL']), /hskey-authreq-/);
@@ -326,7 +326,7 @@ describe('a client without an auth key', () => {
     held.leave();
     await machines.pass(15 * 60_000);
     assert.equal(held.status, undefined);
-    assert.equal(machines.tailnet.authRequests.size, 0);
+    assert.equal(machines.tailnet.pendingLogins.size, 0);
   });
 });
 

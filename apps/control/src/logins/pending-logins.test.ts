@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import { MallaError } from '@malla/base/error';
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
-import type { Device } from '../core/register.ts';
+import type { Device } from '../core/registration.ts';
 import { type Budgets, createBudgets } from '../budgets.ts';
-import { countingRandom, refusal } from '../testing/tailnet.ts';
-import { AuthRequestCache } from './auth-requests.ts';
+import { countingRandom, refusal } from '../testing/rows.ts';
+import { PendingLogins } from './pending-logins.ts';
 
 const LIFETIME_MS = 900_000;
 const ID = `hskey-authreq-${'0'.repeat(24)}`;
@@ -28,7 +28,7 @@ function device(machine: number, key = machine): Device {
 const SOMEBODY = { address: '192.0.2.1' };
 
 interface Subject {
-  readonly cache: AuthRequestCache;
+  readonly cache: PendingLogins;
   readonly budgets: Budgets;
   now: number;
 }
@@ -38,7 +38,7 @@ function subject(maxEntries = 8): Subject {
   const made: Subject = {
     now: 1_000,
     budgets,
-    cache: new AuthRequestCache({
+    cache: new PendingLogins({
       onEvent: () => {},
       entries: budgets.logins,
       bytes: budgets.loginBytes,
@@ -51,7 +51,7 @@ function subject(maxEntries = 8): Subject {
 }
 
 /** Opens a login for a device of an address. */
-function open(cache: AuthRequestCache, address: string, machine: number): string {
+function open(cache: PendingLogins, address: string, machine: number): string {
   return cache.open(device(machine), { address }).id;
 }
 

@@ -24,13 +24,11 @@ import { sendBytes } from '@malla/platform/link/websocket-link';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import type { RawData, WebSocket, WebSocketServer } from 'ws';
 import type { Budgets } from '../budgets.ts';
-import type { MachineDeps } from './deps.ts';
-import { serveMachine } from './endpoints.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import { type HandshakeBudgets, type Met, meet } from './handshake-budget.ts';
 import { type Activity, IdleConnections } from './idle-connections.ts';
-import type { InnerHttp, MachineConnection, ServeInnerHttp } from './inner-http.ts';
-import { MIN_CAP_VERSION, unsupported } from './map.ts';
+import type { InnerHttp, MachineConnection, ServeInnerHttp, Machines } from './inner-http.ts';
+import { MIN_CAP_VERSION, unsupported } from '../core/cap-version.ts';
 import { Pace } from './pace.ts';
 
 const UPGRADE = 'tailscale-control-protocol';
@@ -52,7 +50,7 @@ const FRAME_BYTES = 6;
 const NOTHING = new Uint8Array();
 
 export interface NoiseAcceptOptions {
-  readonly deps: MachineDeps;
+  readonly machines: Machines;
   readonly staticKey: X25519Private;
   readonly random: RandomBytes;
   readonly serveInner: ServeInnerHttp;
@@ -113,12 +111,12 @@ export class NoiseAcceptor {
     const asked = handshakeOf(request);
     if (!asked.ok) return refuse(socket, 400, asked.error);
     const { initiation, isWebSocket } = asked.value;
-    const { staticKey, deps, budgets } = this.#options;
+    const { staticKey, machines, budgets } = this.#options;
     const who = meet(staticKey, initiation, {
       budgets,
       remoteAddress,
       now: performance.now(),
-      isNode: (machineKey) => deps.ledger.state.ownsNode(machineKey),
+      isNode: machines.ownsNode,
     });
     if (!who.ok && who.error === 'too-many') return refuse(socket, 503, 'too many handshakes');
     const from: From = { remoteAddress, lease };
@@ -176,7 +174,7 @@ export class NoiseAcceptor {
     { remoteAddress, lease }: From,
     withEarlyPayload: boolean,
   ): ConnectionBudget | undefined {
-    const { random, deps, aead, log } = this.#options;
+    const { random, machines, aead, log } = this.#options;
     const shaken = who.ok ? answer(who.value, importPrivate(random(32))) : who;
     if (!shaken.ok) {
       log.debug({ remoteAddress, fault: shaken.error }, 'noise handshake refused');
@@ -216,7 +214,7 @@ export class NoiseAcceptor {
         settle();
         budget.request();
         // What it asked may have made it a node's.
-        void serveMachine(deps, { connection, http: () => http }, exchange).then(settle);
+        void machines.serve({ connection, http: () => http }, exchange).then(settle);
       },
       onClosed: () => {
         this.#open.delete(open);
@@ -233,18 +231,14 @@ export class NoiseAcceptor {
     { machineKey, remoteAddress }: MachineConnection,
     onEvicted: () => void,
   ): ConnectionBudget {
-    const { deps, budgets } = this.#options;
-    const { state } = deps.ledger;
+    const { machines, budgets } = this.#options;
     return new ConnectionBudget({
       machineKey,
       remoteAddress,
       bodies: budgets.bodies,
       pace: this.#pace,
-      isNode: () => state.ownsNode(machineKey),
-      isAwaited: (id) => {
-        const own = new Set(state.nodesOfMachine(machineKey).map((node) => node.id));
-        return deps.c2n.isAwaited(id, own);
-      },
+      isNode: () => machines.ownsNode(machineKey),
+      isAwaited: (id) => machines.isAwaited(machineKey, id),
       onEvicted,
     });
   }

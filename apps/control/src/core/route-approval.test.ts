@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
-import { createTailnet } from '../testing/tailnet.ts';
+import { createTailnet } from '../testing/rows.ts';
 import {
   announcedPrefixes,
   approveAutomatically,
   availableRoutes,
   mayBeApproved,
-} from './routes.ts';
+} from './route-approval.ts';
 
 describe('what a client offers', () => {
   test('is in order, and what is no network is left out', () => {

@@ -5,7 +5,7 @@ import { MapMessageReader } from '@malla/testkit/client-netmap';
 import { Fanout } from '../fanout/fanout.ts';
 import type { MapStream } from '../fanout/map-stream.ts';
 import { allowAll } from '../fanout/rules.ts';
-import { testNode } from '../testing/tailnet.ts';
+import { testNode } from '../testing/rows.ts';
 import { settle, VirtualTime } from '../testing/virtual-time.ts';
 import { KEEP_ALIVE_MS, PING_TIMEOUT_MS } from './keep-alive.ts';
 import { KeepAlives } from './keep-alives.ts';

@@ -4,7 +4,7 @@ import type { ApiKey, PreAuthKey } from '@malla/netmap/credential';
 import type { Node, RegisterMethod } from '@malla/netmap/node';
 import { TAGGED_DEVICES, type User, type UserId } from '@malla/netmap/user';
 import type { AuditEntry } from '../core/change.ts';
-import { availableRoutes } from '../core/routes.ts';
+import { availableRoutes } from '../core/route-approval.ts';
 import type { State } from '../core/state.ts';
 import type { AdminDeps } from './deps.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import { formatKey } from '@malla/keys/key';
-import { createTailnet, refusal, type TestTailnet } from '../testing/tailnet.ts';
+import { createTailnet, refusal, type TestTailnet } from '../testing/rows.ts';
 import type { AddressPools } from './addresses.ts';
 import { createPreAuthKey, expirePreAuthKey, type NewPreAuthKey } from './preauth-keys.ts';
 import {
@@ -12,7 +12,7 @@ import {
   type RegistrationRules,
   registerWithAuthKey,
   shortenExpiry,
-} from './register.ts';
+} from './registration.ts';
 import type { Node } from '@malla/netmap/node';
 import { setExpiry, setTags } from './nodes.ts';
 import { NO_TAG_POLICY, type TagPolicy } from './tags.ts';

@@ -5,7 +5,7 @@ import { formatKey } from '@malla/keys/key';
 import { deleteNode, setExpiry } from '../core/nodes.ts';
 import { type TestDevice, TestMachines } from '../testing/machine.ts';
 import { settle } from '../testing/virtual-time.ts';
-import { GRACE_MS } from './presence.ts';
+import { GRACE_MS } from '../liveness/presence.ts';
 
 interface Pair {
   readonly machines: TestMachines;

@@ -10,12 +10,10 @@ import { decideSoon } from '../core/change.ts';
 import { reportNode } from '../core/map-update.ts';
 import type { State } from '../core/state.ts';
 import type { Encoding } from '../fanout/message.ts';
-import type { MachineDeps, Origin } from './deps.ts';
-import type { Exchange } from './inner-http.ts';
+import type { MachineDeps } from './deps.ts';
+import type { Exchange, Origin } from '../channel/inner-http.ts';
+import { MIN_CAP_VERSION, unsupported } from '../core/cap-version.ts';
 import { lockOut, lockOutUnknown } from './locked-out.ts';
-
-/** The oldest client that is served: 1.80. */
-export const MIN_CAP_VERSION = 113;
 
 /** Answers a map request. */
 export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange): Promise<void> {
@@ -60,11 +58,6 @@ export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange)
   } else if (request.stream) openStream(deps, origin, exchange, node, encoding);
   else if (request.omitPeers) exchange.respond(200, 'application/json', '');
   else answerOnce(exchange, deps.fanout.once(node, encoding));
-}
-
-/** What the text for a client that is too old says. */
-export function unsupported(capVersion: number): string {
-  return `unsupported client version: capability version ${capVersion}, this server needs ${MIN_CAP_VERSION} (Tailscale 1.80) or later`;
 }
 
 /**

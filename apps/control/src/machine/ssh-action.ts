@@ -8,9 +8,9 @@
  */
 import { formatDuration } from '@malla/base/duration';
 import type { SshAction } from '@malla/wire/tailcfg/ssh-policy';
-import type { MachineDeps, Origin } from '../machine/deps.ts';
-import type { Exchange } from '../machine/inner-http.ts';
-import type { SshAnswer, SshCheck, SshConnection, SshRefusal } from './checks.ts';
+import type { MachineDeps } from './deps.ts';
+import type { Exchange, Origin } from '../channel/inner-http.ts';
+import type { SshAnswer, SshCheck, SshConnection, SshRefusal } from '../ssh/checks.ts';
 
 const PATH = /^\/machine\/ssh\/action\/([1-9]\d{0,15})\/to\/([1-9]\d{0,15})$/;
 const MAX_LOCAL_USER_CHARS = 256;

@@ -18,6 +18,7 @@ import { RateBudget } from '@malla/platform/budget/rate-budget';
 import { MachineClient } from '@malla/testkit/machine-client';
 import { WebSocket } from 'ws';
 import { createBudgets } from '../budgets.ts';
+import { machinesOf } from '../machine/requests.ts';
 import { TestMachines } from '../testing/machine.ts';
 import { serveByNode } from './inner-node.ts';
 import { serveByOwn } from './inner-own.ts';
@@ -83,7 +84,7 @@ for (const [name, serveInner] of [
       machines = await TestMachines.start();
       key = await machines.key(await machines.user('alice'));
       acceptor = new NoiseAcceptor({
-        deps: machines.tailnet.machine,
+        machines: machinesOf(machines.tailnet.machine),
         staticKey,
         random: randomBytes,
         serveInner,

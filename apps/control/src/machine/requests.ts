@@ -11,11 +11,11 @@ import type { Node, NodeId } from '@malla/netmap/node';
 import { parseObject, stringOf, timeOf } from '@malla/wire/tailcfg/json';
 import { appendAudit } from '../core/audit.ts';
 import { PING_RESPONSE_PATH } from '../routing/probes.ts';
-import { sshAction } from '../ssh/action.ts';
-import type { MachineDeps, Origin } from './deps.ts';
-import type { Exchange } from './inner-http.ts';
-import { map } from './map.ts';
-import { register } from './register.ts';
+import { sshAction } from './ssh-action.ts';
+import type { MachineDeps } from './deps.ts';
+import type { Exchange, Machines, Origin } from '../channel/inner-http.ts';
+import { map } from './map-request.ts';
+import { register } from './register-request.ts';
 
 type Handler = (deps: MachineDeps, origin: Origin, exchange: Exchange) => Promise<void> | void;
 
@@ -41,6 +41,19 @@ const PREFIXES: readonly (readonly [string, Handler])[] = [
   ['GET /machine/tka/', missing('this server does not do tailnet lock')],
   ['GET /machine/ssh/action/', sshAction],
 ];
+
+/** What the Noise channel asks of us. */
+export function machinesOf(deps: MachineDeps): Machines {
+  const { state } = deps.ledger;
+  return {
+    ownsNode: (machineKey) => state.ownsNode(machineKey),
+    isAwaited: (machineKey, id) => {
+      const own = new Set(state.nodesOfMachine(machineKey).map((node) => node.id));
+      return deps.c2n.isAwaited(id, own);
+    },
+    serve: (origin, exchange) => serveMachine(deps, origin, exchange),
+  };
+}
 
 /** Answers one request; never rejects. */
 export async function serveMachine(

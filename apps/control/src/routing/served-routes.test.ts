@@ -3,11 +3,11 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import type { Node } from '@malla/netmap/node';
 import fc from 'fast-check';
-import { GRACE_MS } from '../machine/presence.ts';
-import { Presences } from '../machine/presences.ts';
-import { countingRandom, testNode } from '../testing/tailnet.ts';
+import { GRACE_MS } from '../liveness/presence.ts';
+import { Presences } from '../liveness/presences.ts';
+import { countingRandom, testNode } from '../testing/rows.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
-import { PATIENCE_MS, RESTART_GRACE_MS, RESTART_PATIENCE_MS, Routes } from './routes.ts';
+import { PATIENCE_MS, RESTART_GRACE_MS, RESTART_PATIENCE_MS, Routes } from './served-routes.ts';
 
 const LAN = '10.0.0.0/24';
 const PROBE = { intervalMs: 2_000, timeoutMs: 2_000 };

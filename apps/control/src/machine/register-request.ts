@@ -1,6 +1,6 @@
 /**
  * `POST /machine/register`: decides which kind of registration a request is. What each kind does is in
- * core/register.ts. Refusals are answers with status 200 and a text that the client shows its user.
+ * core/registration.ts. Refusals are answers with status 200 and a text that the client shows its user.
  *
  * Source: docs/protocol/control.md §Registration.
  */
@@ -15,9 +15,14 @@ import {
   type RegisterRequest,
 } from '@malla/wire/tailcfg/register';
 import { decideSoon } from '../core/change.ts';
-import { asksForTags, type Device, registerWithAuthKey, shortenExpiry } from '../core/register.ts';
-import type { MachineDeps, Origin } from './deps.ts';
-import type { Exchange } from './inner-http.ts';
+import {
+  asksForTags,
+  type Device,
+  registerWithAuthKey,
+  shortenExpiry,
+} from '../core/registration.ts';
+import type { MachineDeps } from './deps.ts';
+import type { Exchange, Origin } from '../channel/inner-http.ts';
 
 /** Answers a registration; the answer to a followup may take minutes. */
 export async function register(
@@ -123,13 +128,13 @@ async function followUp(
   signal: AbortSignal,
 ): Promise<RegisterAnswer> {
   const id = followup.slice(followup.lastIndexOf('/') + 1);
-  const asked = deps.authRequests.keysOf(id);
+  const asked = deps.pendingLogins.keysOf(id);
   // Expired, or from before a restart: a new URL replaces the old one at the client.
   if (asked === undefined) return visit(deps, origin, device);
   if (asked.machineKey !== device.machineKey || asked.nodeKey !== device.nodeKey) {
     throw new MallaError('request.forbidden', 'this login belongs to another machine');
   }
-  const outcome = await deps.authRequests.wait(id, signal);
+  const outcome = await deps.pendingLogins.wait(id, signal);
   if (outcome === 'rejected') {
     return { kind: 'refused', error: 'an administrator rejected this login' };
   }
@@ -144,7 +149,7 @@ function visit(deps: MachineDeps, origin: Origin, device: Device): RegisterAnswe
   const { machineKey, remoteAddress } = origin.connection;
   const isKnown = deps.ledger.state.ownsNode(machineKey);
   const claimant = isKnown ? { known: machineKey } : { address: remoteAddress };
-  const { id: authId, isNew } = deps.authRequests.open(device, claimant);
+  const { id: authId, isNew } = deps.pendingLogins.open(device, claimant);
   if (isNew) {
     const { Hostname: name = '' } = device.hostinfo;
     const command = deps.commands.register(authId);

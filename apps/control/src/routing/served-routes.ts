@@ -16,7 +16,7 @@ import type { RandomBytes } from '@malla/base/random';
 import { formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { type Changed, Routing } from '@malla/netmap/routing/primaries';
-import { announcedPrefixes, approvedPrefixes } from '../core/routes.ts';
+import { announcedPrefixes, approvedPrefixes } from '../core/route-approval.ts';
 import { Probes, type ProbeTimes } from './probes.ts';
 
 /** How long a router whose stream has ended is waited for, ms. Observed: clients are back within 100 ms. */

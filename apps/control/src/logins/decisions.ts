@@ -5,24 +5,49 @@
 import { MallaError } from '@malla/base/error';
 import { formatKey } from '@malla/keys/key';
 import type { RandomBytes } from '@malla/base/random';
-import type { AuthRequests } from '../admin/deps.ts';
-import { type RegistrationRules, registerForUser } from '../core/register.ts';
+import { type Device, type RegistrationRules, registerForUser } from '../core/registration.ts';
 import { meantUser } from '../core/users.ts';
 import type { Ledger } from '../ledger.ts';
 import type { OperatorCommands } from '../operator-commands.ts';
-import type { SshChecks } from '../ssh/checks.ts';
-import type { AuthRequestCache } from './auth-requests.ts';
-import { MIN_CAP_VERSION } from './map.ts';
+import type { SshCheck, SshChecks } from '../ssh/checks.ts';
+import type { PendingLogins } from './pending-logins.ts';
+import type { Node } from '@malla/netmap/node';
+import { MIN_CAP_VERSION } from '../core/cap-version.ts';
 
-/** The administrators' side of the waiting logins. */
+/** Devices and SSH connections that wait for an administrator: `nodes register`, `auth register|approve|reject`. */
+export interface LoginDecisions {
+  /**
+   * Registers the waiting device to a user, by name or id, and releases its client. Throws MallaError
+   * `auth.id-invalid`, `auth.not-found`, `user.not-found`, `address.exhausted`.
+   */
+  register(authId: string, userName: string): Promise<Node>;
+  /**
+   * Lets a waiting SSH connection through. Throws MallaError `auth.id-invalid`, `auth.not-found`, and
+   * `request.invalid` for a device that waits: that needs a user.
+   */
+  approve(authId: string): Promise<SshCheck>;
+  /** Refuses either: the client is told so. Throws MallaError `auth.id-invalid`, `auth.not-found`. */
+  reject(authId: string): Promise<Device | SshCheck>;
+  /**
+   * Makes a request as if a device had asked (`debug create-node`), for tests of the flow. Throws
+   * MallaError `auth.id-invalid`.
+   */
+  simulate(request: {
+    readonly authId: string;
+    readonly name: string;
+    readonly routes: readonly string[];
+  }): Promise<Device>;
+}
+
+/** The administrators' side of what waits. */
 export function createLogins(
-  cache: AuthRequestCache,
+  cache: PendingLogins,
   sshChecks: SshChecks,
   ledger: Ledger,
   rules: RegistrationRules,
   commands: OperatorCommands,
   random: RandomBytes,
-): AuthRequests {
+): LoginDecisions {
   return {
     async register(authId, userName) {
       if (sshChecks.find(authId) !== undefined) {

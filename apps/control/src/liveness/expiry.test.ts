@@ -6,7 +6,7 @@ import type { Node } from '@malla/netmap/node';
 import { State } from '../core/state.ts';
 import { Ledger } from '../ledger.ts';
 import { openMemoryStore } from '../store/open.ts';
-import { countingRandom, testNode, testUser } from '../testing/tailnet.ts';
+import { countingRandom, testNode, testUser } from '../testing/rows.ts';
 import { ExpiryWatch } from './expiry.ts';
 
 const START = 1_000_000;

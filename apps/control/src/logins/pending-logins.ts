@@ -12,12 +12,12 @@ import type { RandomBytes } from '@malla/base/random';
 import type { MachinePublic, NodePublic } from '@malla/keys/key';
 import type { Budget, Lease } from '@malla/platform/budget/budget';
 import { encodeHostinfo, type Hostinfo } from '@malla/wire/tailcfg/hostinfo';
-import type { Device } from '../core/register.ts';
-import { checkAuthId, newAuthId } from './auth-id.ts';
+import type { Device } from '../core/registration.ts';
+import { checkAuthId, newAuthId } from '../core/pending-id.ts';
 
-export type AuthOutcome = 'registered' | 'rejected';
+export type LoginOutcome = 'registered' | 'rejected';
 
-export interface AuthRequest {
+export interface PendingLogin {
   readonly id: string;
   readonly device: Device;
   /** Unix ms. */
@@ -26,13 +26,13 @@ export interface AuthRequest {
 
 /** What happens to a login. `gone`: it has expired, or had to make way for another. */
 export type LoginEvent =
-  | { readonly state: 'waiting'; readonly request: AuthRequest }
-  | { readonly state: AuthOutcome | 'gone'; readonly id: string };
+  | { readonly state: 'waiting'; readonly request: PendingLogin }
+  | { readonly state: LoginOutcome | 'gone'; readonly id: string };
 
 /** Whose login it is: who is known has a name, anybody else is one of an address. */
 export type Claimant = { readonly known: string } | { readonly address: string };
 
-export interface AuthRequestCacheOptions {
+export interface PendingLoginsOptions {
   /** How many may wait. */
   readonly entries: Budget;
   /** How much memory what they say of themselves may take, bytes. */
@@ -51,11 +51,11 @@ interface Entry {
   hostinfo: string;
   readonly expiresAt: number;
   /** An outcome stays for a client that comes to ask later. `deciding`: an administrator is at it. */
-  state: 'waiting' | 'deciding' | AuthOutcome;
+  state: 'waiting' | 'deciding' | LoginOutcome;
   /** It has lost its room, and goes when it is decided. */
   isEvicted: boolean;
   readonly leases: Lease[];
-  readonly waiters: Set<(outcome: AuthOutcome | 'evicted' | undefined) => void>;
+  readonly waiters: Set<(outcome: LoginOutcome | 'evicted' | undefined) => void>;
 }
 
 /** Requests that may be held open for one login: a client holds one, and one that it has left behind. */
@@ -65,13 +65,13 @@ const MAX_PER_MACHINE = 8;
 /** What a login takes beside the text. */
 const ENTRY_BYTES = 1_024;
 
-export class AuthRequestCache {
+export class PendingLogins {
   /** Oldest first: all live equally long. */
   readonly #entries = new Map<string, Entry>();
   readonly #byMachine = new Map<MachinePublic, Set<Entry>>();
-  readonly #options: AuthRequestCacheOptions;
+  readonly #options: PendingLoginsOptions;
 
-  constructor(options: AuthRequestCacheOptions) {
+  constructor(options: PendingLoginsOptions) {
     this.#options = options;
   }
 
@@ -83,7 +83,11 @@ export class AuthRequestCache {
    * Opens a request for a device; the same device that asks again gets the one it has. Throws
    * MallaError `auth.id-invalid` for a given id that is none or waits already, `auth.too-many`.
    */
-  open(device: Device, claimant: Claimant, id?: string): AuthRequest & { readonly isNew: boolean } {
+  open(
+    device: Device,
+    claimant: Claimant,
+    id?: string,
+  ): PendingLogin & { readonly isNew: boolean } {
     this.dropExpired();
     const own = this.#ofMachine(device.machineKey);
     const known = own.find(
@@ -102,7 +106,7 @@ export class AuthRequestCache {
   }
 
   /** A request by id; throws what to answer for an id that is malformed or waits no longer. */
-  get(id: string): AuthRequest {
+  get(id: string): PendingLogin {
     return requestOf(this.#waiting(id));
   }
 
@@ -119,7 +123,7 @@ export class AuthRequestCache {
    * the room of the next. Undefined when there is nothing to wait for: the request has expired, the
    * signal aborts, or too many wait already.
    */
-  wait(id: string, signal: AbortSignal): Promise<AuthOutcome | 'evicted' | undefined> {
+  wait(id: string, signal: AbortSignal): Promise<LoginOutcome | 'evicted' | undefined> {
     const entry = this.#entries.get(id);
     if (entry === undefined || signal.aborted) return Promise.resolve(undefined);
     const { state, waiters } = entry;
@@ -128,7 +132,7 @@ export class AuthRequestCache {
     for (const lease of entry.leases) lease.touch();
     return new Promise((resolve) => {
       const aborted = (): void => done(undefined);
-      const done = (outcome: AuthOutcome | 'evicted' | undefined): void => {
+      const done = (outcome: LoginOutcome | 'evicted' | undefined): void => {
         waiters.delete(done);
         signal.removeEventListener('abort', aborted);
         resolve(outcome);
@@ -144,7 +148,7 @@ export class AuthRequestCache {
    */
   async decide<T>(
     id: string,
-    outcome: AuthOutcome,
+    outcome: LoginOutcome,
     work: (device: Device) => Promise<T> | T,
   ): Promise<T> {
     const entry = this.#waiting(id);
@@ -277,7 +281,7 @@ function withoutHostinfo({ hostinfo: _text, ...device }: Device): Omit<Device, '
   return device;
 }
 
-function requestOf({ id, device, hostinfo, expiresAt }: Entry): AuthRequest {
+function requestOf({ id, device, hostinfo, expiresAt }: Entry): PendingLogin {
   return { id, device: { ...device, hostinfo: JSON.parse(hostinfo) as Hostinfo }, expiresAt };
 }
 
@@ -290,6 +294,6 @@ function giveBack({ leases }: Entry): void {
   for (const lease of leases) lease.release();
 }
 
-function release({ waiters }: Entry, outcome: AuthOutcome | 'evicted' | undefined): void {
+function release({ waiters }: Entry, outcome: LoginOutcome | 'evicted' | undefined): void {
   for (const done of waiters) done(outcome);
 }
