@@ -66,6 +66,19 @@ describe('a listening server', () => {
     assert.equal(await answer.text(), 'hello');
   });
 
+  test('takes the whole address in place of a path, for a request and for an upgrade', async () => {
+    const server = await listen();
+    const request = (path: string): string =>
+      `GET http://y${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    for (const path of ['/x?y=1', '']) await exchange(server, request(path));
+    assert.deepEqual(served, ['/x?y=1', '/']);
+    const socket = net.connect(server.address.port, '127.0.0.1');
+    socket.write(upgrade('http://y/up'));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 101 /);
+    socket.destroy();
+  });
+
   test('keeps the socket of an upgrade that is wanted, and answers any other as a plain request', async () => {
     const server = await listen();
     const socket = net.connect(server.address.port, '127.0.0.1');

@@ -16,6 +16,7 @@ import { http } from './builtin.ts';
 import { openPlain, openTls } from './door.ts';
 import type { RefusalStatus } from './refuse.ts';
 import { RequestGate } from './request-gate.ts';
+import { originForm } from './request-target.ts';
 import { Turns } from './turns.ts';
 import { headFault } from './well-formed.ts';
 
@@ -125,6 +126,7 @@ export function httpService(options: HttpOptions): HttpService {
     if (guest === undefined || gate?.begin(request, response) !== true) return;
     const fault = headFault(request);
     if (fault !== undefined) return gate.refuse(fault.status, fault.text);
+    request.url = originForm(request.url ?? '/');
     guest.lease?.touch();
     const { addressOf } = options;
     const address = addressOf === undefined ? guest.address : shareHolder(addressOf(request));
