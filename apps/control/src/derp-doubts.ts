@@ -8,6 +8,13 @@ import { isLocal, isLoopback, isOfExamples, isUnspecified } from './config/addre
 /** Doubts after which more say nothing new. */
 const MAX_DOUBTS = 20;
 
+/** Whether clients have a relay: those that only answer STUN pass nothing on. */
+export function hasRelay(map: DerpMap): boolean {
+  return Object.values(map.Regions).some(({ Nodes }) =>
+    Nodes.some(({ STUNOnly }) => STUNOnly !== true),
+  );
+}
+
 /** One sentence for each doubtful node. `serverHost` is that of server_url. */
 export function doubtsAbout(map: DerpMap, serverHost: string): readonly string[] {
   const out: string[] = [];

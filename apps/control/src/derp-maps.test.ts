@@ -48,6 +48,17 @@ describe('DERP maps', () => {
     assert.equal(lines.length, 4);
   });
 
+  test('have a region under the number that it stands in the file, which is told', async () => {
+    const { log, lines } = complaints();
+    const text = 'regions: {902: {regionid: 900, nodes: [{name: a, hostname: derp.acme.dev}]}}';
+    await writeFile(path, text);
+    assert.deepEqual(await regionsOf(maps(log)), ['902']);
+    const detail = 'Regions.902: RegionID: taken as 902, the region it stands in';
+    assert.deepEqual(lines, [
+      `warn part of a DERP map corrected ${JSON.stringify({ source: path, detail })}`,
+    ]);
+  });
+
   test('keep what a file said last while it is empty, broken or gone', async () => {
     const { log, lines } = complaints();
     const derpMaps = maps(log);

@@ -16,7 +16,7 @@ import {
   mergeDerpMaps,
 } from '@malla/wire/tailcfg/derp-map';
 import { parse as parseYaml } from 'yaml';
-import { doubtsAbout } from './derp-doubts.ts';
+import { doubtsAbout, hasRelay } from './derp-doubts.ts';
 
 const FETCH_TIMEOUT_MS = 10_000;
 const MAX_MAP_BYTES = 4 << 20;
@@ -67,10 +67,13 @@ export class DerpMaps {
     } else if (layer.value === undefined) {
       this.#log.warn({ source }, 'DERP map is empty');
     } else {
-      const { leftOut } = layer.value;
-      if (this.#isNews(source, leftOut.join('\n'))) {
+      const { leftOut, corrected } = layer.value;
+      if (this.#isNews(source, [...leftOut, ...corrected].join('\n'))) {
         for (const detail of leftOut) {
           this.#log.warn({ source, detail }, 'part of a DERP map left out');
+        }
+        for (const detail of corrected) {
+          this.#log.warn({ source, detail }, 'part of a DERP map corrected');
         }
       }
       this.#last.set(source, layer.value.layer);
@@ -79,7 +82,7 @@ export class DerpMaps {
   }
 
   #judge(map: DerpMap): void {
-    const relays = Object.values(map.Regions).some(({ Nodes }) => Nodes.length > 0);
+    const relays = hasRelay(map);
     const doubts = doubtsAbout(map, this.#sources.serverHost);
     if (!this.#isNews('', JSON.stringify([relays, doubts]))) return;
     if (!relays) this.#log.error({}, 'there is no relay: clients do not connect without one');

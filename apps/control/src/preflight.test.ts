@@ -198,6 +198,34 @@ describe('what a start would find', () => {
     assert.equal(notes.length, 2);
   });
 
+  test('is that no relay is left, where the files alone name any', async () => {
+    const path = join(folder, 'derp.yaml');
+    const lines = `derp: {paths: [${path}]}\n`;
+    const good = 'regions: {902: {regionid: 900, nodes: [{name: a, hostname: derp.acme.dev}]}}';
+    for (const none of [
+      'regions: {902: {nodes: [{hostname: derp.acme.dev}]}}',
+      'regions: {902: {nodes: []}}',
+      'regions: {902: {nodes: [{name: a, hostname: derp.acme.dev, stunonly: true}]}}',
+      'regions: {}',
+      '',
+    ]) {
+      writeFileSync(path, none);
+      assert.match(await problemOf(lines), /^derp\.paths: leaves no relay at all/, none);
+      const others = [
+        `derp: {paths: [${path}], server: {enabled: true}}\n`,
+        `derp: {paths: [${path}], urls: [https://relay.example/map]}\n`,
+        `derp: {paths: [${path}, ${write('other.yaml', good)}]}\n`,
+      ];
+      for (const other of others) {
+        assert.deepEqual((await findings(other)).problems, [], `${none} and ${other}`);
+      }
+    }
+    writeFileSync(path, good);
+    const { problems, notes } = await findings(lines);
+    assert.deepEqual(problems, []);
+    assert.match(notes.join(), /derp\.yaml: Regions\.902: RegionID: taken as 902/);
+  });
+
   test('is a relay of its own at a private address, while the server is public', async () => {
     const { notes } = await findings('derp.server: {enabled: true, ipv4: 10.0.0.5}\n');
     assert.match(

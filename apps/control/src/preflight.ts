@@ -15,7 +15,7 @@ import { type DerpMapLayer, mergeDerpMaps } from '@malla/wire/tailcfg/derp-map';
 import { hostOf } from './config/address.ts';
 import type { Config, ConfigNote, ConfigProblem, LoadedConfig } from './config/config.ts';
 import type { KeyName } from './config/keys/table.ts';
-import { doubtsAbout } from './derp-doubts.ts';
+import { doubtsAbout, hasRelay } from './derp-doubts.ts';
 import { readDerpFile } from './derp-maps.ts';
 import { readRecordFile } from './dns/record-file.ts';
 import { embeddedLayer } from './embedded-map-node.ts';
@@ -33,6 +33,9 @@ export async function preflight(loaded: LoadedConfig, now: number): Promise<Find
   await check.run();
   return check;
 }
+
+const NO_RELAY =
+  'leaves no relay at all, and clients do not connect without one: mend the file, or set derp.server.enabled to true';
 
 class Preflight implements Findings {
   readonly problems: ConfigProblem[] = [];
@@ -148,11 +151,15 @@ class Preflight implements Findings {
   }
 
   async #checkRelays(serverHost: string): Promise<void> {
-    const { server, paths } = this.#config.derp;
+    const { server, urls, paths } = this.#config.derp;
     const layers: (DerpMapLayer | undefined)[] = [];
     for (const path of paths) layers.push(await this.#readLayer(path));
     if (server !== undefined) layers.push(embeddedLayer(server, undefined));
     const map = mergeDerpMaps(layers.filter((layer) => layer !== undefined));
+    // What URLs give is not known here, nor what a program writes into a file that is missing.
+    if (urls.length === 0 && layers.some((layer) => layer !== undefined) && !hasRelay(map)) {
+      this.#problem('derp.paths', NO_RELAY);
+    }
     for (const doubt of doubtsAbout(map, serverHost)) {
       this.#note('warning', server === undefined ? 'derp.paths' : 'derp.server.hostname', doubt);
     }
@@ -163,11 +170,14 @@ class Preflight implements Findings {
     if (!this.#mayUse(key, path, 'read')) return undefined;
     const read = await readDerpFile(path);
     if (!read.ok) this.#unread(key, path, read.error);
-    else if (read.value === undefined) this.#note('warning', key, `${path} is empty`);
-    else {
+    else if (read.value === undefined) {
+      this.#note('warning', key, `${path} is empty`);
+      return { Regions: {} };
+    } else {
       for (const detail of read.value.leftOut) {
         this.#note('warning', key, `${path}: left out: ${detail}`);
       }
+      for (const detail of read.value.corrected) this.#note('warning', key, `${path}: ${detail}`);
       return read.value.layer;
     }
     return undefined;

@@ -123,22 +123,54 @@ describe('derp map', () => {
     });
     assert.deepEqual(
       decoded.layer.Regions['1']?.Nodes.map(({ Name }) => Name),
-      ['1d'],
+      ['1c', '1d'],
     );
     assert.deepEqual(decoded.leftOut, [
       'Regions.1.Nodes[0] (1a): HostName: missing',
       'Regions.1.Nodes[1]: Name: missing',
       'Regions.1.Nodes[2]: expected an object',
       'Regions.1.Nodes[3] (1b): STUNOnly: expected true or false; DERPPort: expected a TCP port',
-      'Regions.1.Nodes[4] (1c): RegionID: expected 1, the region it stands in',
     ]);
+  });
+
+  test('the number of a region is the one that it stands under, whatever it and its nodes say', () => {
+    const node = (Name: string, RegionID: unknown): object => ({ Name, HostName: 'h', RegionID });
+    const { layer: read, ...said } = decoding({
+      regions: {
+        902: {
+          regionid: 900,
+          nodes: [node('a', 900), node('b', 902), node('c', 'x'), node('d', 0)],
+        },
+        903: { regionid: 0, nodes: [{ Name: 'e', HostName: 'h' }] },
+      },
+    });
+    assert.deepEqual(
+      Object.entries(read.Regions).map(([id, found]) => [
+        id,
+        found?.RegionID,
+        found?.Nodes.map(({ Name, RegionID }) => `${Name}${RegionID}`),
+      ]),
+      [
+        ['902', 902, ['a902', 'b902', 'c902', 'd902']],
+        ['903', 903, ['e903']],
+      ],
+    );
+    const taken = 'RegionID: taken as 902, the region it stands in';
+    assert.deepEqual(said, {
+      leftOut: [],
+      corrected: [
+        `Regions.902: ${taken}`,
+        `Regions.902.Nodes[0] (a): ${taken}`,
+        `Regions.902.Nodes[2] (c): ${taken}`,
+      ],
+    });
   });
 
   test('what is wrong in a region leaves out the region, and no other', () => {
     const { layer: read, leftOut } = decoding({
       Regions: {
         x: region('x'),
-        1: { RegionID: 2, Nodes: [] },
+        1: { RegionCode: true, Nodes: [] },
         2: { Nodes: 'h' },
         3: 7,
         4: { Latitude: 91 },
@@ -158,7 +190,7 @@ describe('derp map', () => {
     });
     assert.deepEqual(read.HomeParams, { RegionScore: { 8: 2 } });
     assert.deepEqual(leftOut, [
-      'Regions.1: RegionID: expected 1, as the region is numbered',
+      'Regions.1: RegionCode: expected text',
       'Regions.2: Nodes: expected a list',
       'Regions.3: expected an object or null',
       'Regions.4: Latitude: expected degrees, -90 to 90',

@@ -61,11 +61,13 @@ export interface DerpMapLayer extends Omit<DerpMap, 'Regions'> {
   readonly Regions: Readonly<Record<string, DerpRegion | null>>;
 }
 
-/** What was read of a layer, and what was left out of it. */
+/** What was read of a layer, and what was left out of it or taken otherwise than it was written. */
 export interface DecodedDerpMap {
   readonly layer: DerpMapLayer;
   /** The place and what is wrong there, as in `Regions.900.Nodes[0] (900a): HostName: missing`. */
   readonly leftOut: readonly string[];
+  /** In the same form: numbers of regions that say something else than the place they stand in. */
+  readonly corrected: readonly string[];
 }
 
 /**
@@ -81,13 +83,13 @@ export function decodeDerpMap(value: unknown): Result<DecodedDerpMap, string> {
   if (entries === undefined) return fail('Regions: expected an object');
   if (entries.size > MAX_REGIONS) return fail(`Regions: more than ${MAX_REGIONS}`);
   const leftOut = new Problems();
-  const names = new Set<string>();
+  const reading: Reading = { leftOut, corrected: new Problems(), names: new Set() };
   const regions: Record<string, DerpRegion | null> = {};
   for (const [key, region] of entries) {
     if (!/^[1-9]\d{0,8}$/.test(key)) leftOut.add(`Regions.${key}`, 'expected a region number');
     else if (region === null) regions[key] = null;
     else {
-      const read = readRegion(leftOut, names, Number(key), region);
+      const read = readRegion(reading, Number(key), region);
       if (read !== undefined) regions[key] = read;
     }
   }
@@ -98,7 +100,7 @@ export function decodeDerpMap(value: unknown): Result<DecodedDerpMap, string> {
     Regions: regions,
     ...omitDefault,
   };
-  return ok({ layer, leftOut: leftOut.list });
+  return ok({ layer, leftOut: leftOut.list, corrected: reading.corrected.list });
 }
 
 /**
@@ -196,13 +198,28 @@ class Problems {
   }
 }
 
-/** Undefined: it is left out. `names` are those of all nodes so far. */
-function readRegion(
-  leftOut: Problems,
-  names: Set<string>,
-  id: number,
-  value: unknown,
-): DerpRegion | undefined {
+/** What comes of reading a map besides its regions. */
+interface Reading {
+  readonly leftOut: Problems;
+  readonly corrected: Problems;
+  /** Of all nodes so far. */
+  readonly names: Set<string>;
+}
+
+/**
+ * The number of a region stands twice, and in each of its nodes: whoever renumbers one forgets the others.
+ * Where it stands is what decides, as that is where a later layer would replace it.
+ */
+function correctRegionId({ corrected }: Reading, place: string, fields: Fields, id: number): void {
+  const own = fields.get('regionid');
+  // Go's zero is one that was not written.
+  if (own === undefined || own === null || own === 0 || Number(own) === id) return;
+  corrected.add(place, `RegionID: taken as ${id}, the region it stands in`);
+}
+
+/** Undefined: it is left out. */
+function readRegion(reading: Reading, id: number, value: unknown): DerpRegion | undefined {
+  const { leftOut } = reading;
   const place = `Regions.${id}`;
   const fields = fieldsOf(value);
   if (fields === undefined) {
@@ -210,10 +227,6 @@ function readRegion(
     return undefined;
   }
   const problems = new Problems();
-  const own = fields.get('regionid');
-  if (own !== undefined && own !== null && Number(own) !== id) {
-    problems.add('RegionID', `expected ${id}, as the region is numbered`);
-  }
   const code = problems.text(fields, 'RegionCode') ?? String(id);
   const region = {
     RegionID: id,
@@ -231,8 +244,9 @@ function readRegion(
     problems.add('Nodes', `more than ${MAX_NODES_PER_REGION}`);
   }
   if (leftOut.include(place, problems)) return undefined;
+  correctRegionId(reading, place, fields, id);
   const read = nodes.flatMap(
-    (node, i) => readNode(leftOut, names, id, `${place}.Nodes[${i}]`, node) ?? [],
+    (node, i) => readNode(reading, id, `${place}.Nodes[${i}]`, node) ?? [],
   );
   if (nodes.length > 0 && read.length === 0) {
     leftOut.add(place, 'no node is left');
@@ -243,22 +257,18 @@ function readRegion(
 
 /** Undefined: it is left out. */
 function readNode(
-  leftOut: Problems,
-  names: Set<string>,
+  reading: Reading,
   regionId: number,
   place: string,
   value: unknown,
 ): DerpNode | undefined {
+  const { leftOut, names } = reading;
   const fields = fieldsOf(value);
   if (fields === undefined) {
     leftOut.add(place, 'expected an object');
     return undefined;
   }
   const problems = new Problems();
-  const own = fields.get('regionid');
-  if (own !== undefined && own !== null && own !== 0 && Number(own) !== regionId) {
-    problems.add('RegionID', `expected ${regionId}, the region it stands in`);
-  }
   const name = problems.text(fields, 'Name') ?? '';
   const hostName = problems.text(fields, 'HostName') ?? '';
   if (name === '') problems.add('Name', 'missing');
@@ -283,7 +293,9 @@ function readNode(
     ...problems.optionalText(fields, 'STUNTestIP'),
     ...problems.flag(fields, 'CanPort80'),
   };
-  if (leftOut.include(name === '' ? place : `${place} (${name})`, problems)) return undefined;
+  const named = name === '' ? place : `${place} (${name})`;
+  if (leftOut.include(named, problems)) return undefined;
+  correctRegionId(reading, named, fields, regionId);
   names.add(name);
   return node;
 }

@@ -143,7 +143,7 @@ export const MAX_MAP_VALUES: number = 1 << 23;
 const derpMap: Reader<DerpMapLayer> = (value, trail) => {
   const decoded = decodeDerpMap(value);
   if (!decoded.ok) return trail.fault(decoded.error);
-  for (const fault of decoded.value.leftOut) trail.fault(fault);
+  for (const fault of [...decoded.value.leftOut, ...decoded.value.corrected]) trail.fault(fault);
   return decoded.value.layer;
 };
 
