@@ -25,6 +25,10 @@ export const Problem = z.object({
     .array(PolicyProblem)
     .optional()
     .meta({ description: 'Of `policy.invalid`: every problem.' }),
+  warnings: z.array(PolicyProblem).optional().meta({
+    description:
+      'Of `policy.invalid`, where it is the tests that fail: what in the policy has no effect. Absent: nothing.',
+  }),
   instance: z.string().optional().meta({ description: 'The request, as the server logs name it.' }),
 });
 export type Problem = z.output<typeof Problem>;
@@ -40,6 +44,7 @@ const PARSING: Readonly<Record<string, string>> = {
 export function problemOf(error: MallaError, instance?: string): Problem {
   const status = STATUS_OF[error.code];
   const problems = PROBLEMS.safeParse(error.details['problems']);
+  const warnings = PROBLEMS.safeParse(error.details['warnings']);
   return {
     type: `/api/v1/docs#${error.code}`,
     title: TITLES[status],
@@ -49,6 +54,7 @@ export function problemOf(error: MallaError, instance?: string): Problem {
     message: (PARSING[String(error.details['reason'])] ?? '') + error.message,
     details: [],
     ...(problems.success ? { problems: problems.data } : {}),
+    ...(warnings.success ? { warnings: warnings.data } : {}),
     ...(instance === undefined ? {} : { instance }),
   };
 }

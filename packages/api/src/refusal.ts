@@ -28,12 +28,18 @@ export function errorOf(status: number, body: unknown): MallaError {
     return new MallaError(codeForStatus(status), detail, { details: { status } });
   }
   const { code, detail } = problem as { readonly code: string; readonly detail: string };
-  const problems = readAs(PROBLEMS, (body as { readonly problems?: unknown }).problems, {});
-  const details =
-    problems === NO_SUCH_SHAPE
-      ? { status }
-      : { status, problems: problems as readonly PolicyProblem[] };
+  const { problems, warnings } = body as {
+    readonly problems?: unknown;
+    readonly warnings?: unknown;
+  };
+  const details = { status, ...listed('problems', problems), ...listed('warnings', warnings) };
   return new MallaError(isErrorCode(code) ? code : codeForStatus(status), detail, { details });
+}
+
+/** A property for spreading: absent where there is no such list. */
+function listed(name: string, value: unknown): Readonly<Record<string, readonly PolicyProblem[]>> {
+  const list = readAs(PROBLEMS, value, {});
+  return list === NO_SUCH_SHAPE ? {} : { [name]: list as readonly PolicyProblem[] };
 }
 
 function codeForStatus(status: number): ErrorCode {

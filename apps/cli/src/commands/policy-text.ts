@@ -27,6 +27,12 @@ export function withPlaces(error: unknown, file?: string): unknown {
     : listed(`the policy is refused: ${count(problems.length, 'problem')}`, problems, file);
 }
 
+/** What in a refused policy has no effect, where the server says so. */
+export function warningsOf(error: unknown): readonly PolicyProblem[] {
+  const warnings = error instanceof MallaError ? error.details['warnings'] : undefined;
+  return (warnings ?? []) as readonly PolicyProblem[];
+}
+
 /** The tests of a policy that fail. */
 export function testsFailed(failures: readonly PolicyProblem[], file?: string): ListedError {
   return listed(TESTS_FAILED, failures, file);

@@ -180,6 +180,35 @@ describe('malla policy', () => {
     assert.equal(stderr, 'Error: test(s) failed\npolicy:1:10: acls[0].dst[0]: wrong (mend it)\n');
   });
 
+  test('of a policy whose tests fail, what has no effect is told before', async () => {
+    const [problem] = BAD.problems;
+    const warning = { ...problem, path: 'nodeAttrs[0]', message: 'has no effect', hint: '' };
+    const told = 'Warning: policy:1:10: nodeAttrs[0]: has no effect\n';
+    const { stderr } = await runTests({
+      tests: 3,
+      failures: BAD.problems.slice(0, 1),
+      warnings: [warning],
+    });
+    assert.equal(
+      stderr,
+      `${told}Error: test(s) failed\npolicy:1:10: acls[0].dst[0]: wrong (mend it)\n`,
+    );
+    const refusal = { ...BAD, detail: 'test(s) failed:\n1:10: wrong', warnings: [warning] };
+    for (const [command, route] of [
+      ['set', 'PUT /policy'],
+      ['check', 'POST /policy/check'],
+      ['preview', 'POST /policy/changes'],
+    ] as const) {
+      const answers = { [route]: refusal };
+      const refused = await runMalla(['policy', command, file], { answers });
+      assert.equal(refused.code, 1);
+      assert.ok(refused.stderr.startsWith(`Warning: ${file}:1:10: nodeAttrs[0]: `), command);
+      assert.ok(refused.stderr.includes('Error: test(s) failed\n'), command);
+    }
+    const passing = await runTests({ tests: 3, failures: [], warnings: [warning] });
+    assert.deepEqual([passing.stderr, passing.stdout], [told, '3 tests pass\n']);
+  });
+
   test('preview tells who gains and loses what', async () => {
     const changes = [
       {

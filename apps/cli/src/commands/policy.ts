@@ -13,7 +13,13 @@ import { printable } from '../output/table.ts';
 import { formatTime } from '../output/time.ts';
 import { unifiedDiff } from '../output/unified-diff.ts';
 import { type OfflinePolicy, openOffline } from './policy-offline.ts';
-import { formatChanges, formatPolicyProblem, testsFailed, withPlaces } from './policy-text.ts';
+import {
+  formatChanges,
+  formatPolicyProblem,
+  testsFailed,
+  warningsOf,
+  withPlaces,
+} from './policy-text.ts';
 
 interface FromFile {
   readonly file?: string;
@@ -70,7 +76,7 @@ export function policyCommand(cli: Cli): MallaCommand {
             `${from.name}: the policy is empty (to allow everything write {}, to allow nothing {"acls": []}; to have no policy run malla policy unset)`,
           );
         }
-        const answer = await explained(from.name, () =>
+        const answer = await explained(it, from.name, () =>
           withPolicy(it, {
             server: (client) => client.setPolicy({ policy: from.text }),
             offline: (offline) => offline.set(from.text),
@@ -101,7 +107,7 @@ export function policyCommand(cli: Cli): MallaCommand {
     .action(
       action<FromFile & Bypass>(cli, async (it, operand: string | undefined) => {
         const from = await mustRead(it, operand);
-        const answer = await explained(from.name, () =>
+        const answer = await explained(it, from.name, () =>
           withPolicy(it, {
             server: (client) => client.checkPolicy({ policy: from.text }),
             offline: (offline) => offline.check(from.text),
@@ -118,8 +124,11 @@ export function policyCommand(cli: Cli): MallaCommand {
       action<FromFile>(cli, async (it, operand: string | undefined) => {
         const from = await readIfGiven(it, operand);
         const client = await it.connect();
-        const answer = await explained(from?.name, () => client.testPolicy({ policy: from?.text }));
+        const answer = await explained(it, from?.name, () =>
+          client.testPolicy({ policy: from?.text }),
+        );
         const { tests, failures } = answer;
+        warn(it, answer.warnings, from?.name);
         if (failures.length === 0 || it.options.output !== undefined) {
           await it.print(answer, tests === 1 ? '1 test passes' : `${tests} tests pass`);
         }
@@ -139,7 +148,7 @@ export function policyCommand(cli: Cli): MallaCommand {
         const from = isUnset ? await readIfGiven(it, operand) : await mustRead(it, operand);
         if (isUnset && from !== undefined) throw new UsageError('--unset goes with no file');
         const client = await it.connect();
-        const answer = await explained(from?.name, () =>
+        const answer = await explained(it, from?.name, () =>
           client.comparePolicy(from === undefined ? { unset: true } : { policy: from.text }),
         );
         warn(it, answer.warnings, from?.name);
@@ -175,7 +184,7 @@ Both are the name of a node, an address, or what a policy names; the port may be
         const client = await it.connect();
         const { destination, port } = destinationOf(target);
         const { proto, ssh: sshUser } = it.options;
-        const answer = await explained(from?.name, () =>
+        const answer = await explained(it, from?.name, () =>
           client.explainPolicy({
             source,
             destination,
@@ -243,7 +252,7 @@ Both are the name of a node, an address, or what a policy names; the port may be
         const version = id(number, 'ID');
         const client = await it.connect();
         const name = `version-${version}`;
-        const answer = await explained(name, () => client.rollbackPolicy({ id: version }));
+        const answer = await explained(it, name, () => client.rollbackPolicy({ id: version }));
         warn(it, answer.warnings, name);
         await it.print(answer, `Version ${version} of the policy is in force again`);
       }),
@@ -341,11 +350,16 @@ const DEFAULT_WORDS = {
   'allow-all': 'everybody sees everybody (policy.default: allow-all)',
 } as const;
 
-/** Runs a call, and says where in the file the problems are that the server finds. */
-async function explained<T>(name: string | undefined, call: () => Promise<T>): Promise<T> {
+/** Runs a call, and says where in the file the problems are that the server finds, and what it warns of. */
+async function explained<T>(
+  it: Invocation,
+  name: string | undefined,
+  call: () => Promise<T>,
+): Promise<T> {
   try {
     return await call();
   } catch (error) {
+    warn(it, warningsOf(error), name);
     throw withPlaces(error, name);
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { MallaError } from '@malla/base/error';
 import { createAdmin, refused, type TestAdmin } from '../testing/admin.ts';
 
 const NOTHING = '{"acls": []}';
@@ -8,6 +9,11 @@ const TESTED = `{
   "acls": [{"action": "accept", "src": ["ann@"], "dst": ["*:22"]}],
   "tests": [{"src": "ann@", "accept": ["100.64.0.1:22", "100.64.0.1:23"]}],
 }`;
+
+/** The places of problems as values. */
+function paths(problems: unknown): readonly string[] {
+  return (problems as readonly { readonly path: string }[]).map(({ path }) => path);
+}
 
 /** What that is told, for a device of ann's. */
 function failure(device: string): string {
@@ -111,6 +117,36 @@ describe('the policy over the API', () => {
       assert.match(await refusalOf(content), /^parsing policy from bytes: 1:\d+: /);
     }
     assert.match(await refusalOf(TESTED), /^test\(s\) failed:/);
+  });
+
+  test('that fails its tests is refused with its warnings too', async () => {
+    const vain = '"nodeAttrs": [{"target": ["*"], "attr": ["funnel"]}],';
+    const policy = TESTED.replace('{', `{${vain}`);
+    const path = 'nodeAttrs[0].attr[0]';
+    const sent: readonly (readonly [string, string])[] = [
+      ['PUT', '/api/v1/policy'],
+      ['POST', '/api/v1/policy/check'],
+      ['POST', '/api/v1/policy/changes'],
+    ];
+    for (const [method, route] of sent) {
+      const { status, body } = await admin.request(method, route, { body: { policy } });
+      const { warnings } = body as { readonly warnings?: readonly { readonly path: string }[] };
+      assert.equal(status, 400, route);
+      assert.deepEqual(
+        warnings?.map((warning) => warning.path),
+        [path],
+        route,
+      );
+    }
+    await assert.rejects(admin.client.setPolicy({ policy }), (error) => {
+      assert.ok(error instanceof MallaError);
+      assert.deepEqual(paths(error.details['warnings']), [path]);
+      return true;
+    });
+    const tested = await admin.client.testPolicy({ policy });
+    assert.equal(tested.failures.length, 1);
+    assert.deepEqual(paths(tested.warnings), [path]);
+    assert.equal((await admin.client.testPolicy({ policy: TESTED })).warnings, undefined);
   });
 
   test('may be longer than other bodies, but not without end', async () => {

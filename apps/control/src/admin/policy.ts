@@ -48,8 +48,12 @@ export function policyHandlers({
     },
 
     async testPolicy({ policy }) {
-      const { tests, failures } = await questions.test(policy);
-      return { tests, failures: failures.map(problemFacts) };
+      const { tests, failures, warnings } = await questions.test(policy);
+      return {
+        tests,
+        failures: failures.map(problemFacts),
+        ...(warnings.length === 0 ? {} : { warnings: warnings.map(problemFacts) }),
+      };
     },
 
     previewPolicy(input) {

@@ -11,7 +11,7 @@ import type { Logger } from '@malla/base/logger';
 import { ok, type Result } from '@malla/base/result';
 import type { TailnetId } from '@malla/netmap/user';
 import type { EngineOptions } from '@malla/policy/contract';
-import { formatProblem } from '@malla/policy/document/reading/problem';
+import { formatProblem, type Problem } from '@malla/policy/document/reading/problem';
 import { ALLOW_ALL, type Policy } from '@malla/policy/policy';
 import type { TailnetConfig } from '../config/config.ts';
 import type { Change, PolicyVersion } from '../core/change.ts';
@@ -131,9 +131,13 @@ export class PolicyHolder {
   /** Reads a text, runs its tests in the tailnet as it is, and looks at the tags there are. Throws MallaError `policy.invalid`, `policy.busy`. */
   check(text: string): Promise<Policy> {
     return this.#line.run(async () => {
-      const policy = await this.#mustBeGood(text);
       const { members, ledger } = this.#deps;
-      return warnOfUndefinedTags(policy, members().nodes(), ({ id }) => nameIn(ledger.state, id));
+      const warned = (policy: Policy): Policy =>
+        warnOfUndefinedTags(policy, members().nodes(), ({ id }) => nameIn(ledger.state, id));
+      const judged = await this.#judge(text);
+      if (judged.ok) return warned(judged.value);
+      const { policy } = judged.error;
+      throw refusalError({ ...judged.error, policy: policy && warned(policy) });
     });
   }
 
@@ -324,8 +328,7 @@ export class PolicyHolder {
       const { warnings } = read.value;
       log.info({ version: id, author }, 'policy in force');
       if (warnings.length > 0) {
-        const detail = warnings.map(formatProblem).join('; ');
-        log.warn({ version: id, detail }, 'parts of the policy have no effect');
+        log.warn({ version: id, detail: oneLine(warnings) }, NO_EFFECT);
       }
       this.#inForce = { version, policy: read.value };
     }
@@ -336,7 +339,10 @@ export class PolicyHolder {
   #refuse(where: string, refusal: Refusal): void {
     if (this.#refused?.text === refusal.text) return;
     this.#refused = { ...refusal, where, since: this.#deps.now() };
-    this.#deps.log.error({ file: where, err: refusal.text }, 'policy refused');
+    const { log } = this.#deps;
+    log.error({ file: where, err: refusal.text }, 'policy refused');
+    const warnings = refusal.policy?.warnings ?? [];
+    if (warnings.length > 0) log.warn({ file: where, detail: oneLine(warnings) }, NO_EFFECT);
   }
 
   #tell(): void {
@@ -359,6 +365,12 @@ export function readOnly(source: TailnetConfig['policy']['source']): MallaError 
     'policy.read-only',
     `update is disabled for modes other than 'database' (${cure})`,
   );
+}
+
+const NO_EFFECT = 'parts of the policy have no effect';
+
+function oneLine(problems: readonly Problem[]): string {
+  return problems.map(formatProblem).join('; ');
 }
 
 function iso(ms: number): string {

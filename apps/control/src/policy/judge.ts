@@ -23,6 +23,8 @@ export interface Refusal {
   /** All of it, for people. */
   readonly text: string;
   readonly problems: readonly Problem[];
+  /** What it says, where only its tests fail: its warnings may be why. */
+  readonly policy: Policy | undefined;
 }
 
 /** Reads a text and runs its tests; what fails is told with nodes by their names. Never rejects. */
@@ -54,7 +56,7 @@ export function readPolicy(text: string): Result<Policy, Refusal> {
 
 /** A file that cannot be read has no places. */
 export function unreadable(text: string): Refusal {
-  return { reason: 'unreadable', text, problems: [] };
+  return { reason: 'unreadable', text, problems: [], policy: undefined };
 }
 
 const ALLOW_ALL_HINT =
@@ -78,14 +80,19 @@ export async function testPolicy(
     hint,
   }));
   if (problems.length === 0) return undefined;
-  return { reason: 'tests', text: `test(s) failed:\n${formatProblems(problems)}`, problems };
+  return {
+    reason: 'tests',
+    text: `test(s) failed:\n${formatProblems(problems)}`,
+    problems,
+    policy,
+  };
 }
 
 function invalid(
   reason: 'syntax' | 'content',
   problems: readonly Problem[],
 ): Result<never, Refusal> {
-  return fail({ reason, text: formatProblems(problems), problems });
+  return fail({ reason, text: formatProblems(problems), problems, policy: undefined });
 }
 
 function problemAtStart(message: string, hint?: string): Problem {

@@ -77,6 +77,7 @@ export class PolicyQuestions {
   test(text: string | undefined): Promise<{
     readonly tests: number;
     readonly failures: readonly Problem[];
+    readonly warnings: readonly Problem[];
   }> {
     return this.#line.run(async () => {
       const policy = text === undefined ? this.#set() : understood(text);
@@ -84,7 +85,7 @@ export class PolicyQuestions {
       const nameOf = ({ id }: PolicyNode): string => this.#nameOf(id);
       const refusal = await testPolicy(policy, members(), engineOptions, nameOf);
       const tests = policy.tests.length + policy.sshTests.length;
-      return { tests, failures: refusal?.problems ?? [] };
+      return { tests, failures: refusal?.problems ?? [], warnings: policy.warnings };
     });
   }
 

@@ -15,10 +15,15 @@ export interface ProblemFacts {
   readonly hint: string;
 }
 
-/** The error `policy.invalid`: `details` say why (`reason`), and each of the `problems`. */
-export function refusalError({ reason, text, problems }: Refusal): MallaError {
+/** The error `policy.invalid`: `details` say why (`reason`), each of the `problems`, and the `warnings` there are. */
+export function refusalError({ reason, text, problems, policy }: Refusal): MallaError {
+  const warnings = (policy?.warnings ?? []).map(problemFacts);
   return new MallaError('policy.invalid', text, {
-    details: { reason, problems: problems.map(problemFacts) },
+    details: {
+      reason,
+      problems: problems.map(problemFacts),
+      ...(warnings.length === 0 ? {} : { warnings }),
+    },
   });
 }
 

@@ -227,6 +227,7 @@ export const PolicyVersionAnswer = z.object({ version: PolicyVersion, policy: z.
 export const PolicyTestAnswer = z.object({
   tests: z.int().meta({ description: 'How many entries `tests` and `sshTests` have.' }),
   failures: z.array(PolicyProblem),
+  warnings: Warnings.optional().meta({ description: 'What in it has no effect. Absent: nothing.' }),
 });
 export const PreviewAnswer = z.object({
   accepted: z.boolean(),
