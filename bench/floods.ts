@@ -35,6 +35,9 @@ const CALM_DOWN_MS = 3_000;
 /** As long as the longest heading of a column. */
 const WIDTH = 8;
 
+let endVictim: (() => void) | undefined;
+process.once('exit', () => endVictim?.());
+
 row('', 'GET /key', '', '', '', 'relay', '', '', '', 'MB', '', '');
 row(
   'flood',
@@ -52,7 +55,7 @@ row(
 );
 for (const name of names) {
   const yaml = values.trusted ? 'trusted_proxies: [127.0.0.1/32]\n' : '';
-  const victim = await Victim.start({ yaml, atEnd: (end) => process.once('exit', end) });
+  const victim = await Victim.start({ yaml, atEnd: (end) => (endVictim = end) });
   const authKey = victim.reusableKey();
   const options = { seconds: Number(values.seconds), authKey, from, forwarded, headers };
   const seen = await flooded(victim, name, options);
