@@ -12,7 +12,7 @@ import type { RandomBytes } from '@malla/base/random';
 import { formatKey, type NodePublic } from '@malla/keys/key';
 import { isExpired } from '@malla/netmap/node';
 import type { FetchHandler } from '@malla/platform/http/fetch-adapter';
-import { type HttpServer, listenHttp } from '@malla/platform/http/http-server';
+import { type HttpServer, listenHttp, PUBLIC_ACCEPTORS } from '@malla/platform/http/http-server';
 import { listenSmall } from '@malla/platform/http/listener';
 import { openFilesLimit, warnOfFewOpenFiles } from '@malla/platform/open-files';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
@@ -255,7 +255,8 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     files: CertificateFiles | undefined,
   ): Promise<HttpServer> => {
     const certificate = files && (await ServerCertificate.open({ files, hostname, log }));
-    const server = await listenHttp({ ...address, ...front, tls: certificate?.chain });
+    const tls = certificate?.chain;
+    const server = await listenHttp({ ...address, ...front, tls, acceptors: PUBLIC_ACCEPTORS });
     running.add(() => server.stop(STOP_GRACE_MS));
     if (certificate !== undefined) {
       refreshes.push(async () => {

@@ -12,7 +12,7 @@ import type { NodePublic } from '@malla/keys/key';
 import type { Lease } from '@malla/platform/budget/budget';
 import { systemClock } from '@malla/platform/clock';
 import { BootstrapDns, systemResolve } from '@malla/relay/http/bootstrap-dns';
-import type { HttpServer } from '@malla/platform/http/http-server';
+import { type HttpServer, PUBLIC_ACCEPTORS } from '@malla/platform/http/http-server';
 import { listenSmall, type Route } from '@malla/platform/http/listener';
 import { derpRoutes, standAloneRoutes } from '@malla/relay/http/pages';
 import { DerpUpgrade } from '@malla/relay/http/upgrade';
@@ -131,6 +131,7 @@ export class EmbeddedRelay {
       this.#listener = await listenSmall({
         ...own.address,
         tls: this.#certificate.chain,
+        acceptors: PUBLIC_ACCEPTORS,
         budgets: this.#deps.budgets,
         addressOf: this.#deps.addressOf,
         route: this.#ownRoutes,

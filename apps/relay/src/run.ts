@@ -19,7 +19,7 @@ import { type RelayBudgets, relayBudgets } from './budgets.ts';
 import { systemClock } from '@malla/platform/clock';
 import { type Rate, TokenBucket } from './forward/token-bucket.ts';
 import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
-import type { HttpServer } from '@malla/platform/http/http-server';
+import { type HttpServer, PUBLIC_ACCEPTORS } from '@malla/platform/http/http-server';
 import { listenSmall } from '@malla/platform/http/listener';
 import { generate204, standAloneRoutes } from './http/pages.ts';
 import { DerpUpgrade } from './http/upgrade.ts';
@@ -153,6 +153,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
     const rate = options.acceptRate && new TokenBucket(options.acceptRate, systemClock.now());
     const common = {
       host: listen.host,
+      acceptors: PUBLIC_ACCEPTORS,
       budgets,
       accepts: () => rate?.trySpend(1, systemClock.now()) ?? true,
       log,

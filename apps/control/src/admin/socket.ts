@@ -45,7 +45,7 @@ export async function listenSocket(
   try {
     makeFolder(dirname(address.path));
     await removeStale(address.path);
-    await listen(service.server, address);
+    await listen(service.servers[0], address);
   } catch (error) {
     throw new MallaError(
       'listen.failed',

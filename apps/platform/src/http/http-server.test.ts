@@ -93,6 +93,20 @@ describe('a listening server', () => {
     assert.match(await exchange(other, plain), /^HTTP\/1\.1 200 OK/);
   });
 
+  test('accepts at several listeners, and ends them all', async () => {
+    const server = await listen({ acceptors: 3 });
+    const clients = Array.from({ length: 30 }, () => net.connect(server.address.port, '127.0.0.1'));
+    await Promise.all(clients.map((client) => once(client, 'connect')));
+    assert.match(await exchange(server, 'GET / HTTP/1.0\r\nHost: x\r\n\r\n'), /hello$/);
+    const closed = clients.map((client) => once(client, 'close'));
+    for (const client of clients) client.on('error', () => {});
+    await servers.pop()?.stop(0);
+    await Promise.all(closed);
+    const late = net.connect(server.address.port, '127.0.0.1');
+    const [refused] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+    assert.equal(refused.code, 'ECONNREFUSED');
+  });
+
   test('says in one sentence why it cannot listen', async () => {
     const { port } = (await listen()).address;
     await assert.rejects(listen({ port }), {

@@ -9,11 +9,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { MallaError } from '@malla/base/error';
 import type { Budget, Lease } from '../budget/budget.ts';
 import { shareHolder } from '../budget/share-holder.ts';
 import { http } from './builtin.ts';
 import { openPlain, openTls } from './door.ts';
+import { listenAt } from './listen.ts';
 import type { RefusalStatus } from './refuse.ts';
 import { RequestGate } from './request-gate.ts';
 import { originForm } from './request-target.ts';
@@ -41,7 +41,9 @@ export interface HttpOptions extends UpgradeHandler {
   readonly tls?: SecureContextOptions | undefined;
   /** How long a connection may wait for its next request, ms; default longer than reverse proxies wait. */
   readonly keepAliveMs?: number;
-  /** Connections at once; others are closed. Default: no limit. */
+  /** How many connections are accepted in one round of the event loop, where the system can; default 1. */
+  readonly acceptors?: number;
+  /** Connections at once at each acceptor; others are closed. Default: no limit. */
   readonly maxConnections?: number;
   /** Whether to take a connection at all; others are closed before they cost anything. Default: yes. */
   readonly accepts?: () => boolean;
@@ -71,14 +73,12 @@ export interface HttpServer {
 
 /** A server without a place to listen at yet. */
 export interface HttpService extends Omit<HttpServer, 'address'> {
-  readonly server: Server;
+  /** One for each acceptor. */
+  readonly servers: readonly [Server, ...Server[]];
 }
 
-/**
- * Connections that wait to be accepted, as far as the system lets them. Each takes 0.1 ms; who finds no
- * place among them tries again after a second, and then after two.
- */
-const BACKLOG = 2_048;
+/** Where anybody may connect, hundreds may at once. */
+export const PUBLIC_ACCEPTORS = 8;
 const MAX_HEAD_BYTES = 16 * 1024;
 const TLS_LIMITS = { minVersion: 'TLSv1.2' } as const;
 const KEEP_ALIVE_MS = 65_000;
@@ -89,18 +89,10 @@ const LOOK_EVERY_MS = 1_000;
 /** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
 export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
   const service = httpService(options);
-  const { server } = service;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
-    const { host, port } = options;
-    server.listen({ port, backlog: BACKLOG, ...(host === undefined ? {} : { host }) }, () => {
-      server.removeAllListeners('error');
-      // Such as too many open files: connections are lost, the listener stays.
-      server.on('error', options.onError);
-      resolve();
-    });
-  });
-  return { ...service, address: server.address() as AddressInfo };
+  const address = await listenAt(service.servers, options);
+  // Such as too many open files: connections are lost, the listener stays.
+  for (const server of service.servers) server.on('error', options.onError);
+  return { ...service, address };
 }
 
 /** Makes a server that is yet to listen somewhere. */
@@ -165,7 +157,7 @@ export function httpService(options: HttpOptions): HttpService {
     if (gate instanceof RequestGate) gate.refuse(status);
   });
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const onConnection = (socket: Socket): void => {
     turns.arrived();
     const { remoteAddress = '' } = socket;
     const address = shareHolder(remoteAddress);
@@ -205,8 +197,14 @@ export function httpService(options: HttpOptions): HttpService {
     const secure = context;
     if (secure === undefined) openPlain(door);
     else openTls(door, () => context ?? secure);
-  });
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+  };
+  const acceptor = (): Server => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+    if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+    return server;
+  };
+  const others = Array.from({ length: (options.acceptors ?? 1) - 1 }, acceptor);
+  const servers: HttpService['servers'] = [acceptor(), ...others];
 
   const looking = setInterval(() => {
     const now = performance.now();
@@ -218,26 +216,24 @@ export function httpService(options: HttpOptions): HttpService {
   looking.unref();
 
   return {
-    server,
+    servers,
     setTls: (tls) => {
       context &&= createSecureContext({ ...tls, ...TLS_LIMITS });
     },
-    stop: (graceMs = 0) =>
-      new Promise((resolve) => {
-        stopping = true;
-        const force = setTimeout(() => {
-          for (const { socket } of guests) socket.destroy();
-        }, graceMs);
-        server.close(() => {
-          clearTimeout(force);
-          clearInterval(looking);
-          resolve();
-        });
-        for (const { socket, gate } of guests) {
-          if (gate === undefined) socket.destroy();
-          else if (gate !== 'left') gate.closeSoon();
-        }
-      }),
+    stop: async (graceMs = 0) => {
+      stopping = true;
+      const force = setTimeout(() => {
+        for (const { socket } of guests) socket.destroy();
+      }, graceMs);
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+      for (const { socket, gate } of guests) {
+        if (gate === undefined) socket.destroy();
+        else if (gate !== 'left') gate.closeSoon();
+      }
+      await Promise.all(closed);
+      clearTimeout(force);
+      clearInterval(looking);
+    },
   };
 }
 
@@ -285,19 +281,4 @@ function takeOver(
 /** The path of a request, without its query. */
 export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
-}
-
-/** One sentence for a failed listen. */
-function listenError(
-  error: NodeJS.ErrnoException,
-  at: { readonly host: string | undefined; readonly port: number },
-): MallaError {
-  const where = `${at.host ?? 'all addresses'} port ${at.port}`;
-  const reasons: Record<string, string> = {
-    EADDRINUSE: 'another program uses it already',
-    EACCES: 'this needs more rights (ports below 1024 usually do)',
-    EADDRNOTAVAIL: 'this machine does not have that address',
-  };
-  const reason = reasons[error.code ?? ''] ?? error.message;
-  return new MallaError('listen.failed', `cannot listen on ${where}: ${reason}`, { cause: error });
 }

@@ -14,7 +14,7 @@ export type Route = (request: Request) => Promise<Response | undefined>;
 
 export interface ListenerOptions extends Pick<
   HttpServerOptions,
-  'host' | 'port' | 'tls' | 'maxConnections' | 'accepts' | 'budgets' | 'addressOf'
+  'host' | 'port' | 'tls' | 'acceptors' | 'maxConnections' | 'accepts' | 'budgets' | 'addressOf'
 > {
   readonly route: Route;
   /** Absent: this listener upgrades nothing. */

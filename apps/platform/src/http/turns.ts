@@ -4,11 +4,9 @@
  * turn of each address and not for all of their requests.
  *
  * In one round of the event loop only so many get their turn: between rounds everything else goes on,
- * such as nodes that hold a connection already. A listener accepts one connection in each round, and those
+ * such as nodes that hold a connection already. A listener accepts few connections in each round, and those
  * that wait for it stand in a queue of the system's, where all addresses are alike: so while connections
  * come in, rounds are kept short, and turns wait until that queue is empty or have waited for long enough.
- *
- * Observed: Node 26, whose libuv accepts one connection a round.
  *
  * Pure: it is given what calls back in the next round.
  */
@@ -16,8 +14,8 @@ import { type Linked, LinkedOrder } from '../linked-order.ts';
 
 /** Turns in one round. A request costs 0.1 ms, a TLS handshake up to 1 ms. */
 export const TURNS_A_ROUND = 4;
-/** Rounds that turns wait for connections to be accepted, at most. One takes 0.1 ms. */
-export const ARRIVALS_FIRST = 16;
+/** Rounds that turns wait for connections to be accepted, at most. */
+export const ARRIVALS_FIRST = 4;
 
 export class Turns {
   readonly #nextRound: (task: () => void) => void;
