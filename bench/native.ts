@@ -7,10 +7,10 @@
  */
 import { createHash } from 'node:crypto';
 import { silentLogger } from '@malla/base/logger';
-import { cryptoAead } from '@malla/noise/aead';
 import { RecordOpener, RecordSealer, sealedBytes } from '@malla/noise/record';
 import { loadNative } from '@malla/control/native/load';
 import { nodeCompress } from '@malla/control/native/zstd';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 
 const ROUNDS = 25;
 /** CPU time of a round, µs: the clock that measures it may tick in milliseconds. */
@@ -21,7 +21,7 @@ const WRITES = [100, 1_000, 64 << 10, 130_000];
 const PEERS = [1, 64];
 
 const native = loadNative(silentLogger, true);
-const aeads = { node: cryptoAead, [native.what]: native.aead };
+const aeads = { node: nodeCrypto, [native.what]: native.aead };
 const compressors = { node: nodeCompress, [native.what]: native.compress };
 const key = new Uint8Array(32).fill(1);
 
@@ -34,7 +34,7 @@ for (const size of WRITES) {
     return () => sealer.sealInto(out, plaintext);
   });
   figures[`open ${size} B`] = compare(aeads, (aead) => {
-    const sealed = new RecordSealer(key).seal(plaintext);
+    const sealed = new RecordSealer(key, nodeCrypto).seal(plaintext);
     return () => {
       if (!new RecordOpener(key, aead).open(sealed).ok) throw new Error('not opened');
     };

@@ -10,6 +10,7 @@
 import { parsePolicy } from '@malla/policy/document/parse';
 import { formatProblems } from '@malla/policy/document/reading/problem';
 import type { Effects, PolicyEngine } from '@malla/policy/contract';
+import { nodeSha256 } from '@malla/platform/crypto/sha256';
 import { createEngine } from '@malla/policy/engine/engine';
 import type { Policy } from '@malla/policy/policy';
 import type { PolicyNode, PolicyUser } from '@malla/policy/subjects';
@@ -32,7 +33,7 @@ const figures: Record<string, number> = {};
 const policy = timed('read the text', () => parse(text));
 const empty = heap();
 const engine = timed('compile, nodes put into classes', () => {
-  const made = createEngine(policy, { sshActionUrl: 'https://example.com' });
+  const made = createEngine(policy, { sshActionUrl: 'https://example.com', sha256: nodeSha256 });
   made.update({ users, nodes });
   return made;
 });

@@ -12,11 +12,13 @@ import { createInterface } from 'node:readline';
 import { after, before, test, type TestContext } from 'node:test';
 import { concat, equalBytes } from '@malla/base/bytes';
 import { formatKey, keyBytes, type MachinePublic } from '@malla/keys/key';
-import { importPrivate, type X25519Private } from '@malla/keys/x25519';
+import type { X25519Private } from '@malla/keys/x25519';
 import { encodeError } from '@malla/noise/frame';
 import { FrameReader } from '@malla/noise/frame-reader';
 import { begin, finish, respond } from '@malla/noise/handshake';
 import { MAX_PLAINTEXT_BYTES, RecordOpener, RecordSealer } from '@malla/noise/record';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { describeEachVersion } from './each-version.ts';
 import { skipWithout } from './needs.ts';
 import { noisePeer, type OfficialVersion } from './official-binaries.ts';
@@ -49,7 +51,7 @@ describeEachVersion('Noise with the official implementation', skipWithout('go'),
     const peer = new NoisePeer(t, release, listener, 'client', publicKey(server), VERSION);
     const { ownKey } = await peer.fact();
     const { socket, chunks } = await peer.connected;
-    const responded = respond(server, newKey(), await readInitiation(chunks));
+    const responded = respond(server, newKey(), await readInitiation(chunks), nodeCrypto);
     assert.ok(responded.ok);
     assert.equal(responded.value.machineKey, ownKey);
     assert.equal(responded.value.protocolVersion, VERSION);
@@ -60,8 +62,8 @@ describeEachVersion('Noise with the official implementation', skipWithout('go'),
     const { clientToServer, serverToClient } = responded.value.keys;
     await echo(
       { socket, chunks },
-      new RecordSealer(serverToClient),
-      new RecordOpener(clientToServer),
+      new RecordSealer(serverToClient, nodeCrypto),
+      new RecordOpener(clientToServer, nodeCrypto),
     );
     await peer.end();
   });
@@ -71,7 +73,7 @@ describeEachVersion('Noise with the official implementation', skipWithout('go'),
     const peer = new NoisePeer(t, release, listener, 'server');
     const { ownKey } = await peer.fact();
     const { socket, chunks } = await peer.connected;
-    const begun = begin(machine, keyBytes(ownKey as MachinePublic), newKey(), VERSION);
+    const begun = begin(machine, keyBytes(ownKey as MachinePublic), newKey(), VERSION, nodeCrypto);
     assert.ok(begun.ok);
     socket.write(begun.value.initiation);
     const { frame, rest } = await readResponse(chunks);
@@ -84,8 +86,8 @@ describeEachVersion('Noise with the official implementation', skipWithout('go'),
     const { clientToServer, serverToClient } = keys.value;
     await echo(
       { socket, chunks },
-      new RecordSealer(clientToServer),
-      new RecordOpener(serverToClient),
+      new RecordSealer(clientToServer, nodeCrypto),
+      new RecordOpener(serverToClient, nodeCrypto),
     );
     await peer.end();
   });
@@ -95,7 +97,7 @@ describeEachVersion('Noise with the official implementation', skipWithout('go'),
     await peer.fact();
     const { socket, chunks } = await peer.connected;
     const initiation = await readInitiation(chunks);
-    assert.deepEqual(respond(newKey(), newKey(), initiation), {
+    assert.deepEqual(respond(newKey(), newKey(), initiation, nodeCrypto), {
       ok: false,
       error: 'not-authentic',
     });

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate } from '@malla/keys/x25519';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { encodeFrame, FrameType } from '@malla/wire/derp/frame';
 import {
   decodePeerGone,

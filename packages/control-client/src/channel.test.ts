@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat, utf8 } from '@malla/base/bytes';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate } from '@malla/keys/x25519';
 import { encodeError } from '@malla/noise/frame';
 import { respond } from '@malla/noise/handshake';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import { plainCrypto } from '@malla/plain-crypto/noise';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import { encodeEarlyPayload } from '@malla/wire/ts2021/early-payload';
 import fc from 'fast-check';
 import { ControlChannel } from './channel.ts';
@@ -26,6 +27,7 @@ function begun(): ControlChannel {
     machine: MACHINE,
     server,
     ephemeral: key(4),
+    crypto: plainCrypto,
     capVersion: 142,
   });
   assert.ok(channel.ok);
@@ -38,15 +40,15 @@ function serverOf(channel: ControlChannel): {
   readonly sealer: RecordSealer;
   readonly opener: RecordOpener;
 } {
-  const shaken = respond(SERVER, key(5), channel.initiation);
+  const shaken = respond(SERVER, key(5), channel.initiation, plainCrypto);
   assert.ok(shaken.ok);
   assert.equal(shaken.value.machineKey, formatKey('mkey', MACHINE.publicBytes));
   assert.equal(shaken.value.protocolVersion, 142);
   const { response, keys } = shaken.value;
   return {
     response,
-    sealer: new RecordSealer(keys.serverToClient),
-    opener: new RecordOpener(keys.clientToServer),
+    sealer: new RecordSealer(keys.serverToClient, plainCrypto),
+    opener: new RecordOpener(keys.clientToServer, plainCrypto),
   };
 }
 
@@ -109,10 +111,11 @@ describe('a control channel', () => {
       machine: MACHINE,
       server: formatKey('mkey', key(9).publicBytes),
       ephemeral: key(4),
+      crypto: plainCrypto,
       capVersion: 142,
     });
     assert.ok(other.ok);
-    const shaken = respond(key(9), key(5), other.value.initiation);
+    const shaken = respond(key(9), key(5), other.value.initiation, plainCrypto);
     assert.ok(shaken.ok);
     const fault = { kind: 'handshake', fault: 'not-authentic' };
     assert.deepEqual(channel.receive(shaken.value.response), { ok: false, error: fault });

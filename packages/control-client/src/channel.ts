@@ -12,9 +12,10 @@ import { concat } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 import { keyBytes, type MachinePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
+import type { NoiseCrypto } from '@malla/noise/crypto';
 import { decodeError, type ResponseFault } from '@malla/noise/frame';
 import { FrameReader } from '@malla/noise/frame-reader';
-import { begin, type CryptoFault, finish } from '@malla/noise/handshake';
+import { begin, type Begun, type CryptoFault, finish } from '@malla/noise/handshake';
 import type { InitiatorState } from '@malla/noise/ik';
 import { type RecordFault, RecordOpener, RecordSealer } from '@malla/noise/record';
 import {
@@ -34,6 +35,7 @@ export interface ChannelOptions {
   readonly server: MachinePublic;
   /** Fresh for each channel. */
   readonly ephemeral: X25519Private;
+  readonly crypto: NoiseCrypto;
   /** What the client is capable of. */
   readonly capVersion: number;
 }
@@ -57,21 +59,23 @@ const NOTHING = new Uint8Array();
 export class ControlChannel {
   /** The first message, for the request that asks for the upgrade. */
   readonly initiation: Uint8Array;
+  readonly #crypto: NoiseCrypto;
   #state: State;
   #sealer: RecordSealer | undefined;
   #early: EarlyPayload | undefined;
 
-  private constructor(initiation: Uint8Array, noise: InitiatorState) {
+  private constructor({ initiation, state }: Begun, crypto: NoiseCrypto) {
     this.initiation = initiation;
-    this.#state = { kind: 'shaking', noise, frames: new FrameReader() };
+    this.#crypto = crypto;
+    this.#state = { kind: 'shaking', noise: state, frames: new FrameReader() };
   }
 
   /** A channel of which nothing has been sent. `low-order`: the server's key is none. */
   static begin(options: ChannelOptions): Result<ControlChannel, 'low-order'> {
-    const { machine, server, ephemeral, capVersion } = options;
-    const begun = begin(machine, keyBytes(server), ephemeral, capVersion);
+    const { machine, server, ephemeral, capVersion, crypto } = options;
+    const begun = begin(machine, keyBytes(server), ephemeral, capVersion, crypto);
     if (!begun.ok) return begun;
-    return ok(new ControlChannel(begun.value.initiation, begun.value.state));
+    return ok(new ControlChannel(begun.value, crypto));
   }
 
   /** Whether the server has proved its key: from then on {@link seal} may be called. */
@@ -122,8 +126,8 @@ export class ControlChannel {
       this.#break({ kind: 'handshake', fault: keys.error });
       return undefined;
     }
-    this.#sealer = new RecordSealer(keys.value.clientToServer);
-    const opener = new RecordOpener(keys.value.serverToClient);
+    this.#sealer = new RecordSealer(keys.value.clientToServer, this.#crypto);
+    const opener = new RecordOpener(keys.value.serverToClient, this.#crypto);
     this.#state = { kind: 'early', held: NOTHING, opener };
     return frames.takeRest();
   }

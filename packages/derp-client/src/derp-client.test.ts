@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat } from '@malla/base/bytes';
-import { clamp, importPrivate, type X25519Private } from '@malla/keys/x25519';
+import { clamp, type X25519Private } from '@malla/keys/x25519';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import {
   encodeFrame,
   FRAME_HEADER_BYTES,

@@ -5,6 +5,7 @@
  *
  * Source: docs/protocol/keys.md. Parsers accept upper-case hex too; the result is always lowercase.
  */
+import { fromHex, toHex } from '@malla/base/hex';
 import { fail, ok, type Result } from '@malla/base/result';
 
 declare const brand: unique symbol;
@@ -51,12 +52,14 @@ export function parseKey<P extends KeyPrefix>(
 /** The text form of 32 raw bytes. Throws on another length: that is our own bug. */
 export function formatKey<P extends KeyPrefix>(prefix: P, raw: Uint8Array): AnyPublic[P] {
   if (raw.length !== KEY_BYTES) throw new RangeError(`a ${prefix} has 32 bytes, not ${raw.length}`);
-  return `${prefix}:${raw.toHex()}` as AnyPublic[P];
+  return `${prefix}:${toHex(raw)}` as AnyPublic[P];
 }
 
 /** The 32 raw bytes of a parsed key. */
 export function keyBytes(key: AnyPublic[KeyPrefix]): Uint8Array {
-  return Uint8Array.fromHex(key.slice(key.indexOf(':') + 1));
+  const bytes = fromHex(key.slice(key.indexOf(':') + 1));
+  if (!bytes.ok) throw new TypeError('a parsed key is hex');
+  return bytes.value;
 }
 
 /** Whether the key is the all-zero "no key", which clients send as `OldNodeKey`. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import {
   BOX_NONCE_BYTES,
   BOX_OVERHEAD_BYTES,
@@ -10,7 +11,6 @@ import {
   boxSeal,
   boxSealWith,
 } from './nacl-box.ts';
-import { importPrivate } from './x25519.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
 const bytes = (n: number): fc.Arbitrary<Uint8Array> =>

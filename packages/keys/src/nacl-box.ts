@@ -15,7 +15,7 @@
 import { hsalsa, xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
 import { utf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
-import { sharedSecret, type X25519Private } from './x25519.ts';
+import type { X25519Private } from './x25519.ts';
 
 export const BOX_NONCE_BYTES = 24;
 export const BOX_TAG_BYTES = 16;
@@ -36,7 +36,7 @@ const ZERO_INPUT = new Uint32Array(4);
  * X25519; keep the result for as long as the pair of keys lives.
  */
 export function boxKey(own: X25519Private, peerPublic: Uint8Array): BoxKey | undefined {
-  const secret = sharedSecret(own, peerPublic);
+  const secret = own.sharedSecret(peerPublic);
   if (secret === undefined) return undefined;
   const out = new Uint32Array(8);
   hsalsa(SIGMA, words(secret), ZERO_INPUT, out);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate } from '@malla/keys/x25519';
 import fc from 'fast-check';
+import { plainCrypto } from '@malla/plain-crypto/noise';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import { decodeError, decodeResponse, encodeError } from './frame.ts';
 import { begin, finish, respond, type Begun, type Responded } from './handshake.ts';
 
@@ -40,7 +41,7 @@ describe('ts2021 handshake', () => {
   test('an initiation with any one bit changed is refused', () => {
     const { initiation } = beginWith(142);
     for (let bit = 0; bit < initiation.length * 8; bit++) {
-      const result = respond(server, serverEphemeral, flip(initiation, bit));
+      const result = respond(server, serverEphemeral, flip(initiation, bit), plainCrypto);
       assert.ok(!result.ok, `bit ${bit}`);
     }
   });
@@ -55,7 +56,7 @@ describe('ts2021 handshake', () => {
 
   test('an initiation for another server is not authentic', () => {
     const other = importPrivate(new Uint8Array(32).fill(9));
-    assert.deepEqual(respond(other, serverEphemeral, beginWith(142).initiation), {
+    assert.deepEqual(respond(other, serverEphemeral, beginWith(142).initiation, plainCrypto), {
       ok: false,
       error: 'not-authentic',
     });
@@ -67,24 +68,24 @@ describe('ts2021 handshake', () => {
     const initiation = Uint8Array.from(begun.initiation);
     initiation.set(LOW_ORDER, 5);
     const refused = { ok: false, error: 'low-order' };
-    assert.deepEqual(respond(server, serverEphemeral, initiation), refused);
+    assert.deepEqual(respond(server, serverEphemeral, initiation, plainCrypto), refused);
     const changed = Uint8Array.from(response);
     changed.set(LOW_ORDER, 3);
     assert.deepEqual(finish(begun.state, changed), refused);
   });
 
   test('a low-order machine key is refused although it is sealed correctly', () => {
-    const liar = { key: machine.key, publicBytes: LOW_ORDER };
-    const begun = begin(liar, server.publicBytes, clientEphemeral, 142);
+    const liar = { ...machine, publicBytes: LOW_ORDER };
+    const begun = begin(liar, server.publicBytes, clientEphemeral, 142, plainCrypto);
     assert.ok(begun.ok);
-    assert.deepEqual(respond(server, serverEphemeral, begun.value.initiation), {
+    assert.deepEqual(respond(server, serverEphemeral, begun.value.initiation, plainCrypto), {
       ok: false,
       error: 'low-order',
     });
   });
 
   test('a low-order server key is refused before anything is sent', () => {
-    assert.deepEqual(begin(machine, LOW_ORDER, clientEphemeral, 142), {
+    assert.deepEqual(begin(machine, LOW_ORDER, clientEphemeral, 142, plainCrypto), {
       ok: false,
       error: 'low-order',
     });
@@ -106,7 +107,7 @@ describe('ts2021 handshake', () => {
           const mixed = Uint8Array.from(valid);
           mixed.set(bytes.subarray(0, Math.max(0, valid.length - at)), Math.min(at, valid.length));
           for (const frame of [bytes, mixed, mixed.subarray(0, at)]) {
-            respond(server, serverEphemeral, frame);
+            respond(server, serverEphemeral, frame, plainCrypto);
             finish(beginWith(142).state, frame);
             decodeResponse(frame);
             decodeError(frame);
@@ -119,13 +120,13 @@ describe('ts2021 handshake', () => {
 });
 
 function beginWith(version: number): Begun {
-  const begun = begin(machine, server.publicBytes, clientEphemeral, version);
+  const begun = begin(machine, server.publicBytes, clientEphemeral, version, plainCrypto);
   assert.ok(begun.ok);
   return begun.value;
 }
 
 function respondTo(initiation: Uint8Array): Responded {
-  const responded = respond(server, serverEphemeral, initiation);
+  const responded = respond(server, serverEphemeral, initiation, plainCrypto);
   assert.ok(responded.ok);
   return responded.value;
 }

@@ -11,6 +11,7 @@ import { utf8 } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
 import { formatKey, type MachinePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
+import type { NoiseCrypto } from './crypto.ts';
 import {
   decodeInitiation,
   decodeResponse,
@@ -65,12 +66,13 @@ export interface Identified {
 export function identify(
   serverStatic: X25519Private,
   initiationFrame: Uint8Array,
+  crypto: NoiseCrypto,
 ): Result<Identified, InitiationFault | CryptoFault> {
   const initiation = decodeInitiation(initiationFrame);
   if (!initiation.ok) return initiation;
   const { protocolVersion, message } = initiation.value;
   const prologue = prologueOf(protocolVersion);
-  const first = readFirst({ prologue, ownStatic: serverStatic }, message);
+  const first = readFirst({ crypto, prologue, ownStatic: serverStatic }, message);
   if (!first.ok) return fail(first.error === 'short' ? 'wrong-length' : first.error);
   const { state } = first.value;
   return ok({ machineKey: formatKey('mkey', state.peerStatic), protocolVersion, state });
@@ -96,8 +98,9 @@ export function respond(
   serverStatic: X25519Private,
   ephemeral: X25519Private,
   initiationFrame: Uint8Array,
+  crypto: NoiseCrypto,
 ): Result<Responded, InitiationFault | CryptoFault> {
-  const identified = identify(serverStatic, initiationFrame);
+  const identified = identify(serverStatic, initiationFrame, crypto);
   return identified.ok ? answer(identified.value, ephemeral) : identified;
 }
 
@@ -113,8 +116,10 @@ export function begin(
   serverPublic: Uint8Array,
   ephemeral: X25519Private,
   protocolVersion: number,
+  crypto: NoiseCrypto,
 ): Result<Begun, 'low-order'> {
   const first = writeFirst({
+    crypto,
     prologue: prologueOf(protocolVersion),
     ownStatic: machine,
     ownEphemeral: ephemeral,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { importPrivate } from '@malla/keys/x25519';
-import { open, seal } from './aead.ts';
+import { plainCrypto } from '@malla/plain-crypto/noise';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import { readFirst, readSecond, writeFirst, writeSecond } from './ik.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
@@ -87,6 +87,7 @@ describe('Noise IK', () => {
       assert.ok(first && second);
 
       const written = writeFirst({
+        crypto: plainCrypto,
         prologue,
         ownStatic: importPrivate(hex(vector.initStatic)),
         ownEphemeral: importPrivate(hex(vector.initEphemeral)),
@@ -97,7 +98,7 @@ describe('Noise IK', () => {
       assert.deepEqual(written.value.message, first.message);
 
       const ownStatic = importPrivate(hex(vector.respStatic));
-      const read = readFirst({ prologue, ownStatic }, first.message);
+      const read = readFirst({ crypto: plainCrypto, prologue, ownStatic }, first.message);
       assert.ok(read.ok);
       assert.equal(read.value.payload.toHex(), vector.messages[0]?.[0]);
       assert.equal(
@@ -122,9 +123,9 @@ describe('Noise IK', () => {
       for (const [i, { payload, message }] of transport.entries()) {
         const key = i === 0 ? initiatorToResponder : responderToInitiator;
         const sealed = new Uint8Array(message.length);
-        seal(key, new Uint8Array(12), payload, sealed);
+        plainCrypto.seal(key, new Uint8Array(12), payload, sealed);
         assert.deepEqual(sealed, message);
-        assert.equal(open(key, new Uint8Array(12), message)?.toHex(), payload.toHex());
+        assert.equal(plainCrypto.open(key, new Uint8Array(12), message)?.toHex(), payload.toHex());
       }
     });
   }
@@ -132,6 +133,7 @@ describe('Noise IK', () => {
   test('another prologue is not authentic', () => {
     const ownStatic = importPrivate(new Uint8Array(32).fill(1));
     const written = writeFirst({
+      crypto: plainCrypto,
       prologue: Uint8Array.of(1),
       ownStatic: importPrivate(new Uint8Array(32).fill(2)),
       ownEphemeral: importPrivate(new Uint8Array(32).fill(3)),
@@ -139,7 +141,10 @@ describe('Noise IK', () => {
       payload: new Uint8Array(),
     });
     assert.ok(written.ok);
-    const read = readFirst({ prologue: Uint8Array.of(2), ownStatic }, written.value.message);
+    const read = readFirst(
+      { crypto: plainCrypto, prologue: Uint8Array.of(2), ownStatic },
+      written.value.message,
+    );
     assert.deepEqual(read, { ok: false, error: 'not-authentic' });
   });
 });

@@ -16,8 +16,8 @@
  */
 import { concat } from '@malla/base/bytes';
 import { fail, ok, type Result } from '@malla/base/result';
-import { sharedSecret, X25519_BYTES, type X25519Private } from '@malla/keys/x25519';
-import { TAG_BYTES } from './aead.ts';
+import { X25519_BYTES, type X25519Private } from '@malla/keys/x25519';
+import { type NoiseCrypto, TAG_BYTES } from './crypto.ts';
 import { SymmetricState, type SplitKeys } from './symmetric-state.ts';
 
 const PROTOCOL_NAME = 'Noise_IK_25519_ChaChaPoly_BLAKE2s';
@@ -27,6 +27,7 @@ const SEALED_STATIC_BYTES = X25519_BYTES + TAG_BYTES;
 export type IkFault = 'short' | 'low-order' | 'not-authentic';
 
 export interface InitiatorInput {
+  readonly crypto: NoiseCrypto;
   readonly prologue: Uint8Array;
   readonly ownStatic: X25519Private;
   /** Fresh for each handshake. */
@@ -47,10 +48,10 @@ export function writeFirst(
   input: InitiatorInput,
 ): Result<{ readonly message: Uint8Array; readonly state: InitiatorState }, 'low-order'> {
   const { ownStatic, ownEphemeral, peerStatic } = input;
-  const es = sharedSecret(ownEphemeral, peerStatic);
-  const ss = sharedSecret(ownStatic, peerStatic);
+  const es = ownEphemeral.sharedSecret(peerStatic);
+  const ss = ownStatic.sharedSecret(peerStatic);
   if (es === undefined || ss === undefined) return fail('low-order');
-  const symmetric = new SymmetricState(PROTOCOL_NAME, input.prologue);
+  const symmetric = new SymmetricState(PROTOCOL_NAME, input.prologue, input.crypto);
   symmetric.mixHash(peerStatic);
   symmetric.mixHash(ownEphemeral.publicBytes);
   symmetric.mixKey(es);
@@ -62,6 +63,7 @@ export function writeFirst(
 }
 
 export interface ResponderInput {
+  readonly crypto: NoiseCrypto;
   readonly prologue: Uint8Array;
   readonly ownStatic: X25519Private;
 }
@@ -81,16 +83,16 @@ export function readFirst(
   const { ownStatic } = input;
   if (message.length < X25519_BYTES + SEALED_STATIC_BYTES + TAG_BYTES) return fail('short');
   const peerEphemeral = message.slice(0, X25519_BYTES);
-  const es = sharedSecret(ownStatic, peerEphemeral);
+  const es = ownStatic.sharedSecret(peerEphemeral);
   if (es === undefined) return fail('low-order');
-  const symmetric = new SymmetricState(PROTOCOL_NAME, input.prologue);
+  const symmetric = new SymmetricState(PROTOCOL_NAME, input.prologue, input.crypto);
   symmetric.mixHash(ownStatic.publicBytes);
   symmetric.mixHash(peerEphemeral);
   symmetric.mixKey(es);
   const payloadAt = X25519_BYTES + SEALED_STATIC_BYTES;
   const peerStatic = symmetric.decryptAndHash(message.subarray(X25519_BYTES, payloadAt));
   if (peerStatic === undefined) return fail('not-authentic');
-  const ss = sharedSecret(ownStatic, peerStatic);
+  const ss = ownStatic.sharedSecret(peerStatic);
   if (ss === undefined) return fail('low-order');
   symmetric.mixKey(ss);
   const payload = symmetric.decryptAndHash(message.subarray(payloadAt));
@@ -105,8 +107,8 @@ export function writeSecond(
   payload: Uint8Array,
 ): Result<{ readonly message: Uint8Array; readonly keys: SplitKeys }, 'low-order'> {
   const { symmetric } = state;
-  const ee = sharedSecret(ownEphemeral, state.peerEphemeral);
-  const se = sharedSecret(ownEphemeral, state.peerStatic);
+  const ee = ownEphemeral.sharedSecret(state.peerEphemeral);
+  const se = ownEphemeral.sharedSecret(state.peerStatic);
   if (ee === undefined || se === undefined) return fail('low-order');
   symmetric.mixHash(ownEphemeral.publicBytes);
   symmetric.mixKey(ee);
@@ -126,8 +128,8 @@ export function readSecond(
   const { symmetric } = state;
   if (message.length < X25519_BYTES + TAG_BYTES) return fail('short');
   const peerEphemeral = message.subarray(0, X25519_BYTES);
-  const ee = sharedSecret(state.ownEphemeral, peerEphemeral);
-  const se = sharedSecret(state.ownStatic, peerEphemeral);
+  const ee = state.ownEphemeral.sharedSecret(peerEphemeral);
+  const se = state.ownStatic.sharedSecret(peerEphemeral);
   if (ee === undefined || se === undefined) return fail('low-order');
   symmetric.mixHash(peerEphemeral);
   symmetric.mixKey(ee);

@@ -12,9 +12,8 @@
  *
  * Source: docs/protocol/ts2021.md §5.
  */
-import { Buffer } from 'node:buffer';
 import { fail, ok, type Result } from '@malla/base/result';
-import { cryptoAead, NONCE_BYTES, TAG_BYTES, type Aead } from './aead.ts';
+import { type Aead, NONCE_BYTES, TAG_BYTES } from './crypto.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FRAME_HEADER_BYTES, FrameType, MAX_BODY_BYTES, writeFrameHeader } from './frame.ts';
 
@@ -33,7 +32,7 @@ export class RecordSealer {
   readonly #aead: Aead;
   #records = 0;
 
-  constructor(key: Uint8Array, aead: Aead = cryptoAead) {
+  constructor(key: Uint8Array, aead: Aead) {
     this.#key = key;
     this.#aead = aead;
   }
@@ -45,8 +44,7 @@ export class RecordSealer {
   seal(...parts: readonly Uint8Array[]): Uint8Array {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    // Every byte of it is written below, so it need not be cleared.
-    const out = Buffer.allocUnsafe(sealedBytes(bytes));
+    const out = new Uint8Array(sealedBytes(bytes));
     this.sealInto(out, ...parts);
     return out;
   }
@@ -87,7 +85,7 @@ export class RecordOpener {
   #records = 0;
   #fault: RecordFault | undefined;
 
-  constructor(key: Uint8Array, aead: Aead = cryptoAead) {
+  constructor(key: Uint8Array, aead: Aead) {
     this.#key = key;
     this.#aead = aead;
   }

@@ -7,12 +7,9 @@
  *
  * Source: The Noise Protocol Framework, revision 34, §5.2.
  */
-import { hash, hkdfSync } from 'node:crypto';
 import { concat, utf8 } from '@malla/base/bytes';
-import { KEY_BYTES, NONCE_BYTES, open, seal, TAG_BYTES } from './aead.ts';
+import { HASH_BYTES, KEY_BYTES, NONCE_BYTES, type NoiseCrypto, TAG_BYTES } from './crypto.ts';
 
-const HASH = 'blake2s256';
-const HASH_BYTES = 32;
 const ZERO_NONCE = new Uint8Array(NONCE_BYTES);
 const EMPTY = new Uint8Array();
 
@@ -23,20 +20,21 @@ export interface SplitKeys {
 }
 
 export class SymmetricState {
+  readonly #crypto: NoiseCrypto;
   #chainingKey: Uint8Array;
   #hash: Uint8Array;
   #key: Uint8Array | undefined;
 
   /** Starts with a protocol name of more than 32 characters, and a prologue of any length. */
-  constructor(protocolName: string, prologue: Uint8Array) {
-    this.#hash = hash(HASH, utf8(protocolName), 'buffer');
+  constructor(protocolName: string, prologue: Uint8Array, crypto: NoiseCrypto) {
+    this.#crypto = crypto;
+    this.#hash = crypto.hash(utf8(protocolName));
     this.#chainingKey = this.#hash;
     this.mixHash(prologue);
   }
 
   mixHash(data: Uint8Array): void {
-    // Nine times in a handshake: a Hash object costs twice as much as what it is made for.
-    this.#hash = hash(HASH, concat([this.#hash, data]), 'buffer');
+    this.#hash = this.#crypto.hash(concat([this.#hash, data]));
   }
 
   mixKey(sharedSecret: Uint8Array): void {
@@ -46,14 +44,14 @@ export class SymmetricState {
   /** Returns ciphertext and tag. */
   encryptAndHash(plaintext: Uint8Array): Uint8Array {
     const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
-    seal(this.#takeKey(), ZERO_NONCE, plaintext, sealed, this.#hash);
+    this.#crypto.seal(this.#takeKey(), ZERO_NONCE, plaintext, sealed, this.#hash);
     this.mixHash(sealed);
     return sealed;
   }
 
   /** The plaintext, or undefined where it is not authentic: then the handshake is over. */
   decryptAndHash(sealed: Uint8Array): Uint8Array | undefined {
-    const plaintext = open(this.#takeKey(), ZERO_NONCE, sealed, this.#hash);
+    const plaintext = this.#crypto.open(this.#takeKey(), ZERO_NONCE, sealed, this.#hash);
     if (plaintext !== undefined) this.mixHash(sealed);
     return plaintext;
   }
@@ -65,9 +63,7 @@ export class SymmetricState {
 
   /** Noise's HKDF with two outputs, which is that of RFC 5869 with an empty info. */
   #derive(input: Uint8Array): readonly [Uint8Array, Uint8Array] {
-    const out = new Uint8Array(
-      hkdfSync(HASH, input, this.#chainingKey, EMPTY, HASH_BYTES + KEY_BYTES),
-    );
+    const out = this.#crypto.hkdf(this.#chainingKey, input, HASH_BYTES + KEY_BYTES);
     return [out.subarray(0, HASH_BYTES), out.subarray(HASH_BYTES)];
   }
 

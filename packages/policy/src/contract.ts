@@ -123,7 +123,12 @@ export interface Resolver {
   meets(postures: readonly Placed<string>[], node: PolicyNode): boolean;
 }
 
+/** The SHA-256 of a text's UTF-8, in base64url without padding. */
+export type Sha256Text = (text: string) => string;
+
 export interface EngineOptions {
+  /** Absent: in plain JavaScript. */
+  readonly sha256?: Sha256Text | undefined;
   /** Where clients ask whether an SSH session of a check rule may go on; `$SRC_NODE_ID` and such are filled in by clients. */
   readonly sshActionUrl: string;
   /**

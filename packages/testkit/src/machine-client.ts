@@ -11,7 +11,9 @@ import type { Duplex } from 'node:stream';
 import { utf8 } from '@malla/base/bytes';
 import { ControlChannel, HANDSHAKE_FIELD, UPGRADE_TOKEN } from '@malla/control-client/channel';
 import { type DiscoPublic, formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key';
-import { importPrivate, type X25519Private } from '@malla/keys/x25519';
+import type { X25519Private } from '@malla/keys/x25519';
+import { importPrivate } from '@malla/platform/crypto/x25519';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 import type { Hostinfo } from '@malla/wire/tailcfg/hostinfo';
 import { timeOf } from '@malla/wire/tailcfg/json';
 import { encodeMapRequest, type MapRequest } from '@malla/wire/tailcfg/map-request';
@@ -84,6 +86,7 @@ export class MachineClient {
       machine: this.machine,
       server: server.value,
       ephemeral: newKey(),
+      crypto: nodeCrypto,
       capVersion,
     });
     if (!begun.ok) throw new Error(begun.error);

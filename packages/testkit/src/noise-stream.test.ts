@@ -5,9 +5,10 @@ import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ControlChannel } from '@malla/control-client/channel';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate } from '@malla/keys/x25519';
 import { respond } from '@malla/noise/handshake';
 import { RecordSealer } from '@malla/noise/record';
+import { plainCrypto } from '@malla/plain-crypto/noise';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import { NoiseStream } from './noise-stream.ts';
 
 const SERVER = importPrivate(new Uint8Array(32).fill(1));
@@ -24,6 +25,7 @@ describe('a control channel as a stream', () => {
       machine: importPrivate(new Uint8Array(32).fill(2)),
       server: formatKey('mkey', SERVER.publicBytes),
       ephemeral: importPrivate(new Uint8Array(32).fill(3)),
+      crypto: plainCrypto,
       capVersion: 142,
     });
     assert.ok(begun.ok);
@@ -31,11 +33,12 @@ describe('a control channel as a stream', () => {
       SERVER,
       importPrivate(new Uint8Array(32).fill(4)),
       begun.value.initiation,
+      plainCrypto,
     );
     assert.ok(shaken.ok);
     const [ours, theirs] = duplexPair();
     const stream = new NoiseStream(begun.value, ours, shaken.value.response);
-    const sealer = new RecordSealer(shaken.value.keys.serverToClient);
+    const sealer = new RecordSealer(shaken.value.keys.serverToClient, plainCrypto);
     let sent = 0;
     const send = async (): Promise<void> => {
       for (; sent < BODIES; sent++) {

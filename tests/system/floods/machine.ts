@@ -9,9 +9,10 @@ import { CLIENT_PREFACE } from '@malla/http2/frame-reader';
 import { encodeHeaders } from '@malla/http2/hpack/encoder';
 import { data, frame, get, headers, post, settings } from '@malla/http2/testing/raw-client';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate } from '@malla/keys/x25519';
 import { begin, finish } from '@malla/noise/handshake';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { type Aim, connect, head } from './aim.ts';
 
 const UPGRADE = 'tailscale-control-protocol';
@@ -43,7 +44,7 @@ export class FloodMachine {
   static async enter(aim: Aim): Promise<FloodMachine | undefined> {
     const socket = await connect(aim);
     if (socket === undefined) return undefined;
-    const begun = begin(newKey(), Buffer.from(aim.noiseKey, 'hex'), newKey(), 142);
+    const begun = begin(newKey(), Buffer.from(aim.noiseKey, 'hex'), newKey(), 142, nodeCrypto);
     if (!begun.ok) throw new Error(begun.error);
     const initiation = Buffer.from(begun.value.initiation).toString('base64');
     socket.write(
@@ -61,8 +62,12 @@ export class FloodMachine {
       socket.destroy();
       return undefined;
     }
-    const sealer = new RecordSealer(keys.value.clientToServer);
-    const made = new FloodMachine(socket, sealer, new RecordOpener(keys.value.serverToClient));
+    const sealer = new RecordSealer(keys.value.clientToServer, nodeCrypto);
+    const made = new FloodMachine(
+      socket,
+      sealer,
+      new RecordOpener(keys.value.serverToClient, nodeCrypto),
+    );
     socket.emit('data', answer.rest);
     made.send(CLIENT_PREFACE, settings());
     return made;

@@ -2,8 +2,9 @@
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import tls from 'node:tls';
-import { importPrivate } from '@malla/keys/x25519';
 import { begin } from '@malla/noise/handshake';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { type Aim, connect, type Flood, head, held, lanes, sendAndHold } from './aim.ts';
 
 const UPGRADE = 'tailscale-control-protocol';
@@ -18,7 +19,7 @@ const WEB_SOCKET = [
 function initiations(aim: Aim, count: number): readonly string[] {
   const server = Buffer.from(aim.noiseKey, 'hex');
   return Array.from({ length: count }, () => {
-    const begun = begin(key(), server, key(), 142);
+    const begun = begin(key(), server, key(), 142, nodeCrypto);
     if (!begun.ok) throw new Error(begun.error);
     return Buffer.from(begun.value.initiation).toString('base64');
   });

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate, type X25519Private } from '@malla/keys/x25519';
+import type { X25519Private } from '@malla/keys/x25519';
 import { begin } from '@malla/noise/handshake';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { createBudgets } from '../budgets.ts';
 import { type Met, meet } from './handshake-budget.ts';
 
@@ -13,7 +15,7 @@ const SERVER = newKey();
 const FLOOD = '192.0.2.1';
 
 function initiation(machine = newKey(), server = SERVER): Uint8Array {
-  const begun = begin(machine, server.publicBytes, newKey(), 142);
+  const begun = begin(machine, server.publicBytes, newKey(), 142, nodeCrypto);
   assert.ok(begun.ok);
   return begun.value.initiation;
 }

@@ -12,6 +12,7 @@ import type { MachinePublic } from '@malla/keys/key';
 import type { X25519Private } from '@malla/keys/x25519';
 import { decodeInitiation } from '@malla/noise/frame';
 import { type Identified, identify } from '@malla/noise/handshake';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 import type { Budgets } from '../budgets.ts';
 
 export type HandshakeBudgets = Pick<Budgets, 'handshakes' | 'nodeHandshakes' | 'identifications'>;
@@ -45,7 +46,7 @@ export function meet(
   if (!frame.ok) return frame;
   const paid = handshakes.take(remoteAddress, now);
   if (!paid && !identifications.take(remoteAddress, now)) return fail('too-many');
-  const identified = identify(staticKey, initiation);
+  const identified = identify(staticKey, initiation, nodeCrypto);
   if (!identified.ok) return paid ? identified : fail('too-many');
   const { machineKey } = identified.value;
   if (isNode(machineKey) && nodeHandshakes.take(machineKey, now)) {

@@ -5,7 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { MachinePublic } from '@malla/keys/key';
-import type { Aead } from '@malla/noise/aead';
+import type { Aead } from '@malla/noise/crypto';
 import type { RecordKeys } from '@malla/noise/handshake';
 import type { ConnectionBudget } from './connection-budget.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
-import { cryptoAead } from '@malla/noise/aead';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 import { loadNative } from '../native/load.ts';
 import { silentLogger } from '@malla/base/logger';
 import { testConnectionBudget } from '../testing/connection-budget.ts';
@@ -70,7 +70,7 @@ async function connect(t: TestContext, to: net.AddressInfo, client: number): Pro
   const { serverToClient, clientToServer } = keysOf(client);
   const keys = { serverToClient: clientToServer, clientToServer: serverToClient };
   const budget = testConnectionBudget();
-  const channel = new NoiseDuplex({ socket, keys, head: NOTHING, aead: cryptoAead, budget });
+  const channel = new NoiseDuplex({ socket, keys, head: NOTHING, aead: nodeCrypto, budget });
   const session = http2.connect('http://control', {
     createConnection: () => channel,
     settings: { initialWindowSize: 2 ** 31 - 1 },

@@ -8,13 +8,14 @@ import { performance } from 'node:perf_hooks';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
-import { importPrivate, type X25519Private } from '@malla/keys/x25519';
-import { cryptoAead } from '@malla/noise/aead';
+import type { X25519Private } from '@malla/keys/x25519';
 import { decodeError } from '@malla/noise/frame';
 import { begin, finish } from '@malla/noise/handshake';
 import { RecordOpener, RecordSealer } from '@malla/noise/record';
 import { Budget, type Lease } from '@malla/platform/budget/budget';
 import { RateBudget } from '@malla/platform/budget/rate-budget';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { MachineClient } from '@malla/testkit/machine-client';
 import { WebSocket } from 'ws';
 import { createBudgets } from '../budgets.ts';
@@ -32,7 +33,7 @@ const newKey = (): X25519Private => importPrivate(randomBytes(32));
 
 /** The base64 of an initiation, as a client of that version sends it. */
 function initiation(server: X25519Private, version = 142): string {
-  const begun = begin(newKey(), server.publicBytes, newKey(), version);
+  const begun = begin(newKey(), server.publicBytes, newKey(), version, nodeCrypto);
   assert.ok(begun.ok);
   return Buffer.from(begun.value.initiation).toString('base64');
 }
@@ -88,7 +89,7 @@ for (const [name, serveInner] of [
         staticKey,
         random: randomBytes,
         serveInner,
-        aead: cryptoAead,
+        aead: nodeCrypto,
         budgets,
         log: silentLogger,
       });
@@ -316,7 +317,7 @@ for (const [name, serveInner] of [
     });
 
     test('a browser’s WebSocket carries the same, without an early payload', async () => {
-      const begun = begin(newKey(), staticKey.publicBytes, newKey(), 142);
+      const begun = begin(newKey(), staticKey.publicBytes, newKey(), 142, nodeCrypto);
       assert.ok(begun.ok);
       const query = encodeURIComponent(Buffer.from(begun.value.initiation).toString('base64'));
       const socket = new WebSocket(
@@ -334,10 +335,10 @@ for (const [name, serveInner] of [
       const keys = finish(begun.value.state, bytes.subarray(0, 51));
       assert.ok(keys.ok);
       bytes = bytes.subarray(51);
-      const sealer = new RecordSealer(keys.value.clientToServer);
+      const sealer = new RecordSealer(keys.value.clientToServer, nodeCrypto);
       socket.send(sealer.seal(Buffer.from(PREFACE)));
       await arrived(1);
-      const opened = new RecordOpener(keys.value.serverToClient).open(bytes);
+      const opened = new RecordOpener(keys.value.serverToClient, nodeCrypto).open(bytes);
       assert.ok(opened.ok);
       const SETTINGS = 4;
       assert.equal(Buffer.concat(opened.value)[3], SETTINGS);

@@ -17,7 +17,7 @@
  * Source: RFC 8439 §2.8; OpenSSL's EVP_EncryptInit(3), "AEAD Interface".
  */
 import { Buffer } from 'node:buffer';
-import { type Aead, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from '@malla/noise/aead';
+import { type Aead, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from '@malla/noise/crypto';
 import { openProcess } from './process-library.ts';
 
 const CIPHER = 'ChaCha20-Poly1305';

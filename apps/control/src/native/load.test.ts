@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { type Aead, cryptoAead } from '@malla/noise/aead';
+import type { Aead } from '@malla/noise/crypto';
 import type { LogFields, Logger } from '@malla/base/logger';
 import { silentLogger } from '@malla/base/logger';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 import { withoutFfi } from '../testing/ffi.ts';
 import { loadNative } from './load.ts';
 import { checkAead, checkCompress } from './self-test.ts';
@@ -18,7 +19,7 @@ describe('native functions', () => {
 
   test('are plain ones where they are not wanted', () => {
     const native = loadNative(unexpected, false);
-    assert.deepEqual(native, { aead: cryptoAead, compress: nodeCompress, what: 'node' });
+    assert.deepEqual(native, { aead: nodeCrypto, compress: nodeCompress, what: 'node' });
   });
 
   test('are plain ones where node has no FFI, with one line that says why', () => {
@@ -38,7 +39,7 @@ describe('native functions', () => {
 
 describe('the self-test', () => {
   test('passes for plain Node', () => {
-    checkAead(cryptoAead);
+    checkAead(nodeCrypto);
     checkCompress(nodeCompress);
   });
 
@@ -48,17 +49,17 @@ describe('the self-test', () => {
       'sealing 1 bytes in place': {
         seal(key, nonce, plaintext, out) {
           if (plaintext.buffer === out.buffer) plaintext.fill(0);
-          cryptoAead.seal(key, nonce, plaintext, out);
+          nodeCrypto.seal(key, nonce, plaintext, out);
         },
       },
       'opening 0 bytes': { open: () => undefined },
       'refusing 0 changed bytes': {
         open: (key, nonce, sealed) =>
-          cryptoAead.open(key, nonce, sealed) ?? sealed.subarray(0, -16),
+          nodeCrypto.open(key, nonce, sealed) ?? sealed.subarray(0, -16),
       },
     };
     for (const [place, part] of Object.entries(wrong)) {
-      assert.throws(() => checkAead({ ...cryptoAead, ...part }), { message: new RegExp(place) });
+      assert.throws(() => checkAead({ ...nodeCrypto, ...part }), { message: new RegExp(place) });
     }
   });
 

@@ -7,7 +7,8 @@
  */
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
-import { type Aead, cryptoAead } from '@malla/noise/aead';
+import type { Aead } from '@malla/noise/crypto';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 import type { Compress } from '../fanout/message.ts';
 import { createFfiAead } from './aead.ts';
 import { checkAead, checkCompress } from './self-test.ts';
@@ -19,7 +20,7 @@ export interface Native {
   readonly what: 'ffi' | 'node';
 }
 
-const PLAIN: Native = { aead: cryptoAead, compress: nodeCompress, what: 'node' };
+const PLAIN: Native = { aead: nodeCrypto, compress: nodeCompress, what: 'node' };
 
 /** One for the process, or the reason why there is none. */
 let made: Native | string | undefined;

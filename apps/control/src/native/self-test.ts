@@ -4,7 +4,8 @@
  */
 import { zstdDecompressSync } from 'node:zlib';
 import { equalBytes } from '@malla/base/bytes';
-import { type Aead, cryptoAead, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from '@malla/noise/aead';
+import { type Aead, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from '@malla/noise/crypto';
+import { nodeCrypto } from '@malla/platform/crypto/noise';
 import type { Compress } from '../fanout/message.ts';
 
 /** Nothing, a few, a whole block of the cipher, a common message, a full record, and more than any. */
@@ -17,7 +18,7 @@ export function checkAead(aead: Aead): void {
     const nonce = pattern(NONCE_BYTES, size + 1);
     const plaintext = pattern(size, size + 2);
     const expected = new Uint8Array(size + TAG_BYTES);
-    cryptoAead.seal(key, nonce, plaintext, expected);
+    nodeCrypto.seal(key, nonce, plaintext, expected);
     const sealed = new Uint8Array(size + TAG_BYTES);
     aead.seal(key, nonce, plaintext, sealed);
     expect(equalBytes(sealed, expected), `sealing ${size} bytes`);

@@ -1,4 +1,5 @@
 /** What the policy engines of a server are made with. */
+import { nodeSha256 } from '@malla/platform/crypto/sha256';
 import type { EngineOptions } from '@malla/policy/contract';
 
 /** Where clients ask about an SSH connection of a check rule; they fill in the variables. */
@@ -9,5 +10,5 @@ export function engineOptionsOf(
   config: { readonly serverUrl: string },
   choose?: EngineOptions['choose'],
 ): EngineOptions {
-  return { sshActionUrl: `${config.serverUrl}${SSH_ACTION_PATH}`, choose };
+  return { sshActionUrl: `${config.serverUrl}${SSH_ACTION_PATH}`, choose, sha256: nodeSha256 };
 }

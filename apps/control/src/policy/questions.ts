@@ -131,9 +131,9 @@ export class PolicyQuestions {
     topology: Topology | undefined,
   ): Promise<ReadonlyMap<string, PreviewedNode>> {
     const { users, nodes } = topology === undefined ? this.#live() : readTopology(topology);
-    const { sshActionUrl, choose } = this.#deps.engineOptions;
+    const { choose, ...rest } = this.#deps.engineOptions;
     // Which routers are up is known of the live tailnet only.
-    const options = topology === undefined ? { sshActionUrl, choose } : { sshActionUrl };
+    const options = topology === undefined ? { ...rest, choose } : rest;
     const names = new Map([...nodes].map(([name, { id }]) => [id, name]));
     const members: Members = { users: () => users, nodes: () => nodes.values() };
     const judged = await judge(text, members, options, ({ id }) => names.get(id) ?? `node ${id}`);

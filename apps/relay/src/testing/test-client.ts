@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { clamp, importPrivate, type X25519Private } from '@malla/keys/x25519';
+import { clamp, type X25519Private } from '@malla/keys/x25519';
+import { importPrivate } from '@malla/platform/crypto/x25519';
 import { FRAME_HEADER_BYTES, FrameType } from '@malla/wire/derp/frame';
 import {
   type ClientInfo,

@@ -3,12 +3,12 @@
  * setting: announcing zero would save about a kilobyte a connection, but some clients ignore it, and
  * their headers could then not be read (RFC 9113 §4.3.1 makes that the end of the connection).
  */
-import { Buffer } from 'node:buffer';
 import { fail, ok, type Result } from '@malla/base/result';
 import { DynamicTable } from './dynamic-table.ts';
 import { fieldBytes, type Field } from './field.ts';
 import { decodeHuffman } from './huffman.ts';
 import { readInteger, type Cursor } from './integer.ts';
+import { fromLatin1 } from './latin1.ts';
 import { STATIC_TABLE } from './static-table.ts';
 
 /** The dynamic table's size unless settings change it (RFC 9113 §6.5.2); we leave it. */
@@ -98,5 +98,5 @@ function readString(cursor: Cursor): string | undefined {
   if (length === undefined || length > cursor.bytes.length - cursor.at) return undefined;
   const coded = cursor.bytes.subarray(cursor.at, (cursor.at += length));
   const text = huffman ? decodeHuffman(coded) : coded;
-  return text && Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1');
+  return text && fromLatin1(text);
 }

@@ -2,10 +2,10 @@
  * Encodes response headers (RFC 7541 §6): static table and plain literals only. Without a dynamic table
  * encoding keeps no state, and a response of ours has three or four short fields.
  */
-import { Buffer } from 'node:buffer';
 import { ByteBuffer } from '../byte-buffer.ts';
 import type { Field } from './field.ts';
 import { writeInteger } from './integer.ts';
+import { toLatin1 } from './latin1.ts';
 import { STATIC_TABLE } from './static-table.ts';
 
 const INDEX_OF_FIELD = new Map(
@@ -35,7 +35,7 @@ export function encodeHeaders(fields: readonly Field[], first: boolean): Uint8Ar
 }
 
 function writeString(out: ByteBuffer, text: string): void {
-  const bytes = Buffer.from(text, 'latin1');
+  const bytes = toLatin1(text);
   writeInteger(out, 7, 0, bytes.length);
   out.append(bytes);
 }

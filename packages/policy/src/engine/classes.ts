@@ -3,7 +3,6 @@
  * own, named after all that its filter depends on. With `autogroup:self` in the policy, nodes of different
  * owners are of different classes.
  */
-import { hash } from 'node:crypto';
 import { formatAddress } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
 import type { PolicyNode } from '../subjects.ts';
@@ -23,6 +22,9 @@ import type { ClassKey } from '../contract.ts';
 import { alwaysBits } from './matcher.ts';
 import type { Plan } from './plan.ts';
 import { meansForwardedBy, meansSubnetOf } from './selector.ts';
+
+/** Of the texts that make a class: no two are the same by chance. */
+const CLASS_CHARS = 22;
 
 export interface NodeClass {
   readonly key: ClassKey;
@@ -185,7 +187,8 @@ function keyOf(
 ): ClassKey {
   let text = textsOf(own, plan).join(',');
   if (owner !== undefined) text += `@${owner}`;
-  if (router === undefined) return text.length <= READABLE_KEY_CHARS ? text : digest(text);
+  if (router === undefined)
+    return text.length <= READABLE_KEY_CHARS ? text : plan.sha256(text).slice(0, CLASS_CHARS);
   const all = [
     text,
     ...textsOf(sources, plan),
@@ -195,15 +198,11 @@ function keyOf(
     ...router.routes.map(formatPrefix),
     router.exitNode ? 'exit' : '',
   ];
-  return `#${router.id}:${digest(all.join('\n'))}`;
+  return `#${router.id}:${plan.sha256(all.join('\n')).slice(0, CLASS_CHARS)}`;
 }
 
 function textsOf(bits: Bits, plan: Plan): readonly string[] {
   const texts: string[] = [];
   eachBit(bits, (index) => texts.push(plan.selectors[index]?.text ?? ''));
   return texts.toSorted();
-}
-
-function digest(text: string): string {
-  return hash('sha256', text, 'base64url').slice(0, 22);
 }

@@ -23,6 +23,7 @@ import type {
   Resolver,
 } from '../contract.ts';
 import { Directory } from './directory.ts';
+import { plainSha256 } from './digest.ts';
 import { Filters, givesSelf } from './filter.ts';
 import { Matcher } from './matcher.ts';
 import { type CompiledRule, type Plan, planOf } from './plan.ts';
@@ -57,7 +58,7 @@ class Engine implements PolicyEngine {
 
   constructor(policy: Policy, options: EngineOptions) {
     this.#options = options;
-    this.#plan = planOf(policy, undefined);
+    this.#plan = planOf(policy, undefined, options.sha256 ?? plainSha256);
     this.#resolver = new EngineResolver(this.#directory, this);
     this.#sources = new RuleSources(this.#plan, this.#population);
     this.#filters = new Filters(this.#plan, this.#sources);
@@ -117,7 +118,7 @@ class Engine implements PolicyEngine {
     const created = new Set<NodeClass>();
     const account = new Account(created);
     const before = this.#plan;
-    const plan = planOf(policy, before);
+    const plan = planOf(policy, before, before.sha256);
     const change = comparePlans(before, plan);
     account.visibility = change.visibility;
     for (const rule of change.goneRules) this.#nameRule(rule, account);

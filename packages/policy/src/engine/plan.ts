@@ -3,12 +3,11 @@
  * numbers of the plan before it for selectors of the same text, so that bit sets stay good; a number that
  * has become free is given away again only by the plan after the next change.
  */
-import { hash } from 'node:crypto';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Admission, Alias, Policy, Rule } from '../policy.ts';
 import { behindSpec, prefixesBehind } from './behind.ts';
 import { type Bits, emptyBits, setBit } from './bits.ts';
-import type { FilterName } from '../contract.ts';
+import type { FilterName, Sha256Text } from '../contract.ts';
 import {
   aliasText,
   ANY,
@@ -62,6 +61,8 @@ export interface CompiledSshRule {
 
 export interface Plan {
   readonly policy: Policy;
+  /** Makes names of texts. */
+  readonly sha256: Sha256Text;
   /** By index; holes are numbers that are free. */
   readonly selectors: readonly (Selector | undefined)[];
   /** Which selectors tell classes apart. */
@@ -96,11 +97,11 @@ const ALLOW_ALL_RULE: Pick<Rule, 'sources' | 'destinations' | 'app' | 'via' | 'p
 };
 
 /** Compiles a policy. */
-export function planOf(policy: Policy, previous: Plan | undefined): Plan {
+export function planOf(policy: Policy, previous: Plan | undefined, sha256: Sha256Text): Plan {
   const numbers = new Numbers(policy, previous);
   const rules = new Map<FilterName, CompiledRule>();
   for (const rule of policy.rules ?? [ALLOW_ALL_RULE]) {
-    for (const compiled of compileRule(rule, numbers)) rules.set(compiled.name, compiled);
+    for (const compiled of compileRule(rule, numbers, sha256)) rules.set(compiled.name, compiled);
   }
   const ssh = policy.ssh.map((rule): CompiledSshRule => {
     const postures = rule.postures.map(({ value }) => value);
@@ -127,14 +128,18 @@ export function planOf(policy: Policy, previous: Plan | undefined): Plan {
     return [name, { ...rule, sourceBits, listing }];
   });
   const steers = selectors.some((selector) => (selector?.via.length ?? 0) > 0);
-  return { policy, selectors, classing, rules: new Map(sized), ssh, owners, steers };
+  return { policy, sha256, selectors, classing, rules: new Map(sized), ssh, owners, steers };
 }
 
 function hasSelf(rule: CompiledRule): boolean {
   return rule.self.length > 0;
 }
 
-function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly CompiledRule[] {
+function compileRule(
+  rule: typeof ALLOW_ALL_RULE,
+  numbers: Numbers,
+  sha256: Sha256Text,
+): readonly CompiledRule[] {
   const postures = rule.postures.map(({ value }) => value);
   const via = rule.via.map(({ value }) => value);
   const devices = unique(
@@ -159,7 +164,7 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
       targets.push({ index, admissions, grants: grants && !apart });
     }
   }
-  const name = nameOf(rule);
+  const name = nameOf(rule, sha256);
   const shape = { sourceBits: emptyBits(0), listing: [], selfAt: undefined };
   const compiled: CompiledRule[] = [
     { ...shape, name, sources, targets, self, app: rule.app, reaches: true },
@@ -193,7 +198,7 @@ function compileRule(rule: typeof ALLOW_ALL_RULE, numbers: Numbers): readonly Co
 }
 
 /** A short name of what a rule says, the same for rules that say the same. */
-function nameOf(rule: typeof ALLOW_ALL_RULE): FilterName {
+function nameOf(rule: typeof ALLOW_ALL_RULE, sha256: Sha256Text): FilterName {
   const text = JSON.stringify([
     unique(rule.sources.map(({ value }) => aliasText(value))).toSorted(),
     rule.postures.map(({ value }) => value).toSorted(),
@@ -201,7 +206,7 @@ function nameOf(rule: typeof ALLOW_ALL_RULE): FilterName {
     rule.app ?? null,
     rule.via.map(({ value }) => value).toSorted(),
   ]);
-  return hash('sha256', text, 'base64url').slice(0, 12);
+  return sha256(text).slice(0, 12);
 }
 
 function unique<T>(values: readonly T[]): readonly T[] {

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { utf8 } from '@malla/base/bytes';
 import { boxSeal } from '@malla/keys/nacl-box';
-import { clamp, importPrivate } from '@malla/keys/x25519';
+import { clamp } from '@malla/keys/x25519';
+import { importPrivate } from '@malla/plain-crypto/x25519';
 import { FRAME_HEADER_BYTES } from './frame.ts';
 import {
   decodeClientInfo,
