@@ -44,6 +44,7 @@ const MALFORMED: Array<[what: string, fields: Field[], fault: string]> = [
     'bad-content-length',
   ],
   ['a host other than the authority', get('/', ['host', 'elsewhere']), 'bad-authority'],
+  ['a host with another port', get('/', ['host', 'example.org:81']), 'bad-authority'],
   [
     'CONNECT with a path',
     [
@@ -84,6 +85,15 @@ describe('a request', () => {
         expectsContinue: false,
       },
     });
+  });
+
+  test('may have a host that is the authority without its port, which counts', () => {
+    const fields = get().map(([name, value]): Field => [
+      name,
+      name === ':authority' ? 'here:8080' : value,
+    ]);
+    const read = readRequestHead([...fields, ['host', 'here']]);
+    assert.equal(read.ok && read.value.authority, 'here:8080');
   });
 
   test('may have a host instead of an authority', () => {

@@ -112,7 +112,8 @@ function readTarget(
   for (const value of [method, path, scheme, authority]) if (value !== undefined) known++;
   if (known !== pseudo.size) return fail('bad-pseudo-header');
   if (method === undefined || !TOKEN.test(method)) return fail('bad-method');
-  if (host === null || (host ?? authority) !== (authority ?? host)) return fail('bad-authority');
+  if (host === null || (host !== undefined && authority !== undefined && !isSame(host, authority)))
+    return fail('bad-authority');
   if (method === 'CONNECT') {
     if (path !== undefined || scheme !== undefined || !authority) return fail('bad-pseudo-header');
     return ok({ method, path: '', authority });
@@ -122,4 +123,14 @@ function readTarget(
     return fail('bad-path');
   }
   return ok({ method, path, authority: authority ?? host ?? '' });
+}
+
+const PORT = /:\d+$/;
+
+/**
+ * Whether `host` names whom `:authority` names (RFC 9113 §8.3.1), which is then what counts. Observed: Tailscale's
+ * client in Rust leaves the port out of `host`.
+ */
+function isSame(host: string, authority: string): boolean {
+  return host === authority || host === authority.replace(PORT, '');
 }

@@ -120,6 +120,7 @@ describe('a register response', () => {
         NodeKeyExpired: false,
         MachineAuthorized: true,
         AuthURL: '',
+        Error: '',
       },
     );
   });
@@ -127,10 +128,7 @@ describe('a register response', () => {
   test('to a device that waits has the URL and authorizes nothing', () => {
     const answer = encodeRegisterResponse({ kind: 'visit', authUrl: 'https://x/register/y' });
     const { AuthURL, MachineAuthorized, Error } = JSON.parse(answer) as Record<string, unknown>;
-    assert.deepEqual(
-      [AuthURL, MachineAuthorized, Error],
-      ['https://x/register/y', false, undefined],
-    );
+    assert.deepEqual([AuthURL, MachineAuthorized, Error], ['https://x/register/y', false, '']);
   });
 
   test('that refuses has the error and nothing else to act on', () => {

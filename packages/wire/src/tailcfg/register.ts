@@ -105,7 +105,8 @@ export function encodeRegisterResponse(answer: RegisterAnswer): string {
     NodeKeyExpired: answer.kind === 'registered' && answer.nodeKeyExpired,
     MachineAuthorized: answer.kind === 'registered',
     AuthURL: answer.kind === 'visit' ? answer.authUrl : '',
-    ...(answer.kind === 'refused' ? { Error: answer.error } : {}),
+    // Tailscale's client in Rust refuses an answer without it.
+    Error: answer.kind === 'refused' ? answer.error : '',
   });
 }
 
