@@ -5,7 +5,7 @@ import { parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import { mapMember } from '@malla/wire/tailcfg/map-response';
 import type { CapMap } from '@malla/wire/tailcfg/node';
-import { RANDOM_PORT } from '@malla/policy/attributes/compile';
+import { EveryNode, RANDOMIZE_CLIENT_PORT } from '@malla/wire/tailcfg/node-attributes';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import type { TailnetConfig } from './config/config.ts';
 import type { TailnetDns } from './dns/tailnet-dns.ts';
@@ -76,13 +76,12 @@ export class TailnetMap {
 /** What every node may do. */
 function capabilities(config: TailnetConfig): CapMap {
   return {
-    'https://tailscale.com/cap/is-admin': null,
-    'https://tailscale.com/cap/ssh': null,
-    ...(config.taildrop.enabled ? { 'https://tailscale.com/cap/file-sharing': null } : {}),
-    ...(config.randomizeClientPort ? { [RANDOM_PORT]: null } : {}),
-    'default-auto-update': [config.autoUpdate.enabled],
-    // Lets a client come up with the last map while the server is away.
-    'cache-network-maps': null,
+    [EveryNode.admin]: null,
+    [EveryNode.ssh]: null,
+    ...(config.taildrop.enabled ? { [EveryNode.fileSharing]: null } : {}),
+    ...(config.randomizeClientPort ? { [RANDOMIZE_CLIENT_PORT]: null } : {}),
+    [EveryNode.defaultAutoUpdate]: [config.autoUpdate.enabled],
+    [EveryNode.cacheNetworkMaps]: null,
   };
 }
 

@@ -7,10 +7,9 @@
  *
  * Source: https://tailscale.com/docs/integrations/nextdns. Observed: headscale 0.29 writes the same.
  */
+import { NEXTDNS_NO_DEVICE_INFO, NEXTDNS_PROFILE } from '@malla/wire/tailcfg/node-attributes';
 
 const ORIGIN = 'https://dns.nextdns.io';
-const ATTRIBUTE = 'nextdns:';
-const NO_DEVICE_INFO = 'nextdns:no-device-info';
 /** So that no capability can add to the path or the query of the URL. */
 const PROFILE = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/;
 
@@ -41,12 +40,12 @@ export function nextDnsChoice(
   device: DnsDevice,
 ): NextDnsChoice {
   const profiles = Object.keys(capabilities)
-    .filter((name) => name.startsWith(ATTRIBUTE) && name !== NO_DEVICE_INFO)
-    .map((name) => name.slice(ATTRIBUTE.length))
+    .filter((name) => name.startsWith(NEXTDNS_PROFILE) && name !== NEXTDNS_NO_DEVICE_INFO)
+    .map((name) => name.slice(NEXTDNS_PROFILE.length))
     .filter((profile) => PROFILE.test(profile));
   return {
     profile: profiles.toSorted()[0],
-    device: NO_DEVICE_INFO in capabilities ? undefined : device,
+    device: NEXTDNS_NO_DEVICE_INFO in capabilities ? undefined : device,
   };
 }
 

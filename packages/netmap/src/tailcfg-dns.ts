@@ -1,21 +1,13 @@
 /**
  * The tailnet's DNS as clients read it: tailcfg.DNSConfig. Names of nodes are not in it: clients take
  * them from the peers they see, and answer those of a node's subdomains where the node has the
- * capability {@link SUBDOMAINS}.
+ * capability `dns-subdomain-resolve`.
  *
  * Source: docs/protocol/control.md §DNS; headscale 0.29 for what the settings mean.
  */
 import type { Prefix } from '@malla/ip/prefix';
 import type { DnsConfig, Resolver } from '@malla/wire/tailcfg/dns-config';
 import type { DnsRecord } from './dns-record.ts';
-
-/**
- * With it `anything.<node>.<base domain>` is the node. A client asks the named node's entry for it: its own
- * if the name is its own, else the peer's; so viewers must be sent it with the peer.
- *
- * Observed: clients from 1.96 on.
- */
-export const SUBDOMAINS = 'dns-subdomain-resolve';
 
 export interface DnsSettings {
   readonly magicDns: boolean;

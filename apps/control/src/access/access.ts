@@ -2,6 +2,7 @@
  * Who may reach what in one tailnet: the policy in force, or the default without one, kept true as
  * nodes and users change. Tells fan-out what a change has touched.
  */
+import { SUGGEST_EXIT_NODE } from '@malla/wire/tailcfg/node-attributes';
 import type { Node, NodeId } from '@malla/netmap/node';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { User } from '@malla/netmap/user';
@@ -31,7 +32,7 @@ export interface AccessOptions {
 }
 
 /** Capabilities of an exit node that its peers are told of. Observed: the hosted service, April 2026. */
-const OF_EXIT_NODES: readonly string[] = ['suggest-exit-node'];
+const OF_EXIT_NODES: readonly string[] = [SUGGEST_EXIT_NODE];
 
 const NO_CAPABILITIES: CapMap = {};
 

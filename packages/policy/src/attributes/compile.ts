@@ -4,15 +4,13 @@
  *
  * Source: Tailscale's policy file syntax, `nodeAttrs`. Observed: the hosted service, April 2026.
  */
+import { RANDOMIZE_CLIENT_PORT } from '@malla/wire/tailcfg/node-attributes';
 import type { Resolver } from '../contract.ts';
 import type { Policy } from '../policy.ts';
 import type { PolicyNode } from '../subjects.ts';
 
 /** A capability map; null is a capability without values. */
 export type Capabilities = { readonly [capability: string]: readonly unknown[] | null };
-
-/** What the setting `randomizeClientPort` of a policy gives every node. */
-export const RANDOM_PORT = 'randomize-client-port';
 
 /** Compiles the capabilities of a node. Entries add up: values of one capability follow each other in their order. */
 export function compileAttributes(
@@ -21,7 +19,7 @@ export function compileAttributes(
   node: PolicyNode,
 ): Capabilities {
   const found = new Map<string, readonly unknown[] | null>();
-  if (policy.randomizeClientPort) found.set(RANDOM_PORT, null);
+  if (policy.randomizeClientPort) found.set(RANDOMIZE_CLIENT_PORT, null);
   for (const entry of policy.nodeAttributes) {
     if (!entry.targets.some(({ value }) => resolver.matches(value, node))) continue;
     for (const { value } of entry.attributes) found.set(value, found.get(value) ?? null);

@@ -4,10 +4,9 @@
  *
  * Observed: the hosted service, April 2026.
  */
+import { DISABLE_IPV4 } from '@malla/wire/tailcfg/node-attributes';
 import type { PolicyEngine } from '../contract.ts';
 import type { PolicyNode } from '../subjects.ts';
-
-const DISABLE_IPV4 = 'disable-ipv4';
 
 /** Whether a node uses IPv4 addresses. */
 export function usesIpv4(engine: PolicyEngine, { id, addresses }: PolicyNode): boolean {

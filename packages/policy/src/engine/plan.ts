@@ -3,6 +3,7 @@
  * numbers of the plan before it for selectors of the same text, so that bit sets stay good; a number that
  * has become free is given away again only by the plan after the next change.
  */
+import { COMPANIONS } from '@malla/wire/tailcfg/node-attributes';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { Admission, Alias, Policy, Rule } from '../policy.ts';
 import { behindSpec, prefixesBehind } from './behind.ts';
@@ -74,12 +75,6 @@ export interface Plan {
   /** Whether a `via` is used. */
   readonly steers: boolean;
 }
-
-/** The capability that a capability of a grant gives in the other direction. Observed: the hosted service, April 2026. */
-const COMPANIONS: ReadonlyMap<string, string> = new Map([
-  ['tailscale.com/cap/drive', 'tailscale.com/cap/drive-sharer'],
-  ['tailscale.com/cap/relay', 'tailscale.com/cap/relay-target'],
-]);
 
 /** What is meant by a policy that has neither `acls` nor `grants`. */
 const ALLOW_ALL_RULE: Pick<Rule, 'sources' | 'destinations' | 'app' | 'via' | 'postures'> = {

@@ -117,10 +117,7 @@ describe('removed key', () => {
 
   test('a value that was good for the old name is judged like one for the new', () => {
     assert.match(problemsIn('db_type: postgres\n'), /^database\.type: .*not built yet/);
-    assert.match(
-      problemsIn('dns_config: {base_domain: acme.dev}\n'),
-      /dns\.base_domain: .*holds/,
-    );
+    assert.match(problemsIn('dns_config: {base_domain: acme.dev}\n'), /dns\.base_domain: .*holds/);
   });
 
   test('prefixes of both families find their places', () => {
