@@ -15,7 +15,7 @@ import { http } from './builtin.ts';
 import { openPlain, openTls } from './door.ts';
 import { listenAt } from './listen.ts';
 import type { RefusalStatus } from './refuse.ts';
-import { RequestGate } from './request-gate.ts';
+import { type GateOptions, RequestGate } from './request-gate.ts';
 import { originForm } from './request-target.ts';
 import { Turns } from './turns.ts';
 import { headFault } from './well-formed.ts';
@@ -111,9 +111,8 @@ export function httpService(options: HttpOptions): HttpService {
     // An upgrade arrives as a request, whatever `Connection` says.
     shouldUpgradeCallback: () => false,
   });
-  const guestOf = new WeakMap<Duplex, Guest>();
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    const guest = guestOf.get(request.socket);
+    const guest = guestOf(request.socket);
     const gate = guest && gateOf(guest);
     if (guest === undefined || gate?.begin(request, response) !== true) return;
     const fault = headFault(request);
@@ -145,7 +144,7 @@ export function httpService(options: HttpOptions): HttpService {
   // A handler asks for the body, and with that for the client to go on; see fetch-adapter.ts.
   for (const event of ['request', 'checkContinue'] as const) parser.on(event, onRequest);
   parser.on('checkExpectation', (request, response) => {
-    const guest = guestOf.get(request.socket);
+    const guest = guestOf(request.socket);
     if (guest === undefined || gateOf(guest)?.begin(request, response) !== true) return;
     response.writeHead(417, { Connection: 'close' }).end();
   });
@@ -178,7 +177,7 @@ export function httpService(options: HttpOptions): HttpService {
       lease?.release();
     });
     const onOpen = (opened: Socket, first: Buffer): void => {
-      const gate = new RequestGate({
+      const gate = new GuestGate(guest, {
         socket: opened,
         first,
         address,
@@ -189,7 +188,6 @@ export function httpService(options: HttpOptions): HttpService {
       });
       guest.gate = gate;
       guest.openUntil = Infinity;
-      guestOf.set(gate, guest);
       if (stopping) gate.closeSoon();
       parser.emit('connection', gate);
     };
@@ -250,6 +248,20 @@ interface Guest {
    * the gate, its request and its answer are 8 KiB.
    */
   gate: RequestGate | 'left' | undefined;
+}
+
+/** Knows whose it is. A WeakMap from one to the other is work for the collector with each connection. */
+class GuestGate extends RequestGate {
+  readonly guest: Guest;
+
+  constructor(guest: Guest, options: GateOptions) {
+    super(options);
+    this.guest = guest;
+  }
+}
+
+function guestOf(socket: Duplex): Guest | undefined {
+  return socket instanceof GuestGate ? socket.guest : undefined;
 }
 
 function gateOf({ gate }: Guest): RequestGate | undefined {

@@ -21,7 +21,7 @@ export function headFault(request: IncomingMessage): HeadFault | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
     return { status: 505, text: 'of HTTP, versions 1.0 and 1.1 are spoken here\n' };
   }
-  const hosts = request.headersDistinct['host'] ?? [];
+  const hosts = hostsOf(request);
   const [host] = hosts;
   if (hosts.length > 1) return { status: 400, text: 'two Host headers\n' };
   if (host === undefined && httpVersion === '1.1') return { status: 400, text: 'no Host header\n' };
@@ -34,4 +34,14 @@ export function headFault(request: IncomingMessage): HeadFault | undefined {
   return encoding.toLowerCase() === 'chunked'
     ? undefined
     : { status: 501, text: 'of transfer encodings chunked alone is understood\n' };
+}
+
+/** Each Host as it came. `headersDistinct` would make lists of all headers for each request. */
+function hostsOf({ rawHeaders }: IncomingMessage): readonly string[] {
+  const hosts: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts.push(rawHeaders[i + 1] ?? '');
+  }
+  return hosts;
 }
