@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parseDnsRecord, type WantedRecord, withoutRepeats } from './dns-record.ts';
+import { parseDnsRecord, unservedReason, type WantedRecord, withoutRepeats } from './dns-record.ts';
 
 function faultOf(wanted: WantedRecord): string {
   const parsed = parseDnsRecord(wanted);
@@ -49,6 +49,22 @@ describe('a DNS record', () => {
     assert.match(faultOf({ name: 'a.'.repeat(128), value: '1.2.3.4' }), /longer than 253/);
     assert.match(faultOf({ name: '*.a.b', value: '1.2.3.4' }), /dns\.magic_dns_wildcard/);
     assert.match(faultOf({ name: '1.2.3.4', value: '1.2.3.4' }), /is an IP address/);
+  });
+
+  test('that other servers take and clients pass over is told apart from a mistake', () => {
+    for (const [name, type, why] of [
+      ['m.example', 'MX', /only A and AAAA records, not "MX"$/],
+      ['*.example', 'A', /^name "\*\.example" has a wildcard, .*dns\.magic_dns_wildcard/],
+      ['*', undefined, /has a wildcard/],
+      ['a.*.example', 'aaaa', /has a wildcard/],
+    ] as const) {
+      assert.match(unservedReason({ name, type, value: '1.2.3.4' }) ?? '', why);
+    }
+    for (const name of ['a.example', 'a*.example', '', 'a..b']) {
+      for (const type of ['A', 'aaaa', '', undefined]) {
+        assert.equal(unservedReason({ name, type, value: 'x' }), undefined);
+      }
+    }
   });
 
   test('that was read is read as the same again, and nothing makes the reader throw', () => {

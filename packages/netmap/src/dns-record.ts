@@ -53,6 +53,24 @@ export function parseDnsRecord(wanted: WantedRecord): Result<DnsRecord, string> 
   return ok({ name, type, value: formatAddress(address.value) });
 }
 
+/**
+ * Why clients would pass over a record that is no mistake: other servers take such ones. A source that holds
+ * one goes without it; nobody is told that it was made. Undefined: {@link parseDnsRecord} says more.
+ */
+export function unservedReason({ name, type = '' }: WantedRecord): string | undefined {
+  if (!/^(?:A|AAAA)?$/i.test(type)) {
+    return `clients know only A and AAAA records, not ${JSON.stringify(type.slice(0, 20))}`;
+  }
+  return isWildcard(name) ? `name "${excerpt(name)}" ${NO_WILDCARDS}` : undefined;
+}
+
+const NO_WILDCARDS =
+  'has a wildcard, which clients do not answer; dns.magic_dns_wildcard gives every node one';
+
+function isWildcard(name: string): boolean {
+  return name.split('.').includes('*');
+}
+
 /** Whether two records say the same. */
 export function sameRecord(a: DnsRecord, b: DnsRecord): boolean {
   return a.name === b.name && a.type === b.type && a.value === b.value;
@@ -71,9 +89,7 @@ export function withoutRepeats<R extends DnsRecord>(records: Iterable<R>): reado
 function faultOfName(name: string): string | undefined {
   if (name === '') return 'is empty';
   if (name.length > MAX_NAME_CHARS) return `is longer than ${MAX_NAME_CHARS} characters`;
-  if (name.split('.').includes('*')) {
-    return 'has a wildcard, which clients do not answer; dns.magic_dns_wildcard gives every node one';
-  }
+  if (isWildcard(name)) return NO_WILDCARDS;
   if (parseAddress(name).ok) return 'is an IP address';
   const wrong = name.split('.').find((label) => !LABEL.test(label));
   if (wrong === undefined) return undefined;

@@ -117,18 +117,18 @@ function assembleExtraRecords(
       'and dns.extra_records: only one of both may be set',
     );
   }
-  const odd = extraRecords.find((record) => !isServed(record));
-  if (odd !== undefined) {
-    settings.warn(
-      'dns.extra_records',
-      `clients know only A and AAAA records, so ${odd.name} (${odd.type}) is left out`,
-    );
+  const unserved = extraRecords.filter((record) => 'unserved' in record);
+  for (const { name, unserved: why } of unserved.slice(0, MAX_LEFT_OUT)) {
+    settings.warn('dns.extra_records', `${why}: ${name} is left out`);
   }
   return { extraRecords: extraRecords.filter(isServed), extraRecordsPath };
 }
 
+/** Records left out that are told of; more say nothing new. */
+const MAX_LEFT_OUT = 20;
+
 function isServed(record: ExtraRecord): record is DnsRecord {
-  return record.type === 'A' || record.type === 'AAAA';
+  return !('unserved' in record);
 }
 
 function checkWildcard(settings: Settings, magicDns: boolean): boolean {

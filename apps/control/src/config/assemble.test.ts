@@ -183,9 +183,20 @@ describe('checks across keys', () => {
     assert.deepEqual(configOf(lines).tailnet.dns.extraRecords, [
       { name: 'a.b', type: 'AAAA', value: 'fd7a::1' },
     ]);
-    assert.match(notesOf(lines).join(), /only A and AAAA records, so c\.d \(MX\) is left out/);
-    const wildcard = 'dns.extra_records: [{name: "*.b", value: 1.2.3.4}]\n';
-    assert.match(problemOf(wildcard) ?? '', /dns\.magic_dns_wildcard/);
+    assert.match(notesOf(lines).join(), /only A and AAAA records, not "MX": c\.d is left out/);
+    const wildcards =
+      'dns.extra_records: [{name: "*.b", value: 1.2.3.4}, {name: e.f, value: 1.2.3.4}, {name: a.*.c, type: AAAA, value: "fd7a::1"}]\n';
+    assert.deepEqual(
+      configOf(wildcards).tailnet.dns.extraRecords.map(({ name }) => name),
+      ['e.f'],
+    );
+    const [first = '', second = ''] = notesOf(wildcards);
+    assert.match(first, /"\*\.b" has a wildcard.*dns\.magic_dns_wildcard.*: \*\.b is left out$/);
+    assert.match(second, /a\.\*\.c is left out$/);
+    assert.match(
+      problemOf('dns.extra_records: [{name: "a*.b", value: 1.2.3.4}]\n') ?? '',
+      /no part of a DNS name: "a\*"/,
+    );
   });
 
   test('names below nodes need names of nodes', () => {

@@ -6,7 +6,12 @@ import { parseDuration } from '@malla/base/duration';
 import { fail, ok, type Result } from '@malla/base/result';
 import { familyOf, parseAddress } from '@malla/ip/address';
 import { parsePrefixMasked, type Prefix, singlePrefix } from '@malla/ip/prefix';
-import { MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
+import {
+  type DnsRecord,
+  MAX_RECORDS,
+  parseDnsRecord,
+  unservedReason,
+} from '@malla/netmap/dns-record';
 import { isDnsName, type ListenAddress, parseListenAddress } from './address.ts';
 import type { LogLevel } from './log-level.ts';
 import { show, type Given } from './given.ts';
@@ -240,12 +245,14 @@ export const splitNameservers: Kind<Readonly<Record<string, readonly string[]>>>
   },
 };
 
-/** A record of the configuration; its type may be one that clients do not know. */
-export interface ExtraRecord {
+/** A record of the configuration that is left out, as clients would pass over it, and why. */
+export interface UnservedRecord {
   readonly name: string;
-  readonly type: string;
-  readonly value: string;
+  readonly unserved: string;
 }
+
+/** A record of the configuration. */
+export type ExtraRecord = DnsRecord | UnservedRecord;
 
 export const extraRecords: Kind<readonly ExtraRecord[]> = {
   allowed: 'a list of records, each with name, type and value',
@@ -282,9 +289,8 @@ function readRecord(given: Given, item: unknown): Result<ExtraRecord, string> {
     texts.push(field.value);
   }
   const [name = '', type = '', value = ''] = texts;
-  // headscale takes any type and clients pass over what they do not know: it is warned about.
-  const known = /^(?:A|AAAA)?$/i.test(type);
-  return known ? parseDnsRecord({ name, type, value }) : ok({ name, type, value });
+  const unserved = unservedReason({ name, type, value });
+  return unserved === undefined ? parseDnsRecord({ name, type, value }) : ok({ name, unserved });
 }
 
 /** Text to text. */

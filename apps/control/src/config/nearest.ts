@@ -1,6 +1,6 @@
 /**
- * The known key that an unknown one resembles: near enough to be meant, so that a mistake in spelling or
- * in place is refused, or only near enough to be asked about.
+ * The known key that an unknown one resembles: near enough to be a slip of the hand, so that it is refused,
+ * or only near enough to be asked about.
  */
 import { editDistance } from '@malla/base/edit-distance';
 
@@ -9,6 +9,8 @@ const MAX_LENGTH = 80;
 /** Letters of a part for each one that may be wrong; a shorter part may have one wrong. */
 const LETTERS_PER_MISTAKE = 3;
 const MOST_MISTAKES = 4;
+/** Letters that a hand slips by; what differs by more may be a word that means nothing to anybody. */
+const SLIP = 2;
 
 /**
  * The one of `names` that a dotted key most likely means: each part is spelled almost as there, or the
@@ -27,6 +29,11 @@ export function misspelledKey<Name extends string>(
     if (mistakes < fewest) [best, fewest] = [name, mistakes];
   }
   return best;
+}
+
+/** Whether the other key was meant and one or two letters went wrong; dots, `_` and `-` are none. */
+export function isSlip(key: string, meant: string): boolean {
+  return key.length <= MAX_LENGTH && editDistance(joinedKey(key), joinedKey(meant)) <= SLIP;
 }
 
 /** How many letters of a dotted key are wrong if the other is meant; infinite if that is unlikely. */

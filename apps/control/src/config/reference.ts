@@ -113,8 +113,8 @@ serves this machine with everything under \`./data\`.
 
 headscale's \`config.yaml\` is taken as it is, of any release from 0.22 on. A key without a value (null, or
 empty text where that says nothing) is as if it were absent, and so are items of a list without one. A key
-that does nothing here is noted; one that is not known is warned of, or refused where it looks like a
-known one misspelled; one that asks for what malla cannot do is refused when ignoring it would change who
+that does nothing here is noted; one that is not known is warned of, or refused where it is a known one
+with a letter or two wrong; one that asks for what malla cannot do is refused when ignoring it would change who
 gets in. \`malla configtest\` shows all of it at once, with lines.
 
 Every key can be set by environment: \`MALLA_\` and the key in upper case with \`_\` for \`.\`, as in

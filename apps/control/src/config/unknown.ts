@@ -1,11 +1,11 @@
 /**
  * What to say of a key that is not known. headscale skips such keys, so a file may hold some that meant
- * nothing to anybody; but one that resembles a known key is most likely a mistake, and skipping it would
- * leave undone what was asked for.
+ * nothing to anybody; but one that is a letter or two from a known key is a slip of the hand, and skipping it
+ * would leave undone what was asked for.
  */
 import { REMOVED_NAMES } from './keys/removed.ts';
 import { KEY_NAMES, keyOf, SECTION_NAMES } from './keys/table.ts';
-import { misplacedKey, misspelledKey, nearestKey } from './nearest.ts';
+import { isSlip, misplacedKey, misspelledKey, nearestKey } from './nearest.ts';
 
 const KEYS_OF_ALL_TIMES: readonly string[] = [...KEY_NAMES, ...REMOVED_NAMES];
 
@@ -28,13 +28,16 @@ export function describeUnknown(key: string, isSection: boolean): UnknownKey {
   const meant = isSection
     ? (misspelledKey(key, SECTION_NAMES) ?? misplacedKey(key, SECTION_NAMES))
     : (misspelledKey(key, KEYS_OF_ALL_TIMES) ?? misplacedKey(key, EFFECTIVE));
+  const what = isSection ? 'section' : 'key';
   if (meant !== undefined) {
-    return { isMisspelled: true, message: `unknown key, did you mean ${meant}?` };
+    return isSlip(key, meant)
+      ? { isMisspelled: true, message: `unknown key, did you mean ${meant}?` }
+      : { isMisspelled: false, message: `unknown ${what}, ignored: did you mean ${meant}?` };
   }
   const near = nearestKey(key, isSection ? SECTION_NAMES : KEYS_OF_ALL_TIMES);
   const hint = near === undefined ? '' : `; ${near} is the nearest that is known`;
   return {
     isMisspelled: false,
-    message: `unknown ${isSection ? 'section' : 'key'}, ignored${hint}`,
+    message: `unknown ${what}, ignored${hint}`,
   };
 }

@@ -129,6 +129,18 @@ describe('a file of DNS records', () => {
     assert.match(lines.join(), /^warn DNS record left out .*record 2: .*not \\"MX\\"/);
   });
 
+  test('lacks only records with a wildcard in their names', async () => {
+    await writeFile(
+      path,
+      '[{"name":"*.a.example","type":"A","value":"100.64.0.9"},{"name":"a.example","type":"A","value":"100.64.0.9"},{"name":"*","value":"x"}]',
+    );
+    const { log, lines } = complaints();
+    assert.deepEqual((await openFile(log)).records, [A_EXAMPLE]);
+    assert.equal(lines.length, 2);
+    assert.match(lines[0] ?? '', /^warn DNS record left out .*record 1: .*magic_dns_wildcard/);
+    assert.match(lines[1] ?? '', /^warn DNS record left out .*record 3: /);
+  });
+
   test('may write the names of fields in any case', async () => {
     await writeFile(path, '[{"Name":"a.example","Type":"A","VALUE":"100.64.0.9"}]');
     assert.deepEqual((await openFile()).records, [A_EXAMPLE]);

@@ -9,7 +9,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { fail, ok, type Result } from '@malla/base/result';
-import { type DnsRecord, MAX_RECORDS, parseDnsRecord } from '@malla/netmap/dns-record';
+import {
+  type DnsRecord,
+  MAX_RECORDS,
+  parseDnsRecord,
+  unservedReason,
+} from '@malla/netmap/dns-record';
 import { NO_SUCH_FILE, reasonOf } from '@malla/platform/denied';
 import { writePrivate } from '@malla/platform/private-file';
 import { isObject } from '@malla/wire/tailcfg/json';
@@ -163,10 +168,9 @@ function recordsOf(list: unknown): Result<DecodedRecords, string> {
   const leftOut: string[] = [];
   for (const [i, written] of (list as unknown[]).entries()) {
     const item = lowerCaseFields(written);
-    const other = typeOfOther(item);
-    if (other !== undefined) {
-      const detail = `record ${i + 1}: clients know only A and AAAA records, not ${other}`;
-      if (leftOut.length < MAX_LEFT_OUT) leftOut.push(detail);
+    const unserved = unservedIn(item);
+    if (unserved !== undefined) {
+      if (leftOut.length < MAX_LEFT_OUT) leftOut.push(`record ${i + 1}: ${unserved}`);
       continue;
     }
     const record = decodeRecord(item);
@@ -181,13 +185,12 @@ function lowerCaseFields(item: unknown): unknown {
   return Object.fromEntries(Object.entries(item).map(([key, value]) => [key.toLowerCase(), value]));
 }
 
-/** The type of a whole record, where it is one that headscale takes and clients pass over. */
-function typeOfOther(item: unknown): string | undefined {
+/** Why clients pass over a whole record, where it is one that headscale takes. */
+function unservedIn(item: unknown): string | undefined {
   if (!isObject(item)) return undefined;
-  const { name, type, value } = item;
+  const { name, type = '', value } = item;
   const isWhole = typeof name === 'string' && typeof value === 'string';
-  if (!isWhole || typeof type !== 'string' || /^(?:A|AAAA)?$/i.test(type)) return undefined;
-  return JSON.stringify(type.slice(0, 20));
+  return isWhole && typeof type === 'string' ? unservedReason({ name, type, value }) : undefined;
 }
 
 function decodeRecord(item: unknown): Result<DnsRecord, string> {

@@ -134,12 +134,15 @@ describe('derp map', () => {
   });
 
   test('the number of a region is the one that it stands under, whatever it and its nodes say', () => {
-    const node = (Name: string, RegionID: unknown): object => ({ Name, HostName: 'h', RegionID });
     const { layer: read, ...said } = decoding({
       regions: {
         902: {
           regionid: 900,
-          nodes: [node('a', 900), node('b', 902), node('c', 'x'), node('d', 0)],
+          nodes: Object.entries({ a: 900, b: 902, c: 'x', d: 0 }).map(([Name, RegionID]) => ({
+            Name,
+            HostName: 'h',
+            RegionID,
+          })),
         },
         903: { regionid: 0, nodes: [{ Name: 'e', HostName: 'h' }] },
       },
