@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
 import { buildAll } from '../tests/interop/official-binaries.ts';
+import { rustPeer } from '../tests/interop/rust-peer.ts';
 import type { FileTime, TestCounts } from './test-counts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -92,6 +93,7 @@ function run(suite: Suite): boolean {
   if (suite === 'interop' && skipWithout(...LAB_TOOLS, 'go') === false) {
     // Before the tests, so that no test's time limit meets a cold compiler cache.
     buildAll();
+    if (skipWithout('cargo') === false) rustPeer();
   }
   console.log(`> ${suite} tests, ${files.length} files`);
   const startedAt = performance.now();

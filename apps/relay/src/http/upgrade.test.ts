@@ -132,7 +132,8 @@ describe('DERP upgrade', () => {
   test('another upgrade, or another method, is refused', async () => {
     for (const line of [
       'GET /derp HTTP/1.1\r\nUpgrade: h2c',
-      'POST /derp HTTP/1.1\r\nUpgrade: DERP',
+      'PUT /derp HTTP/1.1\r\nUpgrade: DERP',
+      'POST /derp HTTP/1.1\r\nUpgrade: websocket',
     ]) {
       const client = open();
       client.send(
@@ -141,6 +142,13 @@ describe('DERP upgrade', () => {
       assert.match(await client.readHttpHead(), /^HTTP\/1\.1 426 /);
       await client.closed();
     }
+  });
+
+  test('POST asks for DERP as well as GET', async () => {
+    const client = open();
+    const upgrade = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: DERP\r\n\r\n';
+    client.send(Buffer.from(`POST /derp HTTP/1.1\r\n${upgrade}`));
+    assert.match(await client.readHttpHead(), /^HTTP\/1\.1 101 /);
   });
 
   test('the source is the one that the listener knows', async () => {

@@ -59,7 +59,9 @@ export class DerpUpgrade {
     const { relay, directReads } = this.#options;
     const source = { ...this.#sourceOf(request), lease };
     const upgrade = request.headers.upgrade?.toLowerCase();
-    if (request.method !== 'GET' || (upgrade !== 'derp' && upgrade !== 'websocket')) {
+    // Tailscale's client in Rust says POST, which the official relay takes as well.
+    const isKnown = request.method === 'GET' || (request.method === 'POST' && upgrade === 'derp');
+    if (!isKnown || (upgrade !== 'derp' && upgrade !== 'websocket')) {
       return refuse(socket, 426, UPGRADE_REQUIRED, { Upgrade: 'DERP' });
     }
     // Very old clients say `websocket` and mean DERP; the subprotocol tells.
