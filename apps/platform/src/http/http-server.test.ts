@@ -68,9 +68,10 @@ describe('a listening server', () => {
 
   test('takes the whole address in place of a path, for a request and for an upgrade', async () => {
     const server = await listen();
-    const request = (path: string): string =>
-      `GET http://y${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
-    for (const path of ['/x?y=1', '']) await exchange(server, request(path));
+    for (const path of ['/x?y=1', '']) {
+      const head = `GET http://y${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+      await exchange(server, head);
+    }
     assert.deepEqual(served, ['/x?y=1', '/']);
     const socket = net.connect(server.address.port, '127.0.0.1');
     socket.write(upgrade('http://y/up'));
