@@ -18,6 +18,7 @@ import type { Fanout } from './fanout/fanout.ts';
 import type { Ledger } from './ledger.ts';
 import type { ExpiryWatch } from './liveness/expiry.ts';
 import type { Presences } from './liveness/presences.ts';
+import type { Reports } from './machine/reports.ts';
 import type { Routes } from './routing/served-routes.ts';
 import type { SshChecks } from './ssh/checks.ts';
 
@@ -29,6 +30,7 @@ export interface ConsequencesParts {
   readonly fanout: Fanout;
   readonly routes: Routes;
   readonly presences: Presences;
+  readonly reports: Reports;
   readonly posture: PostureCollector;
   readonly expiry: ExpiryWatch;
   readonly sshChecks: SshChecks;
@@ -147,7 +149,7 @@ export class Consequences {
 
   /** What is kept of nodes beside their rows. */
   #takeNodes(changes: readonly Change[]): void {
-    const { expiry, posture, presences, routes } = this.#parts;
+    const { expiry, posture, presences, reports, routes } = this.#parts;
     const expired: Node[] = [];
     for (const change of changes) {
       if (change.table !== 'node') continue;
@@ -155,6 +157,7 @@ export class Consequences {
       if (expiry.changed(id, after) && after !== undefined) expired.push(after);
       if (after === undefined) {
         presences.remove(id);
+        reports.removed(id);
         posture.remove(id);
         routes.nodeRemoved(id);
       } else routes.nodeChanged(after);

@@ -33,6 +33,7 @@ import { Ledger } from './ledger.ts';
 import { PendingLogins } from './logins/pending-logins.ts';
 import { C2nExchanges } from './machine/c2n.ts';
 import type { MachineDeps } from './machine/deps.ts';
+import { Reports } from './machine/reports.ts';
 import { ExpiryWatch } from './liveness/expiry.ts';
 import { KeepAlives } from './liveness/keep-alives.ts';
 import { createLogins } from './logins/decisions.ts';
@@ -86,6 +87,7 @@ export class Tailnet {
   readonly routes: Routes;
   readonly pendingLogins: PendingLogins;
   readonly c2n: C2nExchanges;
+  readonly reports: Reports;
   readonly sshChecks: SshChecks;
   readonly logins: LoginDecisions;
   readonly machine: MachineDeps;
@@ -222,6 +224,12 @@ export class Tailnet {
       world.commands,
       world.random,
     );
+    this.reports = new Reports({
+      clock,
+      ledger: this.ledger,
+      isRecord: rules.isRecord,
+      log: world.log,
+    });
     this.machine = {
       tailnet: own,
       ledger: this.ledger,
@@ -231,6 +239,7 @@ export class Tailnet {
       routes: this.routes,
       pendingLogins: this.pendingLogins,
       c2n: this.c2n,
+      reports: this.reports,
       sshChecks: this.sshChecks,
       rules,
       mayKeepEntry: (node) => world.budgets.auditEntries.take(ownerOf(node), world.monotonic()),
@@ -264,6 +273,7 @@ export class Tailnet {
       fanout: this.fanout,
       routes: this.routes,
       presences: this.presences,
+      reports: this.reports,
       posture: this.#posture,
       expiry: this.#expiry,
       sshChecks: this.sshChecks,
@@ -337,6 +347,7 @@ export class Tailnet {
     this.#keepAlives.stop();
     for (const stream of this.fanout.streams()) this.fanout.close(stream);
     this.c2n.stop();
+    await this.reports.stop();
     await this.ledger.executeLate((state) => {
       const nodes = [...seen.keys()]
         .map((id) => state.node(id))

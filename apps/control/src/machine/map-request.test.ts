@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { utf8 } from '@malla/base/bytes';
+import { MallaError } from '@malla/base/error';
 import { formatKey } from '@malla/keys/key';
+import { differenceOf } from '@malla/netmap/node-difference';
 import { deleteNode, setExpiry } from '../core/nodes.ts';
+import { openMemoryStore } from '../store/open.ts';
 import { type TestDevice, TestMachines } from '../testing/machine.ts';
 import { settle } from '../testing/virtual-time.ts';
 import { GRACE_MS } from '../liveness/presence.ts';
+import { BURST, INTERVAL_MS } from './report-pace.ts';
 
 interface Pair {
   readonly machines: TestMachines;
@@ -350,5 +354,87 @@ describe('a stream of a node key that is no good', () => {
     await machines.pass(60_000);
     assert.equal(early.status, undefined);
     assert.equal(later.messages.length, 1);
+  });
+});
+
+describe('a node that reports without end', () => {
+  test('is answered each time, and its peers are told of a burst and of two states a second', async () => {
+    const { machines, a, b } = await pair();
+    const watcher = await b.openMap();
+    await a.openMap();
+    const before = watcher.messages.length;
+    for (let port = 1; port <= 200; port++) {
+      assert.equal((await a.report({ Endpoints: [`192.0.2.1:${port}`] })).status, 200);
+      machines.time.advance(10);
+    }
+    const told = watcher.messages.length - before;
+    assert.ok(told <= BURST + 4, `${told} messages`);
+    await machines.pass(INTERVAL_MS);
+    assert.deepEqual(watcher.netmap.peers.get(1)?.['Endpoints'], ['192.0.2.1:200']);
+    assert.deepEqual(a.node?.endpoints, ['192.0.2.1:200']);
+  });
+
+  for (const [what, said] of [
+    ['names', (n: number) => ({ Hostinfo: { Hostname: `name-${n}`, OS: 'linux' } })],
+    ['routes', (n: number) => ({ Hostinfo: { RoutableIPs: [`10.0.${n}.0/24`] } })],
+    ['keys', (n: number) => ({ DiscoKey: formatKey('discokey', new Uint8Array(32).fill(n + 1)) })],
+    ['relays', (n: number) => ({ Hostinfo: { NetInfo: { PreferredDERP: n + 1 } } })],
+  ] as const) {
+    test(`is held back with new ${what} as with endpoints, and the last counts`, async () => {
+      const { machines, a } = await pair();
+      await a.openMap();
+      let rows = 0;
+      machines.tailnet.ledger.onChanges(() => rows++);
+      for (let n = 0; n < 100; n++) await a.report(said(n));
+      assert.ok(rows <= BURST, `${rows} changes`);
+      await machines.pass(INTERVAL_MS);
+      const node = a.node ?? assert.fail();
+      await machines.pass(60_000);
+      assert.equal(a.node, node);
+      await a.report(said(99));
+      assert.deepEqual(differenceOf(node, a.node ?? assert.fail()), 0);
+    });
+  }
+
+  test('keeps nobody else waiting', async () => {
+    const { a, b } = await pair();
+    for (let port = 1; port <= 100; port++) await a.report({ Endpoints: [`192.0.2.1:${port}`] });
+    await b.report({ Endpoints: ['192.0.2.2:2'] });
+    assert.deepEqual(b.node?.endpoints, ['192.0.2.2:2']);
+  });
+
+  test('has said the last when the server stops meanwhile', async () => {
+    const { machines, a } = await pair();
+    for (let port = 1; port <= 100; port++) await a.report({ Endpoints: [`192.0.2.1:${port}`] });
+    a.machines = await machines.restart();
+    assert.deepEqual(a.node?.endpoints, ['192.0.2.1:100']);
+  });
+
+  test('and logs in anew meanwhile does not bring back what it said before', async () => {
+    const { machines, a, key } = await pair();
+    for (let port = 1; port <= 100; port++) await a.report({ Endpoints: [`192.0.2.1:${port}`] });
+    a.rotate();
+    await a.register({ Auth: { AuthKey: key } });
+    await machines.pass(60_000);
+    assert.deepEqual([a.node?.endpoints, a.node?.discoKey], [[], undefined]);
+  });
+
+  test('loses nothing where its name cannot be stored for a while', async () => {
+    const store = openMemoryStore();
+    const machines = await TestMachines.start({ store });
+    const AuthKey = await machines.key(await machines.user('alice'));
+    const a = machines.device(1);
+    await a.register({ Auth: { AuthKey } });
+    const named = (n: number): Promise<unknown> =>
+      a.report({ Hostinfo: { Hostname: `name-${n}` } });
+    for (let n = 0; n < BURST; n++) await named(n);
+    const commit = store.commit.bind(store);
+    store.commit = () => Promise.reject(new MallaError('store.unavailable', 'the disk is full'));
+    await named(100);
+    await machines.pass(3_000);
+    assert.equal(a.node?.name, `name-${BURST - 1}`);
+    store.commit = commit;
+    await machines.pass(6_000);
+    assert.equal(a.node?.name, 'name-100');
   });
 });

@@ -6,8 +6,6 @@
  */
 import { isExpired, type Node } from '@malla/netmap/node';
 import { decodeMapRequest, type MapRequest } from '@malla/wire/tailcfg/map-request';
-import { decideSoon } from '../core/change.ts';
-import { reportNode } from '../core/map-update.ts';
 import type { State } from '../core/state.ts';
 import type { Encoding } from '../fanout/message.ts';
 import type { MachineDeps } from './deps.ts';
@@ -35,7 +33,7 @@ export async function map(deps: MachineDeps, origin: Origin, exchange: Exchange)
   const asking = find(state);
   if (asking !== undefined) {
     deps.presences.heard(asking.id);
-    if (reports(request, asking, deps.now())) await takeReport(deps, request, find);
+    if (reports(request, asking, deps.now())) await takeReport(deps, request, asking);
   }
   if (exchange.aborted) return;
   // Whatever was true before the wait: the node may be gone, logged out, or have another key.
@@ -69,22 +67,14 @@ function reports(request: MapRequest, node: Node, now: number): boolean {
   return request.stream ? node.discoKey === undefined : !request.readOnly;
 }
 
+/** Resolves when the report is true, or waits for its turn. */
 async function takeReport(
   deps: MachineDeps,
-  request: MapRequest,
-  find: (state: State) => Node | undefined,
+  { version: capVersion, stream, discoKey, hostinfo, endpoints }: MapRequest,
+  { id, nodeKey }: Node,
 ): Promise<void> {
-  await deps.ledger.executeLate((state, { now }) => {
-    const node = find(state);
-    if (node === undefined || !reports(request, node, now)) return decideSoon([], undefined);
-    const report = {
-      capVersion: request.version,
-      discoKey: request.discoKey,
-      hostinfo: request.hostinfo,
-      endpoints: request.endpoints,
-    };
-    return { ...reportNode(state, node, report, deps.rules.isRecord), answer: undefined };
-  });
+  const report = { capVersion, discoKey, hostinfo, endpoints };
+  await deps.reports.take({ node: id, nodeKey, report, ofStream: stream });
 }
 
 function answerOnce(exchange: Exchange, pieces: readonly Uint8Array[]): void {
