@@ -126,7 +126,7 @@ ${options.yaml ?? ''}`;
   ): Promise<MachineClient> {
     const client = await this.connect(hostname, options);
     const answer = await client.register({ authKey });
-    assert.equal(answer['Error'], undefined);
+    assert.equal(answer['Error'], '');
     assert.equal(answer['MachineAuthorized'], true);
     await client.openMap();
     return client;

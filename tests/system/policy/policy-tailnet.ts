@@ -121,7 +121,7 @@ export class PolicyTailnet {
     const client = await this.device(hostname);
     if (routes.length > 0) client.hostinfo = { RoutableIPs: routes };
     const answer = await client.register({ authKey: await this.key(key) });
-    assert.equal(answer['Error'], undefined);
+    assert.equal(answer['Error'], '');
     await this.open(client);
     return client;
   }

@@ -40,7 +40,7 @@ test('a device gets its address from the pool that is meant for it when it joins
     ...POLICY,
     nodeAttrs: [{ target: ['tag:web'], ipPool: ['100.86.0.0/30', '100.87.0.0/24'] }],
   });
-  assert.equal((await late.register({ authKey: key }))['Error'], undefined);
+  assert.equal((await late.register({ authKey: key }))['Error'], '');
   await tailnet.open(late);
   assert.equal(tailnet.addressOf('web-3'), '100.87.0.1');
   assert.equal(tailnet.addressOf('laptop'), '100.85.0.1');
