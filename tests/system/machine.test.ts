@@ -200,9 +200,7 @@ for (const [name, serveInner] of INNER_HTTP) {
         Array.from({ length: 20 }, (_, i) => server.connect(`race${i}`)),
       );
       const answers = await Promise.all(clients.map((client) => client.register({ authKey: key })));
-      const errors = answers
-        .map((answer) => answer['Error'])
-        .filter((error) => error !== '');
+      const errors = answers.map((answer) => answer['Error']).filter((error) => error !== '');
       assert.equal(errors.length, 19);
       assert.deepEqual(new Set(errors), new Set(['authkey already used']));
     });
