@@ -1,9 +1,9 @@
 /**
- * `npm test`: types, lint, format, then unit, system, interop and container tests, in that order, stopping at
+ * `npm test`: types, lint, format, then unit tests, those of packages on Node 22, system, interop and container tests, in that order, stopping at
  * the first step that fails. After each suite it says how long that took, with the files that took longest. The last
  * line is always `N passed, N failed, N skipped`, over all runs of the test runner.
  *
- *     bin/node scripts/test.ts [--only unit|system|interop|containers] [--no-interop]
+ *     bin/node scripts/test.ts [--only unit|node-22|system|interop|containers] [--no-interop]
  *
  * A test that lacks a tool skips with the reason `needs <tool>`. Where `CI=true`, every tool is meant to be
  * installed, so such a skip is a failure.
@@ -17,11 +17,12 @@ import { parseArgs } from 'node:util';
 import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
 import { buildAll } from '../tests/interop/official-binaries.ts';
 import { rustPeer } from '../tests/interop/rust-peer.ts';
+import { node22, NOT_ON_NODE_22 } from './node-22.ts';
 import type { FileTime, TestCounts } from './test-counts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
-const SUITES = ['unit', 'system', 'interop', 'containers'] as const;
+const SUITES = ['unit', 'node-22', 'system', 'interop', 'containers'] as const;
 type Suite = (typeof SUITES)[number];
 
 const CHECKS = [
@@ -48,6 +49,8 @@ const RUNS: Record<
       'tests/guides/reader/*.test.ts',
     ],
   },
+  // Again: what they test runs there and in browsers unchanged (decision 28).
+  'node-22': { flags: [], globs: ['packages/**/*.test.ts'] },
   system: { flags: ['--test-concurrency=1'], globs: ['tests/system/**/*.test.ts'] },
   // Each lab is a world of its own, and most of a file's time is waiting.
   interop: {
@@ -88,8 +91,18 @@ function check([tool, ...args]: (typeof CHECKS)[number]): boolean {
 
 function run(suite: Suite): boolean {
   const { flags, globs } = RUNS[suite];
-  const files = globSync(globs, { cwd: ROOT, exclude: ['**/node_modules'] });
+  const isOlder = suite === 'node-22';
+  const exclude = ['**/node_modules', ...(isOlder ? NOT_ON_NODE_22 : [])];
+  const files = globSync(globs, { cwd: ROOT, exclude });
   if (files.length === 0) return true;
+  const on = isOlder ? node22() : { node: process.execPath, flags: [] };
+  if (on === undefined) {
+    const isFault = process.env['CI'] === 'true';
+    console.log('1 node-22 suite skipped: needs Node 22');
+    if (isFault) total.failed++;
+    else total.skipped++;
+    return !isFault;
+  }
   if (suite === 'interop' && skipWithout(...LAB_TOOLS, 'go') === false) {
     // Before the tests, so that no test's time limit meets a cold compiler cache.
     buildAll();
@@ -97,7 +110,7 @@ function run(suite: Suite): boolean {
   }
   console.log(`> ${suite} tests, ${files.length} files`);
   const startedAt = performance.now();
-  const { status, counts } = runFiles(flags, files);
+  const { status, counts } = runFiles(on.node, [...on.flags, '--test', ...flags], files);
   const tookMs = performance.now() - startedAt;
   const sumMs = counts.files.reduce((sum, { durationMs }) => sum + durationMs, 0);
   console.log(`> ${suite} tests took ${minutes(tookMs)}, their files ${minutes(sumMs)}:`);
@@ -129,6 +142,7 @@ function minutes(ms: number): string {
 }
 
 function runFiles(
+  node: string,
   flags: readonly string[],
   files: readonly string[],
 ): { readonly status: number | null; readonly counts: TestCounts } {
@@ -143,8 +157,8 @@ function runFiles(
   ].flat();
   try {
     const limit = `--test-timeout=${FILE_TIMEOUT_MS}`;
-    const args = ['--test', limit, ...flags, ...reporters, ...files];
-    const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+    const args = [...flags, limit, ...reporters, ...files];
+    const { status } = spawnSync(node, args, { cwd: ROOT, stdio: 'inherit' });
     const counts = existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '';
     const none: TestCounts = { passed: 0, failed: 0, skipReasons: [], files: [] };
     return { status, counts: counts === '' ? none : (JSON.parse(counts) as TestCounts) };
