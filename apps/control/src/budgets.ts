@@ -28,6 +28,10 @@ export interface Budgets {
   readonly identifications: RateBudget;
   /** Entries of audit logs and of health that nodes send to be kept, by their owner. */
   readonly auditEntries: RateBudget;
+  /** Devices that become nodes by themselves, by the owner that they get. */
+  readonly newNodes: RateBudget;
+  /** What machines change of the nodes that they have by registering, by machine key. */
+  readonly renewals: RateBudget;
   /** Logins that wait for a person. */
   readonly logins: Budget;
   /** Memory that they take. */
@@ -78,6 +82,9 @@ export function createBudgets(
     nodeHandshakes: spent('handshakes', 'known', rate(20_000, 1_000), rate(30, 1)),
     identifications: spent('identifications', 'strangers', rate(5_000, 500), rate(5_000, 500)),
     auditEntries: spent('audit_entries', 'known', rate(10_000, 100), rate(1_000, 2)),
+    // A whole office joins with one key at once; five a second are what autoscaling and CI make.
+    newNodes: spent('new_nodes', 'known', rate(20_000, 50), rate(5_000, 5)),
+    renewals: spent('renewals', 'known', rate(20_000, 500), rate(20, 1)),
     logins: held('logins', upTo(waitingLogins, waitingLogins), upTo(waitingLogins, 8)),
     loginBytes: held('login_bytes', upTo(8 * MIB, 8 * MIB), upTo(8 * MIB, MIB)),
     sshChecks: held('ssh_checks', upTo(0, 0), upTo(1_024, 256)),

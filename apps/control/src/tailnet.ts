@@ -33,6 +33,7 @@ import { Ledger } from './ledger.ts';
 import { PendingLogins } from './logins/pending-logins.ts';
 import { C2nExchanges } from './machine/c2n.ts';
 import type { MachineDeps } from './machine/deps.ts';
+import { RegistrationPace } from './machine/registration-pace.ts';
 import { Reports } from './machine/reports.ts';
 import { ExpiryWatch } from './liveness/expiry.ts';
 import { KeepAlives } from './liveness/keep-alives.ts';
@@ -240,6 +241,7 @@ export class Tailnet {
       pendingLogins: this.pendingLogins,
       c2n: this.c2n,
       reports: this.reports,
+      registrationPace: new RegistrationPace(world.budgets, world.monotonic),
       sshChecks: this.sshChecks,
       rules,
       mayKeepEntry: (node) => world.budgets.auditEntries.take(ownerOf(node), world.monotonic()),
@@ -428,6 +430,7 @@ function rulesOf(config: TailnetConfig, access: Access, dns: TailnetDns): Regist
       pools: access.addressPools,
     },
     nodeExpiryMs: config.node.expiryMs ?? 0,
+    maxNodesPerUser: config.node.maxPerUser,
     tags: access.tagPolicy,
     isRecord: (label) => dns.isRecord(label),
   };

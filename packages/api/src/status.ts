@@ -20,6 +20,7 @@ export const STATUS_OF = {
   'node.expiry-invalid': 400,
   'node.routes-invalid': 400,
   'node.ambiguous-owner': 409,
+  'node.limit': 507,
   'node.offline': 409,
   'node.timeout': 504,
   'node.bad-answer': 502,

@@ -24,6 +24,7 @@ const WORDS = {
     'expiry-invalid',
     'routes-invalid',
     'ambiguous-owner',
+    'limit',
     'offline',
     'timeout',
     'bad-answer',

@@ -156,6 +156,7 @@ function assembleNode(settings: Settings): TailnetConfig['node'] {
   }
   return {
     expiryMs: expiryMs === 0 ? undefined : expiryMs,
+    maxPerUser: settings.get('node.max_per_user'),
     ephemeralInactivityMs,
     routeProbe: assembleProbe(settings),
   };

@@ -109,6 +109,8 @@ export interface TailnetConfig {
   readonly node: {
     /** Key expiry of a user's new node, unless the client asks for another; absent: never. */
     readonly expiryMs: number | undefined;
+    /** How many nodes one user may have; 0: any number. */
+    readonly maxPerUser: number;
     /** After which a disconnected ephemeral node is deleted. */
     readonly ephemeralInactivityMs: number;
     /** How often subnet routers that share a route are probed; absent: never. */

@@ -25,6 +25,7 @@ const RULES: RegistrationRules = {
     allocation: 'sequential',
   },
   nodeExpiryMs: 0,
+  maxNodesPerUser: 0,
   tags: NO_TAG_POLICY,
   isRecord: () => false,
 };
@@ -316,6 +317,26 @@ describe('registration', () => {
       refusal(() => join(tailnet, device(1, { key: 3 }), key)).code,
       'node.ambiguous-owner',
     );
+  });
+
+  test('a user has as many nodes as may be, whatever way they come; those there are log in as ever', () => {
+    const rules = { ...RULES, maxNodesPerUser: 2 };
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const key = authKey(tailnet, { reusable: true });
+    join(tailnet, device(1), key, rules);
+    login(tailnet, device(2), 1, rules);
+    const refused = [
+      () => join(tailnet, device(3), key, rules),
+      () => login(tailnet, device(3), 1, rules),
+    ];
+    const tagged = join(tailnet, device(4), authKey(tailnet, { tags: ['tag:a'] }), rules);
+    refused.push(() => login(tailnet, device(4), 1, rules));
+    for (const each of refused) assert.equal(refusal(each).code, 'node.limit');
+    assert.equal(tailnet.state.node(tagged.id)?.userId, undefined);
+    login(tailnet, device(2, { key: 9 }), 1, rules);
+    login(tailnet, device(3), 2, rules);
+    login(tailnet, device(5), 1, { ...rules, maxNodesPerUser: 0 });
+    assert.equal(tailnet.state.nodeCountOfUser(1), 3);
   });
 
   test('a node key that another machine holds is refused', () => {

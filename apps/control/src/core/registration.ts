@@ -42,6 +42,8 @@ export interface RegistrationRules {
   readonly addresses: AddressPlan;
   /** How long a user's device may stay without logging in again, ms; 0: for ever. */
   readonly nodeExpiryMs: number;
+  /** How many nodes a user may have; 0: any number. */
+  readonly maxNodesPerUser: number;
   readonly tags: TagPolicy;
   readonly isRecord: IsRecord;
 }
@@ -195,6 +197,7 @@ export function shortenExpiry(
   context: Context,
 ): Decision<Node | undefined> {
   if (expiry <= context.now) {
+    if (isExpired(node, context.now) && !node.ephemeral) return decide([], node);
     if (node.ephemeral) {
       return decide([{ table: 'node', id: node.id, before: node, after: undefined }], undefined);
     }
@@ -236,6 +239,9 @@ function registerNode(
   const existing = findExisting(state, device, admission);
   const others =
     holder === undefined || holder.id === existing?.id ? [] : [giveUpKey(holder, device, context)];
+  if (existing === undefined || existing.userId !== admission.userId) {
+    refuseMoreThan(rules.maxNodesPerUser, state, admission.userId);
+  }
   const hostname = device.hostinfo.Hostname ?? '';
   const tagged = admission.tags.length > 0;
   const login = {
@@ -283,6 +289,17 @@ function registerNode(
   return decide([...others, { table: 'node', id, before: undefined, after }], after);
 }
 
+/** Whoever has a reusable key of a user could make up devices without end. */
+function refuseMoreThan(max: number, state: State, userId: UserId | undefined): void {
+  if (userId === undefined || max === 0 || state.nodeCountOfUser(userId) < max) return;
+  const name = state.user(userId)?.name ?? '';
+  throw new MallaError(
+    'node.limit',
+    `user "${name}" has ${state.nodeCountOfUser(userId)} devices, and no more may be (node.max_per_user): delete those no longer needed`,
+    { details: { user: userId, max } },
+  );
+}
+
 /**
  * A node of the same machine, but another owner, whose key a device now logs in with: it logged out, and
  * keeps its key as it never heard the answer (observed: client 1.80), or did not say so. Either way it is
@@ -326,7 +343,8 @@ function findExisting(state: State, device: Device, admission: Admission): Node 
   );
 }
 
-function ownerOf(of: {
+/** By whom devices are told apart: a user, or tags. */
+export function ownerOf(of: {
   readonly userId: UserId | undefined;
   readonly tags: readonly string[];
 }): string {

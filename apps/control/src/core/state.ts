@@ -117,6 +117,9 @@ export class State {
   nodesOfUser(id: UserId): readonly Node[] {
     return this.#resolve(this.#nodesByUser.get(id));
   }
+  nodeCountOfUser(id: UserId): number {
+    return this.#nodesByUser.get(id)?.size ?? 0;
+  }
   /** In order of id. */
   nodes(): IterableIterator<Node> {
     return this.#nodes.values();

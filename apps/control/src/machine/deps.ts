@@ -10,6 +10,7 @@ import type { Routes } from '../routing/served-routes.ts';
 import type { SshChecks } from '../ssh/checks.ts';
 import type { PendingLogins } from '../logins/pending-logins.ts';
 import type { C2nExchanges } from './c2n.ts';
+import type { RegistrationPace } from './registration-pace.ts';
 import type { Reports } from './reports.ts';
 import type { KeepAlives } from '../liveness/keep-alives.ts';
 import type { Presences } from '../liveness/presences.ts';
@@ -25,6 +26,7 @@ export interface MachineDeps {
   readonly c2n: C2nExchanges;
   readonly sshChecks: SshChecks;
   readonly reports: Reports;
+  readonly registrationPace: RegistrationPace;
   readonly rules: RegistrationRules;
   /** Whether one more entry of a node may be kept for the record; if so it counts. */
   readonly mayKeepEntry: (node: Node) => boolean;

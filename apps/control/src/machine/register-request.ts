@@ -4,6 +4,7 @@
  *
  * Source: docs/protocol/control.md §Registration.
  */
+import type { ErrorCode } from '@malla/base/error-codes';
 import { isStoreFault, MallaError } from '@malla/base/error';
 import { isExpired, type Node } from '@malla/netmap/node';
 import { displayName, loginName } from '@malla/netmap/tailcfg-user';
@@ -18,11 +19,20 @@ import { decideSoon } from '../core/change.ts';
 import {
   asksForTags,
   type Device,
+  ownerOf,
   registerWithAuthKey,
   shortenExpiry,
 } from '../core/registration.ts';
+import { findPreAuthKey } from '../core/preauth-keys.ts';
 import type { MachineDeps } from './deps.ts';
+import type { Admitted } from './registration-pace.ts';
 import type { Exchange, Origin } from '../channel/inner-http.ts';
+
+/** What is not told by words alone; of `server.busy` the client tries again by itself. */
+const STATUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
+  'request.forbidden': 401,
+  'server.busy': 503,
+};
 
 /** Answers a registration; the answer to a followup may take minutes. */
 export async function register(
@@ -47,8 +57,9 @@ export async function register(
     const { message: reason, code } = error;
     const { remoteAddress } = origin.connection;
     deps.log.info({ machineKey, remoteAddress, reason, code }, 'registration refused');
-    if (code === 'request.forbidden') {
-      exchange.respond(401, 'text/plain', reason);
+    const status = STATUSES[code];
+    if (status !== undefined) {
+      exchange.respond(status, 'text/plain', reason);
       return;
     }
     answer = { kind: 'refused', error: error.message };
@@ -74,13 +85,16 @@ async function answerFor(
     // Whether or not its auth key comes along, and also when its node was deleted meanwhile.
     if (expiry <= now) return await logOut(deps, known, expiry);
     if (known !== undefined && authKey === '' && followup === '' && !isExpired(known, now)) {
+      deps.registrationPace.changes(device.machineKey);
       return registered(deps, await shorten(deps, known, expiry), false);
     }
   }
   if (authKey !== '') {
+    const admitted = admit(deps, device, authKey);
     const node = await ledger.execute((state, context) =>
       registerWithAuthKey(state, device, authKey, deps.rules, context),
     );
+    if (node === known) admitted?.giveBack();
     // Clients send their key again with every register.
     if (node !== known) {
       const { id, name, preAuthKeyId: preAuthKey } = node;
@@ -95,6 +109,14 @@ async function answerFor(
   // The client then makes a new key and asks again, naming this one as the old.
   if (known !== undefined && isExpired(known, now)) return registered(deps, known, true);
   return visit(deps, origin, device);
+}
+
+/** Throws MallaError `server.busy`. */
+function admit(deps: MachineDeps, { machineKey }: Device, authKey: string): Admitted | undefined {
+  const { state } = deps.ledger;
+  if (state.ownsNode(machineKey)) return deps.registrationPace.changes(machineKey);
+  const key = findPreAuthKey(state, authKey, deps.now());
+  return key.ok ? deps.registrationPace.joins(ownerOf(key.value)) : undefined;
 }
 
 async function logOut(

@@ -12,6 +12,12 @@ export const ACCESS_KEYS = {
     '0',
     "How long a user's new node stays logged in, unless its client asks for another time. 0 is for ever. Tagged nodes never expire.",
   ),
+  'node.max_per_user': setting(
+    kind.count(0, 1_000_000),
+    '5000',
+    "How many nodes one user may have; tagged ones are nobody's. More are refused, and those there are stay. 0 is no limit.",
+    { own: true },
+  ),
   'node.ephemeral.inactivity_timeout': setting(
     kind.duration(),
     '120s',
