@@ -127,6 +127,17 @@ describe('a netmap', () => {
     assert.deepEqual(map.packetFilters, { d: rules(4) });
   });
 
+  test('knows the addresses of peers that have a capability, with values or without', () => {
+    const peers = [
+      node(2, { CapMap: { a: null } }),
+      node(3),
+      node(4, { CapMap: { a: [1], b: [] } }),
+    ];
+    const map = netmap({ Peers: peers });
+    assert.deepEqual(map.nodesWith('a'), ['100.64.0.2/32', '100.64.0.4/32']);
+    assert.deepEqual(map.nodesWith('toString'), []);
+  });
+
   test('has a filter without names as the part called base', () => {
     const map = netmap({ PacketFilter: rules(1) });
     assert.deepEqual(map.packetFilters, { base: rules(1) });

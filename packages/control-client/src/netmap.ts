@@ -66,6 +66,13 @@ export class Netmap {
     return names.flatMap((name) => this.packetFilters[name] ?? []);
   }
 
+  /** The addresses of peers that have a capability: what `cap:` in the sources of a rule means. */
+  nodesWith(capability: string): readonly string[] {
+    return [...this.peers.values()].flatMap(({ CapMap, Addresses }) =>
+      CapMap !== undefined && Object.hasOwn(CapMap, capability) ? Addresses : [],
+    );
+  }
+
   /** Takes one message of the stream; `now` (Unix ms) is when a peer was seen that was seen just now. */
   apply(message: MapResponse, now: number): Result<NetmapChange, NetmapFault> {
     this.controlTime = timeOf(message.ControlTime) ?? this.controlTime;

@@ -99,7 +99,11 @@ function filterOf(made: object, options: FilterOptions): PacketFilter {
 
 /** As the node makes it: for its own addresses and for what is behind it. */
 function filterAt(at: ClientNetmap): PacketFilter {
-  return new PacketFilter({ rules: at.filter, local: allowedIpsOf(selfOf(at)) });
+  return new PacketFilter({
+    rules: at.filter,
+    local: allowedIpsOf(selfOf(at)),
+    nodesWith: (capability) => at.nodesWith(capability),
+  });
 }
 
 function isPeerAddress(at: ClientNetmap, address: Address): boolean {

@@ -12,6 +12,7 @@ import { formatKey, type MachinePublic, type NodePublic } from '@malla/keys/key'
 import type { Node } from '@malla/netmap/node';
 import { ClientNetmap, type Json, MapMessageReader } from '@malla/testkit/client-netmap';
 import type { MapResponse } from '@malla/wire/tailcfg/map-response';
+import { decodeRegisterResponse } from '@malla/wire/tailcfg/register';
 import { createBudgets } from '../budgets.ts';
 import { loadConfig } from '../config/load.ts';
 import { createPreAuthKey, type NewPreAuthKey } from '../core/preauth-keys.ts';
@@ -215,7 +216,10 @@ export class TestDevice {
 
   /** Registers, and gives the answer; it must be there at once. */
   async register(fields: Record<string, unknown> = {}): Promise<Json> {
-    return (await this.registration(fields)).json();
+    const exchange = await this.registration(fields);
+    const { ok } = decodeRegisterResponse(utf8(exchange.body));
+    assert.ok(ok, 'a client must understand the answer');
+    return exchange.json();
   }
 
   async map(fields: Record<string, unknown>): Promise<TestExchange> {
