@@ -14,10 +14,12 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ENGINE_TOOLS } from '../tests/containers/engine.ts';
 import { LAB_TOOLS, skipWithout } from '../tests/interop/needs.ts';
 import { buildAll } from '../tests/interop/official-binaries.ts';
 import { rustPeer } from '../tests/interop/rust-peer.ts';
 import { node22, NOT_ON_NODE_22 } from './node-22.ts';
+import { traefikBinary } from '../tests/interop/traefik.ts';
 import type { FileTime, TestCounts } from './test-counts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -108,6 +110,7 @@ function run(suite: Suite): boolean {
     buildAll();
     if (skipWithout('cargo') === false) rustPeer();
   }
+  if (suite === 'containers' && skipWithout(...ENGINE_TOOLS, 'go') === false) traefikBinary();
   console.log(`> ${suite} tests, ${files.length} files`);
   const startedAt = performance.now();
   const { status, counts } = runFiles(on.node, [...on.flags, '--test', ...flags], files);

@@ -3,23 +3,27 @@
  * joins, packets go through the relay, and both are back after a restart of the server.
  */
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { skipWithout } from '../interop/needs.ts';
-import { installCertificate, stopProxy } from '../interop/reverse-proxy.ts';
+import { installCertificate, startNginx, stopProxy } from '../interop/reverse-proxy.ts';
 import { showLogs } from '../interop/show-logs.ts';
 import { until } from '../interop/until.ts';
 import type { Place } from './reader/device.ts';
 import { Guide } from './reader/guide.ts';
+import { stepsOf } from './reader/session.ts';
+import { firstColumn } from './reader/table.ts';
 import { LOGIN_SERVER, SERVER_NAME, Village, VILLAGE_TOOLS } from './reader/village.ts';
 import { REVERSE_PROXIES } from './reverse-proxies.ts';
 
+const GUIDE = 'docs/guide/reverse-proxy.md';
 const START_MS = 15_000;
 /** How long clients may take to find their way back, with their backing off. */
 const BACK_MS = 60_000;
 
 describe('the guide to reverse proxies', { skip: skipWithout(...VILLAGE_TOOLS, 'curl') }, () => {
-  const guide = new Guide('docs/guide/reverse-proxy.md');
+  const guide = new Guide(GUIDE);
   const selfTest = guide.take('Does it work?', 'console');
   const config = parse(guide.take('Behind a reverse proxy', 'yaml').text) as object;
   let village: Village;
@@ -44,10 +48,7 @@ describe('the guide to reverse proxies', { skip: skipWithout(...VILLAGE_TOOLS, '
     test(`lets clients join through ${heading}, and find back`, { skip }, async () => {
       const proxy = start(village.server.host, guide);
       try {
-        await until(`${heading} to answer`, START_MS, async () => {
-          assert.equal(proxy.exitCode, null, `${heading} runs`);
-          return (await first.host.run(['curl', '-sk', `${LOGIN_SERVER}/health`])).code === 0;
-        });
+        await answers(heading, proxy);
         await first.newcomer.sees(selfTest);
         const joining = await village.device(`by-${program}`);
         for (const { newcomer } of [first, joining]) {
@@ -62,6 +63,36 @@ describe('the guide to reverse proxies', { skip: skipWithout(...VILLAGE_TOOLS, '
     });
   }
 
+  test('says what other answers mean', { skip: skipWithout('nginx') }, async () => {
+    const { text } = guide.take('nginx', 'nginx');
+    const sites: Readonly<Record<string, string>> = {
+      '426': text.replace(/^.*Upgrade \$http_upgrade;\n/m, ''),
+      '404': text.replace('location /', 'location = /ts2021 { return 404; }\n    location /'),
+      '502': text.replace('8080;', '8089;'),
+      'HTTP/2 426': text.replaceAll('443 ssl', '443 ssl http2'),
+    };
+    const command = stepsOf(selfTest.text)[1]?.command ?? '';
+    assert.deepEqual(firstColumn(GUIDE, 'Does it work?').toSorted(), Object.keys(sites).toSorted());
+    for (const [answer, site] of Object.entries(sites)) {
+      const nginx = startNginx(village.server.host, site);
+      try {
+        await answers('nginx', nginx);
+        const asked = answer.startsWith('HTTP/2') ? command.replace('--http1.1 ', '') : command;
+        const said = await first.newcomer.says(asked);
+        assert.ok(said.startsWith('HTTP/') && said.includes(answer), `${answer}: ${said}`);
+      } finally {
+        await stopProxy(nginx);
+      }
+    }
+  });
+
+  async function answers(name: string, proxy: ChildProcess): Promise<void> {
+    await until(`${name} to answer`, START_MS, async () => {
+      assert.equal(proxy.exitCode, null, `${name} runs`);
+      return (await first.host.run(['curl', '-sk', `${LOGIN_SERVER}/health`])).code === 0;
+    });
+  }
+
   async function relayed(second: Place): Promise<void> {
     for (const { client } of [first, second]) await client.running(BACK_MS);
     await first.client.untilPeer(second.host.name, (peer) => peer?.Online === true, BACK_MS);
@@ -70,8 +101,9 @@ describe('the guide to reverse proxies', { skip: skipWithout(...VILLAGE_TOOLS, '
     );
   }
 
-  test('shows nothing else but labels for Traefik', () => {
+  test('shows nothing else, but what tests/containers/behind-proxy.test.ts tries', () => {
     guide.take('Traefik', 'yaml');
+    guide.take('malla in a container', 'text');
     guide.assertAllTaken();
   });
 });
