@@ -168,6 +168,33 @@ describe('the image', { skip }, () => {
     });
   }
 
+  for (const [where, set] of [
+    ['data', []],
+    ['.', ['--env=MALLA_DATA_DIR=/var/lib/malla']],
+  ] as const) {
+    test(`needs no file: its environment says where it is, and its data is in ${where} of the volume`, async () => {
+      const lib = mkdtempSync(join(dir, 'lib-'));
+      const env = [`--env=MALLA_SERVER_URL=${URL}`, '--env=MALLA_LISTEN_ADDR=0.0.0.0:8080', ...set];
+      const args = [network, ...CONFINED, ...env, `--volume=${lib}:/var/lib/malla`, IMAGE];
+      const malla = await healthy(await engine.start('malla', args));
+      await output(malla, 'malla', 'users', 'create', 'vpn1');
+      assert.ok(readdirSync(join(lib, where)).includes('malla.db'));
+    });
+  }
+
+  test('shows on its login page the command that lets a device in, from outside of the container', async () => {
+    const malla = await healthy(await start(folderWith('config/config.yaml', CONFIG), []));
+    await output(malla, 'malla', 'users', 'create', 'vpn1');
+    const client = await OfficialClient.start(lab.publicHost('guest', '198.51.100.3'));
+    const up = await client.up(URL);
+    const page = await client.host.output(['curl', '--fail', '--silent', up.authUrl]);
+    const [, shown = ''] = /podman (exec [\da-f]{12} malla nodes register [^<]*)</.exec(page) ?? [];
+    assert.match(shown, / --user USERNAME$/, page);
+    await engine.output(shown.replace('USERNAME', 'vpn1').split(' '));
+    assert.equal((await up.finished).code, 0);
+    await client.stopDaemon();
+  });
+
   test('runs as the user it is told, with a root that is read-only and no capability', async () => {
     const folder = folderWith('config/config.yaml', CONFIG);
     const lib = join(folder, 'lib');
