@@ -1,5 +1,5 @@
 /**
- * A set of addresses of one family, as sorted ranges that do not touch, in one array of bytes: whether
+ * A set of addresses of one family, as sorted ranges that do not touch, in one array of words: whether
  * it holds an address is looked up where the address stands in a packet, and nothing is made for it.
  */
 import {
@@ -17,21 +17,21 @@ export interface AddressRange {
 }
 
 export class AddressSet {
-  /** Bytes of one address. */
+  /** 32-bit words of one address. */
   readonly #width: number;
   /** First and last of each range, in order. */
-  readonly #bounds: Uint8Array;
+  readonly #bounds: Uint32Array;
   readonly #count: number;
 
   /** The ranges of this family; those of the other are left out. */
   constructor(family: Family, ranges: readonly AddressRange[]) {
     const merged = merge(ranges.filter(({ first }) => first.family === family));
-    this.#width = ADDRESS_BITS[family] / 8;
+    this.#width = ADDRESS_BITS[family] / 32;
     this.#count = merged.length;
-    this.#bounds = new Uint8Array(merged.length * 2 * this.#width);
+    this.#bounds = new Uint32Array(merged.length * 2 * this.#width);
     for (const [i, { first, last }] of merged.entries()) {
-      this.#bounds.set(addressBytes(first), 2 * i * this.#width);
-      this.#bounds.set(addressBytes(last), (2 * i + 1) * this.#width);
+      this.#set(2 * i, first);
+      this.#set(2 * i + 1, last);
     }
   }
 
@@ -45,29 +45,33 @@ export class AddressSet {
     let high = this.#count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#isBelow(bytes, at, 2 * middle)) high = middle;
+      if (this.#compare(bytes, at, 2 * middle) < 0) high = middle;
       else low = middle + 1;
     }
     // The last range that begins at or before it.
-    return low > 0 && !this.#isAbove(bytes, at, 2 * low - 1);
+    return low > 0 && this.#compare(bytes, at, 2 * low - 1) <= 0;
   }
 
-  #isBelow(bytes: Uint8Array, at: number, bound: number): boolean {
-    return this.#compare(bytes, at, bound) < 0;
-  }
-
-  #isAbove(bytes: Uint8Array, at: number, bound: number): boolean {
-    return this.#compare(bytes, at, bound) > 0;
+  #set(bound: number, address: Address): void {
+    const bytes = addressBytes(address);
+    for (let i = 0; i < this.#width; i++) {
+      this.#bounds[bound * this.#width + i] = wordAt(bytes, 4 * i);
+    }
   }
 
   #compare(bytes: Uint8Array, at: number, bound: number): number {
     const start = bound * this.#width;
     for (let i = 0; i < this.#width; i++) {
-      const difference = (bytes[at + i] ?? 0) - (this.#bounds[start + i] ?? 0);
+      const difference = wordAt(bytes, at + 4 * i) - (this.#bounds[start + i] ?? 0);
       if (difference !== 0) return difference;
     }
     return 0;
   }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return ((high << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 function merge(ranges: readonly AddressRange[]): readonly AddressRange[] {
