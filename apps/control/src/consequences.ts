@@ -17,6 +17,7 @@ import { Common } from './fanout/change-log.ts';
 import type { Fanout } from './fanout/fanout.ts';
 import type { Ledger } from './ledger.ts';
 import type { ExpiryWatch } from './liveness/expiry.ts';
+import type { PendingLogins } from './logins/pending-logins.ts';
 import type { Presences } from './liveness/presences.ts';
 import type { Reports } from './machine/reports.ts';
 import type { Routes } from './routing/served-routes.ts';
@@ -31,6 +32,7 @@ export interface ConsequencesParts {
   readonly routes: Routes;
   readonly presences: Presences;
   readonly reports: Reports;
+  readonly pendingLogins: PendingLogins;
   readonly posture: PostureCollector;
   readonly expiry: ExpiryWatch;
   readonly sshChecks: SshChecks;
@@ -149,7 +151,7 @@ export class Consequences {
 
   /** What is kept of nodes beside their rows. */
   #takeNodes(changes: readonly Change[]): void {
-    const { expiry, posture, presences, reports, routes } = this.#parts;
+    const { expiry, pendingLogins, posture, presences, reports, routes } = this.#parts;
     const expired: Node[] = [];
     for (const change of changes) {
       if (change.table !== 'node') continue;
@@ -160,7 +162,12 @@ export class Consequences {
         reports.removed(id);
         posture.remove(id);
         routes.nodeRemoved(id);
-      } else routes.nodeChanged(after);
+      } else {
+        routes.nodeChanged(after);
+        if (change.before?.nodeKey !== after.nodeKey) {
+          pendingLogins.keyTaken(after.nodeKey, after.machineKey);
+        }
+      }
     }
     if (expired.length > 0) this.endExpired(expired);
   }

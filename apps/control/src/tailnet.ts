@@ -276,6 +276,7 @@ export class Tailnet {
       routes: this.routes,
       presences: this.presences,
       reports: this.reports,
+      pendingLogins: this.pendingLogins,
       posture: this.#posture,
       expiry: this.#expiry,
       sshChecks: this.sshChecks,

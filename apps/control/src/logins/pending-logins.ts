@@ -165,6 +165,18 @@ export class PendingLogins {
     }
   }
 
+  /**
+   * A machine has a node with this key now: of other machines none that waits with it can become one. Their
+   * clients ask again, and hear that they need another key.
+   */
+  keyTaken(nodeKey: NodePublic, by: MachinePublic): void {
+    for (const entry of this.#entries.values()) {
+      const { device } = entry;
+      if (device.nodeKey !== nodeKey || device.machineKey === by || !isUndecided(entry)) continue;
+      this.#evict(entry);
+    }
+  }
+
   /** When {@link dropExpired} next has something to do, Unix ms; undefined: not until a login waits. */
   dueAt(): number | undefined {
     for (const { state, expiresAt } of this.#entries.values()) {

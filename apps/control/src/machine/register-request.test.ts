@@ -10,6 +10,7 @@ import { settle } from '../testing/virtual-time.ts';
 
 const LOGOUT = { Expiry: '1970-01-01T00:02:03Z' };
 const HOUR_MS = 3_600_000;
+const IN_2100 = '2100-01-01T00:00:00Z';
 
 function idOf(authUrl: unknown): string {
   assert.ok(typeof authUrl === 'string');
@@ -91,17 +92,21 @@ describe('a client that registers', () => {
     assert.equal(device.node?.ipv4, before.ipv4);
   });
 
-  test('with a node key of another machine gets 401, whatever else it brings, and the log says so', async () => {
+  test('with a node key of another machine hears only that it needs another one, and the log says so', async () => {
     const { log, lines } = recordedLog();
     const machines = await TestMachines.start({ log });
     const [owner, thief] = [machines.device(1), machines.device(2)];
     const AuthKey = await machines.key(await machines.user('alice'));
     await owner.register({ Auth: { AuthKey } });
     thief.nodeKey = owner.nodeKey;
-    for (const fields of [{}, { Auth: { AuthKey } }, LOGOUT, { Followup: 'x' }]) {
-      assert.equal((await thief.registration(fields)).status, 401);
+    const before = owner.node;
+    const nobody = await machines.device(3).register(LOGOUT);
+    for (const fields of [{}, { Auth: { AuthKey } }, { Followup: 'x' }, { Expiry: IN_2100 }]) {
+      assert.deepEqual(await thief.register(fields), { ...nobody, NodeKeyExpired: true });
     }
-    assert.equal(owner.node?.expiry, undefined);
+    assert.deepEqual(await thief.register(LOGOUT), nobody);
+    assert.equal(owner.node, before);
+    assert.equal(machines.tailnet.pendingLogins.size, 0);
     const refused = lines.filter(({ message }) => message === 'registration refused');
     assert.deepEqual(
       refused.map(({ fields }) => [fields['machineKey'], fields['reason']]),

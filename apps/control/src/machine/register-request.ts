@@ -62,7 +62,9 @@ export async function register(
       exchange.respond(status, 'text/plain', reason);
       return;
     }
-    answer = { kind: 'refused', error: error.message };
+    // It makes a new one by itself, which nobody else can have, and asks again.
+    if (code === 'node.key-in-use') answer = registered(deps, undefined, true);
+    else answer = { kind: 'refused', error: error.message };
   }
   exchange.respond(200, 'application/json', encodeRegisterResponse(answer));
 }
@@ -75,12 +77,14 @@ async function answerFor(
 ): Promise<RegisterAnswer> {
   const { ledger } = deps;
   const device = deviceOf(origin, request);
-  const known = ledger.state.nodeByKey(device.nodeKey);
-  if (known !== undefined && known.machineKey !== device.machineKey) {
-    throw new MallaError('request.forbidden', 'this node key belongs to another machine');
-  }
   const now = deps.now();
   const { authKey, expiry, followup } = request;
+  const holder = ledger.state.nodeByKey(device.nodeKey);
+  const isOthers = holder !== undefined && holder.machineKey !== device.machineKey;
+  const isLogout = expiry !== undefined && expiry <= now;
+  // Who logs out and has lost its key to somebody else has logged out.
+  if (isOthers && !isLogout) refuseKeyOfOther();
+  const known = isOthers ? undefined : holder;
   if (expiry !== undefined) {
     // Whether or not its auth key comes along, and also when its node was deleted meanwhile.
     if (expiry <= now) return await logOut(deps, known, expiry);
@@ -153,18 +157,26 @@ async function followUp(
   const asked = deps.pendingLogins.keysOf(id);
   // Expired, or from before a restart: a new URL replaces the old one at the client.
   if (asked === undefined) return visit(deps, origin, device);
-  if (asked.machineKey !== device.machineKey || asked.nodeKey !== device.nodeKey) {
+  if (asked.machineKey !== device.machineKey) {
     throw new MallaError('request.forbidden', 'this login belongs to another machine');
   }
+  // It has made a new key since.
+  if (asked.nodeKey !== device.nodeKey) return visit(deps, origin, device);
   const outcome = await deps.pendingLogins.wait(id, signal);
   if (outcome === 'rejected') {
     return { kind: 'refused', error: 'an administrator rejected this login' };
   }
   const node = deps.ledger.state.nodeByKey(device.nodeKey);
+  if (node !== undefined && node.machineKey !== device.machineKey) refuseKeyOfOther();
   if (node !== undefined && !isExpired(node, deps.now())) return registered(deps, node, false);
   // Nobody is there any more to open another request for; or it comes back, after a pause, for a new one.
   if (signal.aborted || outcome === 'evicted') return { kind: 'visit', authUrl: followup };
   return visit(deps, origin, device);
+}
+
+/** Whoever asks hears nothing of whose it is. */
+function refuseKeyOfOther(): never {
+  throw new MallaError('node.key-in-use', 'this node key belongs to another machine');
 }
 
 function visit(deps: MachineDeps, origin: Origin, device: Device): RegisterAnswer {
