@@ -15,7 +15,10 @@ export interface Place {
   readonly path: string;
 }
 
-/** The autogroups that can name nodes or people. `internet` and `self` are destinations only, `danger-all` is a source only. */
+/**
+ * The autogroups that can name nodes or people. `internet` and `self` are destinations only, `danger-all` and
+ * `shared` sources only; `shared` means nobody, as nodes are not shared between tailnets here.
+ */
 export const AUTOGROUPS = [
   'member',
   'tagged',
@@ -28,6 +31,7 @@ export const AUTOGROUPS = [
   'it-admin',
   'billing-admin',
   'auditor',
+  'shared',
 ] as const;
 export type Autogroup = (typeof AUTOGROUPS)[number];
 

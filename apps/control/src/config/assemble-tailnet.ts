@@ -87,6 +87,15 @@ function assembleDns(settings: Settings, serverHost: string): DnsConfig {
   };
 }
 
+/** Top level domains for which devices ask no name server. RFC 6762 §3, RFC 6761 §6.3 and §6.4, RFC 7686 §2, RFC 9476. */
+const RESERVED: ReadonlyMap<string, string> = new Map([
+  ['local', 'devices ask the local network for it (mDNS)'],
+  ['localhost', 'it is each device itself'],
+  ['onion', 'it is for Tor'],
+  ['invalid', 'it never exists'],
+  ['alt', 'it is for names outside of the DNS'],
+]);
+
 function checkBaseDomain(
   settings: Settings,
   domain: string,
@@ -97,6 +106,13 @@ function checkBaseDomain(
   if (domain === '') {
     if (magicDns) settings.problem('dns.base_domain', 'required while dns.magic_dns is true');
     return;
+  }
+  const reserved = RESERVED.get(domain.slice(domain.lastIndexOf('.') + 1).toLowerCase());
+  if (reserved !== undefined) {
+    settings.warn(
+      'dns.base_domain',
+      `${domain} is reserved: ${reserved}, so names of nodes may not be found. Take a domain of your own, or one below home.arpa or internal`,
+    );
   }
   if (`.${serverHost.toLowerCase()}`.endsWith(`.${domain}`)) {
     settings.problem(

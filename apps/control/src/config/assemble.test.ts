@@ -161,6 +161,21 @@ describe('checks across keys', () => {
     assert.equal(problemOf('dns.base_domain: ""\ndns.magic_dns: false\n'), undefined);
   });
 
+  test('a base domain for which devices ask no name server is warned of', () => {
+    for (const domain of ['local', 'home.local', 'localhost', 'acme.onion', 'a.invalid', 'b.alt']) {
+      const lines = `dns.base_domain: ${domain}\n`;
+      assert.equal(problemOf(lines), undefined, domain);
+      assert.match(
+        notesOf(lines).join(),
+        /^warning: dns\.base_domain: \S+ is reserved: [^,]*, so names of nodes may not be found/,
+        domain,
+      );
+    }
+    for (const domain of ['home.arpa', 'malla.internal', 'lan', 'local.acme.net', 'mylocal']) {
+      assert.deepEqual(notesOf(`dns.base_domain: ${domain}\n`), [], domain);
+    }
+  });
+
   test('DNS settings that leave clients without names are refused', () => {
     assert.match(problemOf('dns.override_local_dns: true\n') ?? '', /needs dns\.nameservers\.gl/);
     assert.equal(configOf('dns.nameservers.global: 1.1.1.1\n').tailnet.dns.overrideLocalDns, true);

@@ -78,6 +78,7 @@ function inAutogroup(name: Autogroup, node: PolicyNode, owner: PolicyUser | unde
       return true;
     case 'self':
     case 'internet':
+    case 'shared':
       return false;
     case 'admin':
     case 'owner':

@@ -46,7 +46,7 @@ const ADDRESSES = [
   'ipset:s',
   '9.9.9.9',
 ];
-const SOURCES = ['*', 'autogroup:danger-all', ...IDENTITIES, ...ADDRESSES];
+const SOURCES = ['*', 'autogroup:danger-all', 'autogroup:shared', ...IDENTITIES, ...ADDRESSES];
 const PEOPLE = [...OWNERS, 'group:g', 'autogroup:member'];
 const DESTINATIONS = ['*', 'autogroup:internet', ...IDENTITIES, ...ADDRESSES];
 const GRANTED = ['*', 'tcp:22', '80-90', 'udp:53', 'icmp:*', '47:*', 'sctp:9'];

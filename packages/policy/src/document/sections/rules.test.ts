@@ -79,6 +79,29 @@ describe('an access rule', () => {
     }
   });
 
+  test('warns of a source whose devices are shared by others, as there are none', () => {
+    const src = ['autogroup:shared', 'ada@example.com'];
+    const { rules, warnings } = policyOf({
+      ...accept({ src, dst: ['*:22'] }),
+      grants: [{ src, dst: ['*'], ip: ['*'] }],
+      ssh: [{ action: 'accept', src: src.slice(0, 1), dst: ['tag:web'], users: ['root'] }],
+    });
+    assert.equal(rules?.length, 2);
+    const what =
+      '"autogroup:shared" means nobody: nodes are not shared between tailnets here (take it out)';
+    assert.deepEqual(
+      warnings.map(({ place, message, hint }) => `${place.path}: ${message} (${hint})`),
+      [`acls[0].src[0]: ${what}`, `grants[0].src[0]: ${what}`, `ssh[0].src[0]: ${what}`],
+    );
+    for (const wrong of [
+      accept({ src: ['*'], dst: ['autogroup:shared:22'] }),
+      { nodeAttrs: [{ target: ['autogroup:shared'], attr: ['x'] }] },
+      { tagOwners: { 'tag:a': ['autogroup:shared'] } },
+    ]) {
+      assert.equal(problemsOf(wrong).length, 1, JSON.stringify(wrong));
+    }
+  });
+
   test('names destinations with ports', () => {
     const { rules } = policyOf(
       accept({
@@ -211,13 +234,7 @@ describe('an access rule', () => {
   });
 
   test('has what only the hosted service has refused with a reason', () => {
-    const src = [
-      'autogroup:shared',
-      'autogroup:nonroot',
-      'svc:db',
-      'group:a@example.com',
-      'user:a@b',
-    ];
+    const src = ['autogroup:nonroot', 'svc:db', 'group:a@example.com', 'user:a@b'];
     for (const problem of problemsOf(accept({ src, dst: [] })).slice(0, -1)) {
       assert.match(problem, /is not supported: |are not supported/);
     }

@@ -111,7 +111,6 @@ function parseAutogroup(text: string): Result<Alias, Fault> {
 }
 
 const REFUSED_AUTOGROUPS: ReadonlyMap<string, string> = new Map([
-  ['shared', 'nodes cannot be shared between tailnets here'],
   ['nonroot', 'it is a user of SSH rules, not a source or a destination'],
 ]);
 

@@ -74,7 +74,7 @@ const notASource = (text: string, alias: Alias): Fault => ({
 export const SOURCE: Role = {
   prefix: srcPrefix,
   kinds: new Set(['any', ...NAMES, ...ADDRESSES]),
-  autogroups: new Set([...IDENTITIES, 'danger-all']),
+  autogroups: new Set([...IDENTITIES, 'danger-all', 'shared']),
   refusal: notASource,
 };
 
@@ -88,7 +88,7 @@ export const DESTINATION: Role = {
 export const SSH_SOURCE: Role = {
   prefix: srcPrefix,
   kinds: new Set(NAMES),
-  autogroups: new Set(IDENTITIES),
+  autogroups: new Set([...IDENTITIES, 'shared']),
   refusal: (text, alias) =>
     alias.kind === 'autogroup'
       ? notASource(text, alias)
@@ -187,7 +187,12 @@ export function readAliases(
 
 /** Warns of a name that is valid and means nobody. */
 export function warnOfNobody(warnings: ProblemList, place: Place, alias: Alias): void {
-  if (alias.kind !== 'autogroup' || !WITH_A_ROLE.has(alias.name)) return;
+  if (alias.kind !== 'autogroup') return;
+  if (alias.name === 'shared') {
+    const why = 'means nobody: nodes are not shared between tailnets here';
+    warnings.add(place, `"autogroup:shared" ${why}`, 'take it out');
+  }
+  if (!WITH_A_ROLE.has(alias.name)) return;
   const what = `"autogroup:${alias.name}" means nobody: no user has a role here`;
   warnings.add(place, what, 'name users or a group');
 }
