@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ApiKey, Node, PreAuthKey, User } from '@malla/api/v1/schemas';
-import { CommandLine } from './command-line.ts';
+import { CommandLine, msOf, type Printed } from './command-line.ts';
 import { TestServer } from './test-server.ts';
 
 let server: TestServer;
@@ -25,16 +25,20 @@ function authId(): string {
 }
 
 /** A new user. */
-async function newUser(): Promise<User> {
-  return malla.json<User>(`users create user${++count}`);
+async function newUser(): Promise<Printed<User>> {
+  return malla.json<Printed<User>>(`users create user${++count}`);
 }
 
 /** A node of the user, as if a device had asked and an administrator registered it. */
-async function newNode(user: User, name: string, routes = ''): Promise<Node> {
+async function newNode(
+  user: Pick<User, 'name'>,
+  name: string,
+  routes = '',
+): Promise<Printed<Node>> {
   const key = authId();
   const offered = routes === '' ? '' : ` --route ${routes}`;
   await malla.say(`debug create-node --name ${name} --user ${user.name} --key ${key}${offered}`);
-  return malla.json<Node>(`auth register --user ${user.name} --auth-id ${key}`);
+  return malla.json<Printed<Node>>(`auth register --user ${user.name} --auth-id ${key}`);
 }
 
 describe('users', () => {
@@ -44,23 +48,25 @@ describe('users', () => {
       await malla.say(`users rename --identifier=${b.id} --new-name=new${b.id}`),
       'User renamed',
     );
-    const byName = await malla.json<User[]>(`users list --name=${a.name}`);
+    const byName = await malla.json<Printed<User>[]>(`users list --name=${a.name}`);
     assert.deepEqual(byName, [a]);
-    assert.deepEqual(await malla.json<User[]>(`users list --identifier=${a.id}`), [a]);
+    assert.deepEqual(await malla.json<Printed<User>[]>(`users list --identifier=${a.id}`), [a]);
     assert.equal(await malla.say(`users destroy --force --identifier=${a.id}`), 'User destroyed');
     assert.equal(await malla.say(`users destroy --force --name=new${b.id}`), 'User destroyed');
-    const left = await malla.json<User[]>('users list');
+    const left = await malla.json<Printed<User>[]>('users list');
     assert.ok(!left.some(({ id }) => id === a.id || id === b.id));
   });
 
   test('UserCreateCommand: every field is stored and can be found', async () => {
     const name = `created${++count}`;
-    const created = await malla.json<User>(
+    const created = await malla.json<Printed<User>>(
       `users create ${name} --display-name Created --email ${name}@example.com --picture-url https://example.com/a.png`,
     );
     assert.equal(created.displayName, 'Created');
     assert.equal(created.profilePicUrl, 'https://example.com/a.png');
-    assert.deepEqual(await malla.json<User[]>(`users list --email ${name}@example.com`), [created]);
+    assert.deepEqual(await malla.json<Printed<User>[]>(`users list --email ${name}@example.com`), [
+      created,
+    ]);
   });
 
   test('UserCommandValidation: what is wrong is said', async () => {
@@ -82,9 +88,9 @@ describe('users', () => {
       [asked.code, asked.stdout, asked.stderr.split('\n')[0]],
       [1, '', `Do you want to remove the user "${user.name}" (${user.id}), with 1 device? [y/n] `],
     );
-    assert.equal((await malla.json<Node[]>(`nodes list --user ${user.name}`)).length, 1);
+    assert.equal((await malla.json<Printed<Node>[]>(`nodes list --user ${user.name}`)).length, 1);
     assert.equal(await malla.say(`users destroy ${user.name} --force`), 'User destroyed');
-    const nodes = await malla.json<Node[]>('nodes list');
+    const nodes = await malla.json<Printed<Node>[]>('nodes list');
     assert.ok(!nodes.some((node) => node.user?.name === user.name));
   });
 });
@@ -94,9 +100,9 @@ describe('nodes', () => {
     const [user, other] = [await newUser(), await newUser()];
     const made = [await newNode(user, 'node-1'), await newNode(user, 'node-2')];
     const theirs = await newNode(other, 'other-1');
-    const listed = await malla.json<Node[]>('nodes list');
+    const listed = await malla.json<Printed<Node>[]>('nodes list');
     for (const { id } of [...made, theirs]) assert.ok(listed.some((node) => node.id === id));
-    const own = await malla.json<Node[]>(`nodes list --user ${other.name}`);
+    const own = await malla.json<Printed<Node>[]>(`nodes list --user ${other.name}`);
     assert.deepEqual(
       own.map(({ id, name }) => [id, name]),
       [[theirs.id, 'other-1']],
@@ -145,23 +151,26 @@ describe('nodes', () => {
     const { id } = await newNode(user, 'expiring');
     const other = await newNode(user, 'staying');
     const later = new Date(Date.now() + 3_600_000).toISOString();
-    const expiryOf = async (nodeId: string): Promise<string | null> =>
-      (await malla.json<Node[]>('nodes list')).find((node) => node.id === nodeId)?.expiry ?? null;
-    const expired = (): Promise<string | null> => expiryOf(id);
-    assert.equal(await expired(), null, 'nothing expires by itself');
+    const expiryOf = async (nodeId: number): Promise<number> =>
+      msOf(
+        (await malla.json<Printed<Node>[]>('nodes list')).find(({ id: own }) => own === nodeId)
+          ?.expiry,
+      );
+    const expired = (): Promise<number> => expiryOf(id);
+    assert.equal(await expired(), Number.NaN, 'nothing expires by itself');
     assert.equal(
       await malla.say(`nodes expire --identifier ${id} --expiry ${later}`),
       'Node expiration updated',
     );
-    assert.equal(await expired(), later);
+    assert.equal(await expired(), Date.parse(later));
     assert.equal(
       await malla.say(`nodes expire --identifier ${id} --disable`),
       'Node expiry disabled',
     );
-    assert.equal(await expired(), null);
+    assert.equal(await expired(), Number.NaN);
     assert.equal(await malla.say(`nodes expire -i ${id}`), 'Node expired');
-    assert.ok(Date.parse((await expired()) ?? '') <= Date.now());
-    assert.equal(await expiryOf(other.id), null, 'nobody else expired');
+    assert.ok((await expired()) <= Date.now());
+    assert.equal(await expiryOf(other.id), Number.NaN, 'nobody else expired');
   });
 
   test('NodeRenameCommand: the new name is a label of at most 63 characters', async () => {
@@ -169,18 +178,22 @@ describe('nodes', () => {
     assert.equal(await malla.say(`nodes rename --identifier ${id} newnode-${id}`), 'Node renamed');
     const tooLong = await malla.fail(`nodes rename --identifier ${id} ${'t'.repeat(64)}`);
     assert.match(tooLong, /63/);
-    const nodes = await malla.json<Node[]>('nodes list');
+    const nodes = await malla.json<Printed<Node>[]>('nodes list');
     assert.equal(nodes.find((node) => node.id === id)?.givenName, `newnode-${id}`);
   });
 
   test('PreAuthKeyCorrectUserLoggedInCommand and TaggedNodesCLIOutput', async () => {
     const user = await newUser();
-    const own = await malla.json<PreAuthKey>(`preauthkeys --user ${user.id} create --reusable`);
-    const tagged = await malla.json<PreAuthKey>('preauthkeys create --tags tag:test1,tag:test2');
+    const own = await malla.json<Printed<PreAuthKey>>(
+      `preauthkeys --user ${user.id} create --reusable`,
+    );
+    const tagged = await malla.json<Printed<PreAuthKey>>(
+      'preauthkeys create --tags tag:test1,tag:test2',
+    );
     const owned = await server.join('owned', own.key);
     const client = await server.join('tagged', tagged.key);
-    const nodes = await malla.json<Node[]>('nodes list');
-    const find = (nodeKey: string): Node | undefined =>
+    const nodes = await malla.json<Printed<Node>[]>('nodes list');
+    const find = (nodeKey: string): Printed<Node> | undefined =>
       nodes.find((node) => node.nodeKey === nodeKey);
     assert.equal(find(owned.nodeKey)?.user?.name, user.name);
     assert.equal(find(owned.nodeKey)?.online, true);
@@ -219,29 +232,34 @@ describe('nodes', () => {
   test('NodeTagCommand: tags replace the owner', async () => {
     const user = await newUser();
     const { id } = await newNode(user, 'tagging');
-    const node = await malla.json<Node>(`nodes tag -i ${id} -t tag:web,tag:db`);
+    const node = await malla.json<Printed<Node>>(`nodes tag -i ${id} -t tag:web,tag:db`);
     assert.deepEqual(node.tags, ['tag:db', 'tag:web']);
     assert.deepEqual(await malla.json(`nodes list --user ${user.name}`), []);
   });
 
   test('NodeRouteCommands: offered, approved, withdrawn', async () => {
     const { id } = await newNode(await newUser(), 'router', '10.0.0.0/24,0.0.0.0/0,::/0');
-    const [offered] = await malla.json<Node[]>(`nodes list-routes --identifier ${id}`);
+    const [offered] = await malla.json<Printed<Node>[]>(`nodes list-routes --identifier ${id}`);
     assert.deepEqual(offered?.availableRoutes.toSorted(), ['0.0.0.0/0', '10.0.0.0/24', '::/0']);
     assert.deepEqual(offered?.approvedRoutes, []);
-    const approved = await malla.json<Node>(
+    const approved = await malla.json<Printed<Node>>(
       `nodes approve-routes --identifier ${id} --routes 10.0.0.0/24,0.0.0.0/0`,
     );
     assert.deepEqual(approved.approvedRoutes.toSorted(), ['0.0.0.0/0', '10.0.0.0/24', '::/0']);
     const table = await malla.say(`nodes list-routes -i ${id}`);
     assert.match(table, /^ID +\| Hostname +\| Approved +\| Available +\| Serving \(Primary\)\n/);
-    const withdrawn = await malla.json<Node>(`nodes approve-routes --identifier ${id} --routes=`);
+    const withdrawn = await malla.json<Printed<Node>>(
+      `nodes approve-routes --identifier ${id} --routes=`,
+    );
     assert.deepEqual(withdrawn.approvedRoutes, []);
   });
 
   test('NodeBackfillIPsCommand: says that it is done, and takes no address away', async () => {
     const addresses = async () =>
-      (await malla.json<Node[]>('nodes list')).map(({ id, ipAddresses }) => [id, ipAddresses]);
+      (await malla.json<Printed<Node>[]>('nodes list')).map(({ id, ipAddresses }) => [
+        id,
+        ipAddresses,
+      ]);
     await newNode(await newUser(), 'numbered');
     const had = await addresses();
     assert.match(await malla.say('nodes backfillips --force'), /backfilled/);
@@ -252,32 +270,36 @@ describe('nodes', () => {
 describe('pre-auth keys', () => {
   test('PreAuthKeyCommand: create, list, expire', async () => {
     const user = await newUser();
-    const key = await malla.json<PreAuthKey>(
+    const key = await malla.json<Printed<PreAuthKey>>(
       `preauthkeys --user ${user.id} create --reusable --expiration 24h --tags tag:test1,tag:test2`,
     );
     assert.match(key.key, /^hskey-auth-[^-]{12}-.{64}$/);
-    const find = async (): Promise<PreAuthKey | undefined> =>
-      (await malla.json<PreAuthKey[]>('preauthkeys list')).find(({ id }) => id === key.id);
+    const find = async (): Promise<Printed<PreAuthKey> | undefined> =>
+      (await malla.json<Printed<PreAuthKey>[]>('preauthkeys list')).find(({ id }) => id === key.id);
     const listed = await find();
     assert.match(listed?.key ?? '', /^hskey-auth-[^-]{12}-\*\*\*$/);
     assert.deepEqual(listed?.aclTags, ['tag:test1', 'tag:test2']);
-    const lastsMs = Date.parse(listed?.expiration ?? '') - Date.now();
+    const lastsMs = msOf(listed?.expiration) - Date.now();
     assert.ok(lastsMs > 23.9 * 3_600_000 && lastsMs <= 24 * 3_600_000);
     assert.equal(await malla.say(`preauthkeys expire --id ${key.id}`), 'Key expired');
-    assert.ok(Date.parse((await find())?.expiration ?? '') <= Date.now());
+    assert.ok(msOf((await find())?.expiration) <= Date.now());
   });
 
   test('PreAuthKeyCommandWithoutExpiry: lasts an hour', async () => {
     const user = await newUser();
-    const key = await malla.json<PreAuthKey>(`preauthkeys --user ${user.id} create --reusable`);
-    const lastsMs = Date.parse(key.expiration ?? '') - Date.now();
+    const key = await malla.json<Printed<PreAuthKey>>(
+      `preauthkeys --user ${user.id} create --reusable`,
+    );
+    const lastsMs = msOf(key.expiration) - Date.now();
     assert.ok(lastsMs > 3_590_000 && lastsMs <= 3_600_000);
   });
 
   test('PreAuthKeyCommandReusableEphemeral: both, one, and by default neither', async () => {
     const user = await newUser();
     const flags = async (text: string): Promise<readonly boolean[]> => {
-      const key = await malla.json<PreAuthKey>(`preauthkeys create --user ${user.id}${text}`);
+      const key = await malla.json<Printed<PreAuthKey>>(
+        `preauthkeys create --user ${user.id}${text}`,
+      );
       return [key.reusable, key.ephemeral];
     };
     assert.deepEqual(await flags(' --reusable=true'), [true, false]);
@@ -288,10 +310,10 @@ describe('pre-auth keys', () => {
 
   test('PreAuthKeyDeleteCommand: a deleted key is not listed', async () => {
     const user = await newUser();
-    const { id } = await malla.json<PreAuthKey>(`preauthkeys create --user ${user.name}`);
+    const { id } = await malla.json<Printed<PreAuthKey>>(`preauthkeys create --user ${user.name}`);
     assert.match(await malla.fail('preauthkeys delete'), /missing --id parameter/);
     assert.equal(await malla.say(`preauthkeys delete --id ${id}`), 'Key deleted');
-    const left = await malla.json<PreAuthKey[]>('preauthkeys list');
+    const left = await malla.json<Printed<PreAuthKey>[]>('preauthkeys list');
     assert.ok(!left.some((key) => key.id === id));
   });
 
@@ -317,14 +339,12 @@ describe('API keys', () => {
     const made: string[] = [];
     for (let i = 0; i < 3; i++) made.push(await malla.say('apikeys create --expiration 24h'));
     for (const key of made) assert.match(key, /^hskey-api-[^-]{12}-.{64}$/);
-    const list = (): Promise<ApiKey[]> => malla.json<ApiKey[]>('apikeys list');
+    const list = (): Promise<Printed<ApiKey>[]> => malla.json<Printed<ApiKey>[]>('apikeys list');
     const [first, second, third] = (await list()).slice(-3);
     assert.ok(first && second && third);
     assert.equal(await malla.say(`apikeys expire --prefix ${first.prefix}`), 'Key expired');
     assert.equal(await malla.say(`apikeys expire --id ${second.id}`), 'Key expired');
-    const past = (await list()).filter(
-      ({ expiration }) => Date.parse(expiration ?? '') <= Date.now(),
-    );
+    const past = (await list()).filter(({ expiration }) => msOf(expiration) <= Date.now());
     assert.deepEqual(
       past.map(({ id }) => id),
       [first.id, second.id],
@@ -337,7 +357,7 @@ describe('API keys', () => {
 
   test('ApiKeyCommandValidation: what is wrong is said', async () => {
     await malla.say('apikeys create');
-    const [key] = await malla.json<ApiKey[]>('apikeys list');
+    const [key] = await malla.json<Printed<ApiKey>[]>('apikeys list');
     await malla.fail('apikeys create --expiration not-a-duration');
     assert.match(await malla.fail('apikeys expire'), /either --id or --prefix must be provided/);
     for (const command of ['expire', 'delete']) {
@@ -382,7 +402,10 @@ describe('logins', () => {
 
 describe('the server', () => {
   test('ServerInfoCommands: health, version, generate private-key', async () => {
-    assert.deepEqual(await malla.json('health'), { databaseConnectivity: true });
+    assert.deepEqual(await malla.json('health'), {
+      databaseConnectivity: true,
+      database_connectivity: true,
+    });
     assert.equal(await malla.say('health'), '');
     assert.ok('version' in (await malla.json<object>('version')));
     const made = await malla.json<{ readonly private_key: string }>('generate private-key');
@@ -420,6 +443,6 @@ describe('the server', () => {
     await writeFile(path, `cli:\n  address: ${server.url}\n  api_key: ${key.slice(0, -1)}x\n`);
     assert.match(await remote.fail(`users list -c ${path}`), /^Unauthorized: /);
     await writeFile(path, `cli:\n  address: ${server.url}\n  api_key: ${key}\n`);
-    assert.equal((await remote.json<User[]>(`users list -c ${path}`)).length > 0, true);
+    assert.equal((await remote.json<Printed<User>[]>(`users list -c ${path}`)).length > 0, true);
   });
 });

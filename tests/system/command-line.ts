@@ -10,6 +10,24 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A time as programs are told it. */
+export interface PrintedTime {
+  readonly seconds: number;
+  readonly nanos: number;
+}
+
+/** What `--output json` has otherwise than the REST API; see decision 0032. */
+export type Printed<T> = Omit<T, 'id' | 'expiry' | 'expiration'> & {
+  readonly id: number;
+  readonly expiry?: PrintedTime;
+  readonly expiration?: PrintedTime;
+};
+
+/** Unix ms; NaN where there is none. */
+export function msOf(time: PrintedTime | undefined): number {
+  return time === undefined ? Number.NaN : time.seconds * 1000 + time.nanos / 1_000_000;
+}
+
 export class CommandLine {
   readonly #env: Readonly<Record<string, string>>;
   readonly #cwd: string;

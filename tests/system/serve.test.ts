@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import type { PreAuthKey, User } from '@malla/api/v1/schemas';
 import type { X25519Private } from '@malla/keys/x25519';
 import { TestClient, type TestFrame, testKey } from '@malla/relay/testing/test-client';
-import { CommandLine } from './command-line.ts';
+import { CommandLine, msOf, type Printed } from './command-line.ts';
 import { Program } from './program.ts';
 
 const MALLA = fileURLToPath(new URL('../../bin/malla', import.meta.url));
@@ -36,10 +36,10 @@ describe('malla serve --first-run', () => {
     const first = start(['serve', '--first-run', ...ANYWHERE], cwd);
     const key = keyIn(await first.stdoutWith('Ctrl-C'));
     assert.deepEqual(
-      (await malla.json<User[]>('users list')).map(({ name }) => name),
+      (await malla.json<Printed<User>[]>('users list')).map(({ name }) => name),
       ['default'],
     );
-    const [made] = await malla.json<PreAuthKey[]>('preauthkeys list');
+    const [made] = await malla.json<Printed<PreAuthKey>[]>('preauthkeys list');
     assert.equal(made?.reusable, false);
     assert.equal(statSync(join(cwd, 'data')).mode & 0o777, 0o700);
     for (const file of ['malla.db', 'noise_private.key', 'first-run-key']) {
@@ -49,9 +49,9 @@ describe('malla serve --first-run', () => {
 
     const second = start(['serve', '--first-run', ...ANYWHERE], cwd);
     assert.notEqual(keyIn(await second.stdoutWith('Ctrl-C')), key);
-    const [former, latter] = await malla.json<PreAuthKey[]>('preauthkeys list');
-    assert.ok(Date.parse(former?.expiration ?? '') <= Date.now());
-    assert.ok(Date.parse(latter?.expiration ?? '') > Date.now());
+    const [former, latter] = await malla.json<Printed<PreAuthKey>[]>('preauthkeys list');
+    assert.ok(msOf(former?.expiration) <= Date.now());
+    assert.ok(msOf(latter?.expiration) > Date.now());
     assert.equal(await second.end('SIGINT'), 0);
     assert.doesNotMatch(second.stderr, /Warning|Error/);
   });
@@ -215,7 +215,7 @@ describe('malla db', () => {
     assert.match(await malla.say('db migrate'), /is up to date/);
 
     const again = start(['serve', ...ANYWHERE], cwd);
-    const names = (await malla.json<User[]>('users list')).map(({ name }) => name);
+    const names = (await malla.json<Printed<User>[]>('users list')).map(({ name }) => name);
     assert.deepEqual(names, ['kept']);
     await again.end('SIGTERM');
   });

@@ -12,7 +12,7 @@ import type { Node, PreAuthKey } from '@malla/api/v1/schemas';
 import type { MachineClient } from '@malla/testkit/machine-client';
 import { addressIn, capabilitiesOf, type Protocol, reaches } from '@malla/testkit/packet-filter';
 import type { CapMap, MapNode } from '@malla/wire/tailcfg/node';
-import { CommandLine } from '../command-line.ts';
+import { CommandLine, type Printed } from '../command-line.ts';
 import { TestServer } from '../test-server.ts';
 
 /** What an exit node offers. */
@@ -108,7 +108,9 @@ export class PolicyTailnet {
       ...(tags.length === 0 ? [] : ['--tags', tags.join()]),
       ...(reusable ? ['--reusable'] : []),
     ];
-    const made = await this.malla.json<PreAuthKey>(`preauthkeys create ${flags.join(' ')}`);
+    const made = await this.malla.json<Printed<PreAuthKey>>(
+      `preauthkeys create ${flags.join(' ')}`,
+    );
     return made.key;
   }
 
@@ -147,8 +149,8 @@ export class PolicyTailnet {
   }
 
   /** Replaces the tags of a node, as an administrator does; the node as it then is. */
-  async tag(hostname: string, ...tags: readonly string[]): Promise<Node> {
-    const node = await this.malla.json<Node>(
+  async tag(hostname: string, ...tags: readonly string[]): Promise<Printed<Node>> {
+    const node = await this.malla.json<Printed<Node>>(
       `nodes tag -i ${this.idOf(hostname)} -t ${tags.join()}`,
     );
     await this.settle();
@@ -176,7 +178,7 @@ export class PolicyTailnet {
     readonly approved: readonly string[];
     readonly served: readonly string[];
   }> {
-    const nodes = await this.malla.json<readonly Node[]>('nodes list');
+    const nodes = await this.malla.json<readonly Printed<Node>[]>('nodes list');
     const node = nodes.find(({ id }) => Number(id) === this.idOf(hostname));
     assert.ok(node !== undefined);
     const { availableRoutes, approvedRoutes, subnetRoutes } = node;
@@ -184,8 +186,8 @@ export class PolicyTailnet {
   }
 
   /** The only node there is. */
-  async onlyNode(): Promise<Node> {
-    const [node, ...others] = await this.malla.json<readonly Node[]>('nodes list');
+  async onlyNode(): Promise<Printed<Node>> {
+    const [node, ...others] = await this.malla.json<readonly Printed<Node>[]>('nodes list');
     assert.ok(node !== undefined);
     assert.deepEqual(others, []);
     return node;

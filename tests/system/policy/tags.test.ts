@@ -8,6 +8,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Node } from '@malla/api/v1/schemas';
 import type { MachineClient } from '@malla/testkit/machine-client';
 import { accept, PolicyTailnet } from './policy-tailnet.ts';
+import type { Printed } from '../command-line.ts';
 
 const USER = 'taguser';
 const REFUSED = (tag: string) =>
@@ -306,7 +307,7 @@ async function start(t: TestContext): Promise<PolicyTailnet> {
 }
 
 /** The only node has these tags, by the server and by its own map. */
-async function hasTags(tailnet: PolicyTailnet, ...tags: readonly string[]): Promise<Node> {
+async function hasTags(tailnet: PolicyTailnet, ...tags: readonly string[]): Promise<Printed<Node>> {
   await tailnet.settle();
   const node = await tailnet.onlyNode();
   assert.deepEqual(node.tags, tags);
@@ -314,8 +315,8 @@ async function hasTags(tailnet: PolicyTailnet, ...tags: readonly string[]): Prom
   return node;
 }
 
-async function nodeNamed(tailnet: PolicyTailnet, name: string): Promise<Node> {
-  const nodes = await tailnet.malla.json<readonly Node[]>('nodes list');
+async function nodeNamed(tailnet: PolicyTailnet, name: string): Promise<Printed<Node>> {
+  const nodes = await tailnet.malla.json<readonly Printed<Node>[]>('nodes list');
   return nodes.find(({ givenName }) => givenName === name) ?? assert.fail(`no node ${name}`);
 }
 
