@@ -47,7 +47,7 @@ export async function openNoiseKey(options: NoiseKeyOptions): Promise<X25519Priv
     if (use !== undefined) {
       throw new MallaError('config.invalid', databaseIsGone(keyPath, databasePath, use));
     }
-    if (databaseIsNew) log.warn({ key: keyPath, database: databasePath }, NEW_BESIDE_A_KEY);
+    if (databaseIsNew) log.warn({ file: keyPath, path: databasePath }, NEW_BESIDE_A_KEY);
   }
   return key;
 }

@@ -179,7 +179,7 @@ export class PolicyTailnet {
     readonly served: readonly string[];
   }> {
     const nodes = await this.malla.json<readonly Printed<Node>[]>('nodes list');
-    const node = nodes.find(({ id }) => Number(id) === this.idOf(hostname));
+    const node = nodes.find(({ id }) => id === this.idOf(hostname));
     assert.ok(node !== undefined);
     const { availableRoutes, approvedRoutes, subnetRoutes } = node;
     return { offered: availableRoutes, approved: approvedRoutes, served: subnetRoutes };
