@@ -8,6 +8,7 @@
  */
 import { formatPrefix, parsePrefix } from '@malla/ip/prefix';
 import { isObject, lineOf, stringsOf, uint16Of } from './json.ts';
+import { flag, number, type Reader, shape, Trail } from './shape.ts';
 
 /** Largest Hostinfo that is kept, in characters of JSON; real ones have 1 to 3 thousand. */
 export const MAX_HOSTINFO_CHARS = 64 * 1024;
@@ -51,11 +52,9 @@ export interface Hostinfo {
   readonly [field: string]: unknown;
 }
 
-/** Reads one field; undefined: as if it were not there. */
-type Reader = (value: unknown) => unknown;
-type Shape = ReadonlyMap<string, Reader>;
+type AnyFields = { readonly [field: string]: unknown };
 
-const NET_INFO = shape({
+const NET_INFO = shape<AnyFields>({
   MappingVariesByDestIP: flag,
   WorkingIPv6: flag,
   OSHasIPv6: flag,
@@ -71,7 +70,7 @@ const NET_INFO = shape({
   FirewallMode: line,
 });
 
-const LOCATION = shape({
+const LOCATION = shape<AnyFields>({
   Country: line,
   CountryCode: line,
   City: line,
@@ -81,7 +80,7 @@ const LOCATION = shape({
   Priority: number,
 });
 
-const TPM = shape({
+const TPM = shape<AnyFields>({
   Manufacturer: line,
   Vendor: line,
   Model: number,
@@ -90,7 +89,8 @@ const TPM = shape({
   FamilyIndicator: line,
 });
 
-const HOSTINFO = shape({
+/** Reads a Hostinfo of any size, which is that of the message it stands in. */
+export const hostinfo: Reader<Hostinfo> = shape<AnyFields>({
   IPNVersion: line,
   FrontendLogID: line,
   BackendLogID: line,
@@ -123,7 +123,7 @@ const HOSTINFO = shape({
   WoLMACs: (value) =>
     stringsOf(value, MAX_MAC_ADDRESSES, 32).filter((address) => /^[0-9a-fA-F:-]+$/.test(address)),
   Services: decodeServices,
-  NetInfo: objectOf(NET_INFO),
+  NetInfo: NET_INFO,
   sshHostKeys: decodeSshHostKeys,
   Cloud: line,
   Userspace: flag,
@@ -132,8 +132,8 @@ const HOSTINFO = shape({
   ServicesHash: line,
   PeerRelay: flag,
   ExitNodeID: line,
-  Location: objectOf(LOCATION),
-  TPM: objectOf(TPM),
+  Location: LOCATION,
+  TPM: TPM,
   StateEncrypted: flag,
 });
 
@@ -142,7 +142,7 @@ const HOSTINFO = shape({
  * gives it reads as the same again. Nothing makes it throw.
  */
 export function decodeHostinfo(value: unknown): Hostinfo | undefined {
-  const known = read(HOSTINFO, value);
+  const known = hostinfo(value, new Trail());
   if (known === undefined) return undefined;
   const text = JSON.stringify(known);
   if (text.length > MAX_HOSTINFO_CHARS) return undefined;
@@ -165,36 +165,9 @@ export function preferredDerp(hostinfo: Hostinfo): number {
   return uint16Of(hostinfo.NetInfo?.PreferredDERP) ?? 0;
 }
 
-function shape(fields: Readonly<Record<string, Reader>>): Shape {
-  return new Map(Object.entries(fields));
-}
-
-/** Those of the fields that are there and can be read. */
-function read(fields: Shape, value: unknown): Record<string, unknown> | undefined {
-  if (!isObject(value)) return undefined;
-  const out: Record<string, unknown> = {};
-  for (const name of Object.keys(value)) {
-    const field = fields.get(name)?.(value[name]);
-    if (field !== undefined) out[name] = field;
-  }
-  return out;
-}
-
-function objectOf(fields: Shape): Reader {
-  return (value) => read(fields, value);
-}
-
-function line(value: unknown): string | undefined {
-  return typeof value === 'string' ? lineOf(value, MAX_NAME_CHARS) : undefined;
-}
-
-/** Three-valued at clients: absent or null says that they do not know. */
-function flag(value: unknown): boolean | undefined {
-  return typeof value === 'boolean' ? value : undefined;
-}
-
-function number(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+/** One line of text, cut where it is too long. */
+function line(value: unknown, trail: Trail): string | undefined {
+  return typeof value === 'string' ? lineOf(value, MAX_NAME_CHARS) : trail.fault('expected text');
 }
 
 /** Seconds by region and family of addresses, `3-v4`. */
@@ -203,9 +176,9 @@ function decodeLatencies(value: unknown): Readonly<Record<string, number>> | und
   const out: Record<string, number> = {};
   let count = 0;
   for (const [region, seconds] of Object.entries(value)) {
-    if (number(seconds) === undefined || !/^\d{1,5}-v[46]$/.test(region)) continue;
+    if (typeof seconds !== 'number' || !/^\d{1,5}-v[46]$/.test(region)) continue;
     if (++count > MAX_LATENCIES) break;
-    out[region] = seconds as number;
+    out[region] = seconds;
   }
   return out;
 }

@@ -8,7 +8,7 @@
 import type { DiscoPublic, MachinePublic, NodePublic } from '@malla/keys/key';
 import { type Resolver, resolver } from './dns-config.ts';
 import { canonicalEndpoint, MAX_ENDPOINT_CHARS } from './endpoint.ts';
-import { decodeHostinfo, type Hostinfo, MAX_ROUTES } from './hostinfo.ts';
+import { type Hostinfo, hostinfo, MAX_ROUTES } from './hostinfo.ts';
 import {
   address,
   anything,
@@ -114,9 +114,6 @@ const endpoint: Reader<string> = (value, trail) =>
   (typeof value === 'string' && value.length <= MAX_ENDPOINT_CHARS
     ? canonicalEndpoint(value)
     : undefined) ?? trail.fault('expected an endpoint');
-
-const hostinfo: Reader<Hostinfo> = (value, trail) =>
-  decodeHostinfo(value) ?? trail.fault('expected a Hostinfo');
 
 /** Reads a {@link CapMap}. */
 export const capMap: Reader<CapMap> = recordWithNulls(
