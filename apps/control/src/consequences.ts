@@ -104,6 +104,7 @@ export class Consequences {
     events.on('rows', ({ changes }) => this.#takeNodes(changes), beginAnew);
     events.on('rows', ({ changes }) => this.approveRoutes(mayBeApprovedOf(changes)));
     events.on('rows', ({ changes }) => this.#lookAtSshChecks(changes));
+    events.on('rows', ({ changes }) => this.#noteWithdrawn(changes));
     events.on('served', ({ nodes }) => fanout.servedChanged(nodes), beginAnew);
     events.on(
       'posture',
@@ -180,6 +181,22 @@ export class Consequences {
       change.table === 'node' && isAnother(change.before, change.after) ? [change.id] : [],
     );
     if (others.length > 0) sshChecks.standingChanged(new Set(others));
+  }
+
+  /** Of a node with another owner: an administrator may want to approve them anew. */
+  #noteWithdrawn(changes: readonly Change[]): void {
+    for (const { table, id: node, before, after } of changes) {
+      if (table !== 'node' || before === undefined || after === undefined) continue;
+      if ((differenceOf(before, after) & Differs.owner) === 0) continue;
+      const approved = new Set(after.approvedRoutes);
+      const routes = before.approvedRoutes.filter((route) => !approved.has(route));
+      if (routes.length === 0) continue;
+      const { name } = after;
+      this.#parts.journal.info(
+        { node, name, routes },
+        'routes of a node approved no longer: its owner is another',
+      );
+    }
   }
 
   #noteLastSeen(id: NodeId, at: number | undefined): void {

@@ -218,6 +218,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     },
     addresses: tailnet.machine.rules.addresses,
     tags: tailnet.machine.rules.tags,
+    autoApproved: tailnet.access.autoApproved,
     isOnline: (id) => tailnet.presences.isOnline(id),
     servedBy: (id) => tailnet.routes.servedBy(id),
     events: tailnet.events,

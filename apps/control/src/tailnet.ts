@@ -312,7 +312,7 @@ export class Tailnet {
       world,
     );
     const renamed = await tailnet.ledger.execute((state) =>
-      giveUpReservedNames(state, (label) => tailnet.dns.isRecord(label)),
+      giveUpReservedNames(state, tailnet.dns.isRecord),
     );
     for (const { before, after } of renamed) {
       const fields = { node: before.id, was: before.name, name: after.name };
@@ -433,7 +433,7 @@ function rulesOf(config: TailnetConfig, access: Access, dns: TailnetDns): Regist
     nodeExpiryMs: config.node.expiryMs ?? 0,
     maxNodesPerUser: config.node.maxPerUser,
     tags: access.tagPolicy,
-    isRecord: (label) => dns.isRecord(label),
+    isRecord: dns.isRecord,
   };
 }
 

@@ -3,6 +3,7 @@
  * nodes and users change. Tells fan-out what a change has touched.
  */
 import { SUGGEST_EXIT_NODE } from '@malla/wire/tailcfg/node-attributes';
+import type { Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
 import type { CapMap } from '@malla/wire/tailcfg/node';
 import type { User } from '@malla/netmap/user';
@@ -123,6 +124,10 @@ export class Access {
     isDefined: (tag) => this.#engine?.isTagDefined(tag) ?? NO_TAG_POLICY.isDefined(tag),
     owns: (userId, tag) => this.#engine?.ownsTag(userId, tag) ?? NO_TAG_POLICY.owns(userId, tag),
   };
+
+  /** The routes of those that a node offers which the policy approves by itself. */
+  readonly autoApproved = (node: Node): readonly Prefix[] =>
+    this.#engine?.autoApproved(this.#policyNode(node)) ?? [];
 
   /** From where nodes that join get their IPv4 address. */
   readonly addressPools: AddressPools = {

@@ -1,7 +1,9 @@
 /** What the administrators' API needs from the rest of the control server. */
 import type { Logger } from '@malla/base/logger';
-import type { NodeId } from '@malla/netmap/node';
+import type { Prefix } from '@malla/ip/prefix';
+import type { Node, NodeId } from '@malla/netmap/node';
 import type { AddressPlan } from '../core/addresses.ts';
+import type { IsRecord } from '../core/node-name.ts';
 import type { TagPolicy } from '../core/tags.ts';
 import type { ListedRecord } from '../dns/tailnet-dns.ts';
 import type { TailnetEvents } from '../events.ts';
@@ -24,6 +26,8 @@ export interface DnsRecords {
   /** Of the names of nodes; empty where they have none. */
   readonly baseDomain: string;
   list(): readonly ListedRecord[];
+  /** Whether a node of this name would have that of a record. */
+  readonly isRecord: IsRecord;
 }
 
 export interface AdminDeps {
@@ -37,6 +41,8 @@ export interface AdminDeps {
   readonly addresses: AddressPlan;
   /** Which tags the policy defines. */
   readonly tags: TagPolicy;
+  /** The routes of those that a node offers which the policy approves by itself. */
+  readonly autoApproved: (node: Node) => readonly Prefix[];
   /** Whether a node has a live session. */
   readonly isOnline: (node: NodeId) => boolean;
   /** The routes that a node serves now, canonical, exit routes last. */

@@ -33,7 +33,7 @@ export function nodeHandlers(
   | 'backfillNodeIps'
   | 'listNodeAudit'
 > {
-  const { ledger, store, logins, addresses, tags: tagPolicy, log } = deps;
+  const { ledger, store, logins, dns, addresses, tags: tagPolicy, autoApproved, log } = deps;
   const { state } = ledger;
   const answer = (node: Node): AnswerOf<'getNode'> => ({
     node: nodeView(deps, node),
@@ -71,14 +71,16 @@ export function nodeHandlers(
 
     async renameNode({ nodeId, newName }, { name: author }) {
       const was = state.node(idOf(nodeId))?.name;
-      const node = await ledger.execute((current) => renameNode(current, idOf(nodeId), newName));
+      const node = await ledger.execute((current) =>
+        renameNode(current, idOf(nodeId), newName, dns.isRecord),
+      );
       log.info({ author, node: node.id, name: node.name, was }, 'node renamed');
       return answer(node);
     },
 
     async setTags({ nodeId, tags: wanted }, { name: author }) {
       const node = await ledger.execute((current) =>
-        setTags(current, idOf(nodeId), wanted, tagPolicy),
+        setTags(current, idOf(nodeId), wanted, tagPolicy, autoApproved),
       );
       const { id, name, tags } = node;
       log.info({ author, node: id, name, tags }, 'tags of a node set');

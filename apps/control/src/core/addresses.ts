@@ -12,8 +12,8 @@
 import { cached } from '@malla/base/cached';
 import { MallaError } from '@malla/base/error';
 import type { RandomBytes } from '@malla/base/random';
-import { type Address, formatAddress } from '@malla/ip/address';
-import { formatPrefix, type Prefix } from '@malla/ip/prefix';
+import { type Address, formatAddress, parseAddress } from '@malla/ip/address';
+import { contains, formatPrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import type { UserId } from '@malla/netmap/user';
 import { AddressSet } from './address-set.ts';
@@ -67,6 +67,26 @@ export function allocateAddresses(
     ipv4: v4 && give(sourceOf4(v4, plan.pools, owner)),
     ipv6: v6 && give(wholeOf(v6)),
   };
+}
+
+/**
+ * The IPv4 address of a node that gets another owner: the one it has, unless that is of a pool which is kept for
+ * others. Throws MallaError `address.exhausted`.
+ */
+export function addressForAnother(
+  state: State,
+  plan: AddressPlan,
+  { ipv4 }: Pick<Node, 'ipv4'>,
+  owner: Owner,
+  random: RandomBytes,
+): string | undefined {
+  const { v4, pools } = plan;
+  const address = parseAddress(ipv4 ?? '');
+  if (ipv4 === undefined || !address.ok || v4 === undefined || pools === undefined) return ipv4;
+  const isOf = (pool: readonly Prefix[]): boolean =>
+    pool.some((prefix) => contains(prefix, address.value));
+  if (!isOf(pools.all()) || isOf(pools.poolFor(owner))) return ipv4;
+  return allocateAddresses(state, { ...plan, v6: undefined }, owner, random).ipv4;
 }
 
 /**

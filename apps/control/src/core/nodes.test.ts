@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parsePrefix, type Prefix } from '@malla/ip/prefix';
+import type { Node } from '@malla/netmap/node';
 import { createTailnet, refusal } from '../testing/rows.ts';
 import { deleteNode, renameNode, setApprovedRoutes, setExpiry, setTags } from './nodes.ts';
 import { NO_TAG_POLICY } from './tags.ts';
+
+/** Names of DNS records. */
+const RECORDS = (label: string): boolean => label === 'git' || label === 'a';
 
 describe('renaming a node', () => {
   test('frees the old name and keeps the new one whatever the client calls itself', () => {
@@ -30,6 +35,16 @@ describe('renaming a node', () => {
     assert.equal(rename(7, 'c')[0], 'node.not-found');
   });
 
+  test('to the name of a DNS record is refused, but for the name that it has', () => {
+    const tailnet = createTailnet({ users: ['ann'], nodes: [{ name: 'a' }] });
+    const error = refusal(() => tailnet.run((state) => renameNode(state, 1, 'git', RECORDS)));
+    assert.deepEqual(
+      [error.code, error.message],
+      ['node.name-taken', 'node name "git" is the name of a DNS record'],
+    );
+    assert.equal(tailnet.run((state) => renameNode(state, 1, 'a', RECORDS)).nameIsFixed, true);
+  });
+
   test('to what programs take for their own machine or a proxy is refused', () => {
     const tailnet = createTailnet({ users: ['ann'], nodes: [{ name: 'a' }] });
     for (const name of ['wpad', 'isatap', 'localhost']) {
@@ -53,6 +68,13 @@ describe('tagging a node', () => {
     assert.equal(node.userId, undefined);
     assert.equal(node.expiry, undefined);
     assert.deepEqual(tailnet.state.nodesOfUser(1), []);
+  });
+
+  test('takes the routes from it that the policy approved for its owner and not for the tags', () => {
+    const approvedRoutes = ['0.0.0.0/0', '10.0.0.0/24', '10.1.0.0/24', '10.2.0.0/24', '::/0'];
+    const tailnet = createTailnet({ users: ['ann'], nodes: [{ approvedRoutes }] });
+    const node = tailnet.run((state) => setTags(state, 1, ['tag:web'], NO_TAG_POLICY, byPolicy));
+    assert.deepEqual(node.approvedRoutes, ['10.1.0.0/24', '10.2.0.0/24']);
   });
 
   test('cannot leave it without tags', () => {
@@ -137,4 +159,17 @@ describe('approving routes', () => {
 function approve(...routes: readonly string[]): readonly string[] {
   const tailnet = createTailnet({ users: ['ann'], nodes: [{}] });
   return tailnet.run((state) => setApprovedRoutes(state, 1, routes)).approvedRoutes;
+}
+
+/** What a policy approves for whoever has no tags, and for whoever has some. */
+function byPolicy({ tags }: Node): readonly Prefix[] {
+  return prefixes(...(tags.length > 0 ? ['10.1.0.0/24'] : ['::/0', '10.0.0.0/24', '10.1.0.0/24']));
+}
+
+function prefixes(...texts: string[]): readonly Prefix[] {
+  return texts.map((text) => {
+    const prefix = parsePrefix(text);
+    assert.ok(prefix.ok, text);
+    return prefix.value;
+  });
 }

@@ -1,17 +1,25 @@
 /** What administrators do to nodes. Registration, and what nodes report themselves, are elsewhere. */
 import { MallaError } from '@malla/base/error';
+import type { Prefix } from '@malla/ip/prefix';
 import type { Node, NodeId } from '@malla/netmap/node';
 import { decide, type Decision } from './change.ts';
+import type { IsRecord } from './node-name.ts';
 import { checkName, MAX_LABEL_BYTES, type NameFault } from './names.ts';
-import { parseRoutes } from './route-approval.ts';
+import { approvedForAnother, parseRoutes } from './route-approval.ts';
 import type { Context, State } from './state.ts';
 import { checkTags, type TagPolicy } from './tags.ts';
 
 /**
- * Gives a node a name that its client's hostname no longer changes. Throws MallaError `node.not-found`,
+ * Gives a node a name that its client's hostname no longer changes; none that a DNS record has, which clients
+ * would ask in its place. Throws MallaError `node.not-found`,
  * `node.name-invalid`, `node.name-taken`.
  */
-export function renameNode(state: State, id: NodeId, name: string): Decision<Node> {
+export function renameNode(
+  state: State,
+  id: NodeId,
+  name: string,
+  isRecord: IsRecord = () => false,
+): Decision<Node> {
   const before = knownNode(state, id);
   const checked = checkName(name);
   if (!checked.ok) {
@@ -25,19 +33,26 @@ export function renameNode(state: State, id: NodeId, name: string): Decision<Nod
       details: { name, node: holder.id },
     });
   }
+  if (name !== before.name && isRecord(name)) {
+    throw new MallaError('node.name-taken', `node name "${name}" is the name of a DNS record`, {
+      details: { name },
+    });
+  }
   return replace(before, { ...before, name, nameIsFixed: true });
 }
 
 /**
  * Replaces the tags of a node. It loses its owner and no longer expires: a tagged node belongs to no
- * person who could log in again. A policy must define the tags; who owns them does not matter. Throws
- * MallaError `node.not-found`, `node.tags-invalid`.
+ * person who could log in again. A policy must define the tags; who owns them does not matter. Of its
+ * approved routes those go that the policy approves by itself for what it was (`autoApproved`), and not for
+ * what it is then. Throws MallaError `node.not-found`, `node.tags-invalid`.
  */
 export function setTags(
   state: State,
   id: NodeId,
   wanted: readonly string[],
   policy: TagPolicy,
+  autoApproved: (node: Node) => readonly Prefix[] = () => [],
 ): Decision<Node> {
   const before = knownNode(state, id);
   if (wanted.length === 0) {
@@ -47,7 +62,9 @@ export function setTags(
     );
   }
   const tags = checkTags(wanted, policy);
-  return replace(before, { ...before, tags, userId: undefined, expiry: undefined });
+  const after = { ...before, tags, userId: undefined, expiry: undefined };
+  const approvedRoutes = approvedForAnother(before, autoApproved(before), autoApproved(after));
+  return replace(before, { ...after, approvedRoutes });
 }
 
 /** Sets when a node must log in again: at a time (Unix ms), now, or never. Throws `node.not-found`. */

@@ -14,7 +14,7 @@ import {
   shortenExpiry,
 } from './registration.ts';
 import type { Node } from '@malla/netmap/node';
-import { setExpiry, setTags } from './nodes.ts';
+import { setApprovedRoutes, setExpiry, setTags } from './nodes.ts';
 import { NO_TAG_POLICY, type TagPolicy } from './tags.ts';
 
 const HOUR_MS = 3_600_000;
@@ -90,6 +90,10 @@ function authKey(tailnet: TestTailnet, fields: Partial<NewPreAuthKey> = {}): str
 
 function join(tailnet: TestTailnet, who: Device, key: string, rules = RULES): Node {
   return tailnet.run((state, context) => registerWithAuthKey(state, who, key, rules, context));
+}
+
+function joinTagged(tailnet: TestTailnet, who: Device, tags: string[]): Node {
+  return join(tailnet, who, authKey(tailnet, { tags }));
 }
 
 function login(tailnet: TestTailnet, who: Device, userId = 1, rules = RULES): Node {
@@ -306,6 +310,71 @@ describe('registration', () => {
     const again = login(tailnet, device(1, { key: 3, oldNodeKey: nodeKey(2) }));
     assert.equal(again.id, owned.id);
     assert.deepEqual(again.tags, []);
+  });
+
+  for (const [what, become, keeps] of [
+    ['a user', (tailnet: TestTailnet, who: Device) => login(tailnet, who, 2), false],
+    [
+      'other tags',
+      (tailnet: TestTailnet, who: Device) => joinTagged(tailnet, who, ['tag:b']),
+      false,
+    ],
+    [
+      'fewer tags',
+      (tailnet: TestTailnet, who: Device) => joinTagged(tailnet, who, ['tag:web']),
+      false,
+    ],
+    [
+      'more tags',
+      (tailnet: TestTailnet, who: Device) =>
+        joinTagged(tailnet, who, ['tag:a', 'tag:b', 'tag:web']),
+      true,
+    ],
+    [
+      'what it was',
+      (tailnet: TestTailnet, who: Device) => joinTagged(tailnet, who, ['tag:a', 'tag:web']),
+      true,
+    ],
+  ] as const) {
+    test(`a tagged node that becomes ${what} ${keeps ? 'keeps' : 'loses'} the routes that were approved for it`, () => {
+      const tailnet = createTailnet({ users: ['alice', 'bob'] });
+      const { id } = joinTagged(tailnet, device(1), ['tag:a', 'tag:web']);
+      tailnet.run((state) => setApprovedRoutes(state, id, ['10.0.0.0/8', '0.0.0.0/0']));
+      const after = become(tailnet, device(1, { key: 2, oldNodeKey: nodeKey(1) }));
+      assert.equal(after.id, id);
+      assert.deepEqual(after.approvedRoutes, keeps ? ['0.0.0.0/0', '10.0.0.0/8', '::/0'] : []);
+    });
+  }
+
+  test('a user’s node keeps its routes while it is that user’s, and loses them with tags', () => {
+    const tailnet = createTailnet({ users: ['alice'] });
+    const { id } = login(tailnet, device(1));
+    tailnet.run((state) => setApprovedRoutes(state, id, ['10.0.0.0/8']));
+    const again = login(tailnet, device(1, { key: 2, oldNodeKey: nodeKey(1) }));
+    assert.deepEqual(again.approvedRoutes, ['10.0.0.0/8']);
+    const after = joinTagged(tailnet, device(1, { key: 3, oldNodeKey: nodeKey(2) }), ['tag:web']);
+    assert.deepEqual([after.id, after.approvedRoutes], [id, []]);
+  });
+
+  test('a node with another owner leaves the pool that is not the new one’s, and only then its address', () => {
+    const rules = rulesWithPool('100.81.0.0/16');
+    const tailnet = createTailnet({ users: ['alice', 'bob'] });
+    const key = (tag: string): string => authKey(tailnet, { tags: [tag] });
+    const machine = (nth: number): Device => device(1, { key: nth, oldNodeKey: nodeKey(nth - 1) });
+    const pooled = join(tailnet, device(1), key('tag:a'), rules);
+    assert.equal(pooled.ipv4, '100.81.0.1');
+    const others = login(tailnet, machine(2), 2, rules);
+    assert.deepEqual([others.id, others.ipv4, others.ipv6], [pooled.id, '100.64.0.1', pooled.ipv6]);
+    assert.equal(join(tailnet, machine(3), key('tag:b'), rules).ipv4, '100.64.0.1');
+    assert.equal(
+      join(tailnet, machine(4), key('tag:a'), rules).ipv4,
+      '100.64.0.1',
+      'nobody’s pool',
+    );
+    assert.equal(tailnet.state.addressTaken('100.81.0.1'), false);
+    const alices = join(tailnet, device(5), key('tag:a'), rules);
+    const moved = login(tailnet, device(5, { key: 6, oldNodeKey: nodeKey(5) }), 1, rules);
+    assert.deepEqual([moved.id, moved.ipv4], [alices.id, alices.ipv4], 'the pool is of both');
   });
 
   test('a tagged key for a machine with several nodes and none named is refused', () => {

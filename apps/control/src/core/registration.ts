@@ -13,7 +13,7 @@ import type { PreAuthKey } from '@malla/netmap/credential';
 import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
 import type { UserId } from '@malla/netmap/user';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
-import { type AddressPlan, allocateAddresses } from './addresses.ts';
+import { addressForAnother, type AddressPlan, allocateAddresses, type Owner } from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
 import { freeName, type IsRecord } from './node-name.ts';
 import { parseCredential } from './credentials.ts';
@@ -261,6 +261,7 @@ function registerNode(
     const after: Node = {
       ...existing,
       ...login,
+      ...(keepsOwner(existing, login) ? {} : asAnothers(state, existing, login, rules, context)),
       homeDerp: preferredDerp(device.hostinfo) || existing.homeDerp,
       name: renamed ? freeName(state, hostname, existing.id, rules.isRecord) : existing.name,
       // A new node key means a new client process: its old disco key and endpoints are dead.
@@ -287,6 +288,29 @@ function registerNode(
     ...login,
   };
   return decide([...others, { table: 'node', id, before: undefined, after }], after);
+}
+
+/**
+ * Whether who logs in has the say over a node that it had already: its user, or whoever may give it all the tags
+ * that it has.
+ */
+function keepsOwner(before: Node, after: Owner): boolean {
+  if (before.userId !== undefined || after.userId !== undefined) {
+    return before.userId === after.userId;
+  }
+  return before.tags.every((tag) => after.tags.includes(tag));
+}
+
+/** What was given to the owner that a node had, and is not the new one's. The policy may approve routes anew. */
+function asAnothers(
+  state: State,
+  before: Node,
+  owner: Owner,
+  { addresses }: RegistrationRules,
+  { random }: Context,
+): Pick<Node, 'approvedRoutes' | 'ipv4'> {
+  const ipv4 = addressForAnother(state, addresses, before, owner, random);
+  return { approvedRoutes: [], ipv4 };
 }
 
 /** Whoever has a reusable key of a user could make up devices without end. */

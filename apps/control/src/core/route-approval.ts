@@ -82,17 +82,37 @@ export function approveAutomatically(
   return decide(changes, answer);
 }
 
+/**
+ * What stays approved of a node that an administrator gives to another owner: all but what the policy approves
+ * by itself for the old one and not for the new.
+ */
+export function approvedForAnother(
+  node: Node,
+  byPolicyBefore: readonly Prefix[],
+  byPolicyAfter: readonly Prefix[],
+): readonly string[] {
+  const withdrawn = withBothExits(byPolicyBefore).difference(withBothExits(byPolicyAfter));
+  const stays = node.approvedRoutes.filter((route) => !withdrawn.has(route));
+  return stays.length === node.approvedRoutes.length ? node.approvedRoutes : stays;
+}
+
 /** The approved routes and what is added to them; the same array when that is nothing. */
 function withApproved(node: Node, byPolicy: readonly Prefix[]): readonly string[] {
   const approved = new Set(node.approvedRoutes);
   const available = new Set(availableRoutes(node));
-  const wanted = new Set(byPolicy.map(formatPrefix));
-  // An exit node for one family only is none.
-  if (EXIT_ROUTES.some((exit) => wanted.has(exit))) EXIT_ROUTES.forEach((exit) => wanted.add(exit));
-  const added = [...wanted].filter((route) => available.has(route) && !approved.has(route));
+  const added = [...withBothExits(byPolicy)].filter(
+    (route) => available.has(route) && !approved.has(route),
+  );
   return added.length === 0
     ? node.approvedRoutes
     : sorted(prefixesOf([...node.approvedRoutes, ...added]));
+}
+
+/** An exit node for one family only is none. */
+function withBothExits(prefixes: readonly Prefix[]): Set<string> {
+  const texts = new Set(prefixes.map(formatPrefix));
+  if (EXIT_ROUTES.some((exit) => texts.has(exit))) EXIT_ROUTES.forEach((exit) => texts.add(exit));
+  return texts;
 }
 
 function prefixesOf(texts: readonly string[]): readonly Prefix[] {

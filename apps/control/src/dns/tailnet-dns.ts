@@ -112,12 +112,12 @@ export class TailnetDns {
   }
 
   /** Whether a node of this name would have that of a record. */
-  isRecord(label: string): boolean {
+  readonly isRecord = (label: string): boolean => {
     this.#labels ??= new Set(
       this.#records.flatMap(({ name }) => labelIn(name, this.baseDomain) ?? []),
     );
     return this.#labels.has(label);
-  }
+  };
 
   /** Every record, those of the configuration first; one that is there twice is served once. */
   list(): readonly ListedRecord[] {

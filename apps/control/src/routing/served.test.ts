@@ -3,10 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { EXIT_ROUTES } from '@malla/netmap/tailcfg-node';
 import { parsePolicy } from '@malla/policy/document/parse';
-import { deleteNode, setExpiry } from '../core/nodes.ts';
+import { deleteNode, setExpiry, setTags } from '../core/nodes.ts';
+import { NO_TAG_POLICY } from '../core/tags.ts';
 import { LAN, RoutedTailnet } from '../testing/routed-tailnet.ts';
 
 const FAILOVER_MS = 5_000;
+
+const OFFER = {
+  Hostinfo: { Hostname: 'router-1', RoutableIPs: [LAN, '10.7.0.0/16', '192.168.0.0/16'] },
+};
 
 describe('clients', () => {
   test('send to one router for a prefix, from its approval on until that is withdrawn', async () => {
@@ -101,3 +106,48 @@ describe('a policy', () => {
     assert.deepEqual(tailnet.routes, [[], []], 'an administrator may still withdraw them');
   });
 });
+
+describe('a router that gets another owner', () => {
+  test('by logging in serves what the policy approves for that one, and nothing else', async () => {
+    const tailnet = await tagged();
+    assert.deepEqual(tailnet.routes, [[LAN, '10.7.0.0/16', '192.168.0.0/16']]);
+    const device = tailnet.device(1);
+    const AuthKey = await tailnet.machines.key(await tailnet.machines.user('bob'));
+    device.rotate(8);
+    await device.register({ ...OFFER, Auth: { AuthKey } });
+    await device.openMap(OFFER);
+    await tailnet.pass(200);
+    assert.equal(device.node?.id, 1);
+    assert.deepEqual(tailnet.routes, [['10.7.0.0/16']]);
+  });
+
+  test('by an administrator who tags it keeps what administrators approved', async () => {
+    const tailnet = await tagged();
+    const { ledger, access } = tailnet.machines.tailnet;
+    await ledger.execute((state) =>
+      setTags(state, 1, ['tag:other'], NO_TAG_POLICY, access.autoApproved),
+    );
+    await tailnet.pass(200);
+    assert.deepEqual(tailnet.routes, [['192.168.0.0/16']]);
+  });
+});
+
+/** A tailnet whose first router is tagged and serves what the policy approves for the tag and an administrator besides. */
+async function tagged(): Promise<RoutedTailnet> {
+  const tailnet = await RoutedTailnet.start([[LAN, '10.7.0.0/16', '192.168.0.0/16']]);
+  const parsed = parsePolicy(`{
+    "tagOwners": {"tag:router": ["alice@"]},
+    "acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}],
+    "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:router"], "10.7.0.0/16": ["bob@"]}},
+  }`);
+  assert.ok(parsed.ok);
+  tailnet.machines.tailnet.setPolicy(parsed.value);
+  const AuthKey = await tailnet.machines.key(1, { tags: ['tag:router'] });
+  const device = tailnet.device(1);
+  device.rotate(7);
+  await device.register({ ...OFFER, Auth: { AuthKey } });
+  await device.openMap(OFFER);
+  await tailnet.pass(200);
+  await tailnet.approveFor(1, LAN, '10.7.0.0/16', '192.168.0.0/16');
+  return tailnet;
+}

@@ -141,6 +141,7 @@ export function createAdmin(
     c2n: given.c2n ?? { request: () => Promise.reject(new Error('no client is connected')) },
     addresses,
     tags: NO_TAG_POLICY,
+    autoApproved: () => [],
     isOnline: (id) => online.has(id),
     servedBy: (id) => {
       const routing = new Routing();
