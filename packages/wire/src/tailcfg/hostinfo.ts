@@ -90,7 +90,7 @@ const TPM = shape<AnyFields>({
 });
 
 /** Reads a Hostinfo of any size, which is that of the message it stands in. */
-export const hostinfo: Reader<Hostinfo> = shape<AnyFields>({
+export const readHostinfo: Reader<Hostinfo> = shape<AnyFields>({
   IPNVersion: line,
   FrontendLogID: line,
   BackendLogID: line,
@@ -142,7 +142,7 @@ export const hostinfo: Reader<Hostinfo> = shape<AnyFields>({
  * gives it reads as the same again. Nothing makes it throw.
  */
 export function decodeHostinfo(value: unknown): Hostinfo | undefined {
-  const known = hostinfo(value, new Trail());
+  const known = readHostinfo(value, new Trail());
   if (known === undefined) return undefined;
   const text = JSON.stringify(known);
   if (text.length > MAX_HOSTINFO_CHARS) return undefined;

@@ -8,7 +8,7 @@
 import type { DiscoPublic, MachinePublic, NodePublic } from '@malla/keys/key';
 import { type Resolver, resolver } from './dns-config.ts';
 import { canonicalEndpoint, MAX_ENDPOINT_CHARS } from './endpoint.ts';
-import { type Hostinfo, hostinfo, MAX_ROUTES } from './hostinfo.ts';
+import { type Hostinfo, MAX_ROUTES, readHostinfo } from './hostinfo.ts';
 import {
   address,
   anything,
@@ -146,7 +146,7 @@ const withoutLegacy: Reader<MapNode> = shape<MapNode>(
     Online: flag,
     LastSeen: time,
     MachineAuthorized: flag,
-    Hostinfo: hostinfo,
+    Hostinfo: readHostinfo,
     UnsignedPeerAPIOnly: flag,
     SelfNodeV4MasqAddrForThisPeer: address,
     SelfNodeV6MasqAddrForThisPeer: address,
