@@ -134,6 +134,8 @@ function make({ out, forms, platforms }: Wanted, build: Build, work: string): vo
   const folder = join(work, 'malla');
   mkdirSync(folder);
   const version = writePackage(ROOT, folder, build);
+  // Whatever the umask is here.
+  runTool('chmod', ['-R', 'u=rwX,go=rX', folder], { cwd: work });
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const made = (name: string): void => console.log(join(out, name));
