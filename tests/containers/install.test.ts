@@ -200,7 +200,8 @@ describe('the guide to installing', { skip }, () => {
     }
   });
 
-  test('shows nothing else, but compose.yaml, which tests/containers/image.test.ts runs', () => {
+  test('shows nothing else, but what is published, and compose.yaml: other tests of this folder run them', () => {
+    for (const way of ['As a Debian package', 'By npm', 'From an archive']) guide.leave(way);
     guide.take('As a container', 'sh', 0);
     guide.assertAllTaken();
   });

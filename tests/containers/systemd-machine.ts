@@ -20,29 +20,38 @@ const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'ca-certificates', 'curl', 
 export const ORIGIN = '/srv/malla.bundle';
 const BOOT_MS = 60_000;
 
+/** Makes an image of Debian with these packages, systemd among them, unless there is one of this name. */
+export async function makeBase(
+  engine: Engine,
+  dir: string,
+  name: string,
+  packages: readonly string[],
+): Promise<void> {
+  if ((await engine.run(['image', 'exists', name])).code === 0) return;
+  const base = join(dir, 'base.tar');
+  execFileSync(
+    'mmdebstrap',
+    [
+      '--quiet',
+      '--variant=minbase',
+      '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
+      `--include=${packages.join(',')}`,
+      'bookworm',
+      base,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  await engine.output(['import', '--quiet', base, name]);
+  rmSync(base);
+}
+
 /** Builds the image, `dir` being where it may write; `install` is the guide's line, for where the repository is. */
 export async function buildMachine(
   engine: Engine,
   dir: string,
   install: (repository: string) => string,
 ): Promise<void> {
-  if ((await engine.run(['image', 'exists', BASE])).code !== 0) {
-    const base = join(dir, 'base.tar');
-    execFileSync(
-      'mmdebstrap',
-      [
-        '--quiet',
-        '--variant=minbase',
-        '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-        `--include=${PACKAGES.join(',')}`,
-        'bookworm',
-        base,
-      ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    await engine.output(['import', '--quiet', base, BASE]);
-    rmSync(base);
-  }
+  await makeBase(engine, dir, BASE, PACKAGES);
   const context = join(dir, 'image');
   mkdirSync(context);
   cpSync(systemNode(), join(context, 'node'));

@@ -56,9 +56,25 @@ export class Guide {
     return block;
   }
 
+  /** Leaves what is below a heading to another test, which takes it. */
+  leave(heading: string): void {
+    const here = this.#blocks.filter((block) => block.heading === heading);
+    assert.notEqual(here.length, 0, `${this.#path}: blocks below “${heading}”`);
+    for (const block of here) this.#taken.add(block);
+  }
+
   /** Says that every block was taken. */
   assertAllTaken(): void {
-    const left = this.#blocks.filter((block) => !this.#taken.has(block));
+    this.#assertTaken(this.#blocks);
+  }
+
+  /** Says that every block below these headings was taken; others are another test's. */
+  assertTakenBelow(headings: readonly string[]): void {
+    this.#assertTaken(this.#blocks.filter(({ heading }) => headings.includes(heading)));
+  }
+
+  #assertTaken(blocks: readonly Block[]): void {
+    const left = blocks.filter((block) => !this.#taken.has(block));
     assert.deepEqual(
       left.map(({ at, heading, language }) => `${at} (${language} below “${heading}”)`),
       [],
