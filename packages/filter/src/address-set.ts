@@ -39,6 +39,20 @@ export class AddressSet {
     return this.#count === 0;
   }
 
+  /** Whether any address is in both. Both are of one family. */
+  overlaps(other: AddressSet): boolean {
+    for (let [ours, theirs] = [0, 0]; ours < this.#count && theirs < other.#count;) {
+      if (compareWords(this.#bounds, 2 * ours + 1, other.#bounds, 2 * theirs, this.#width) < 0) {
+        ours++;
+      } else if (
+        compareWords(other.#bounds, 2 * theirs + 1, this.#bounds, 2 * ours, this.#width) < 0
+      ) {
+        theirs++;
+      } else return true;
+    }
+    return false;
+  }
+
   /** Whether the address that begins at `at` is in it. */
   holds(bytes: Uint8Array, at: number): boolean {
     let low = 0;
@@ -67,6 +81,21 @@ export class AddressSet {
     }
     return 0;
   }
+}
+
+/** Compares two bounds, by their numbers. */
+function compareWords(
+  a: Uint32Array,
+  boundOfA: number,
+  b: Uint32Array,
+  boundOfB: number,
+  width: number,
+): number {
+  for (let i = 0; i < width; i++) {
+    const difference = (a[boundOfA * width + i] ?? 0) - (b[boundOfB * width + i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {

@@ -146,6 +146,31 @@ describe('whatever its rules, a packet filter', () => {
   });
 });
 
+describe('a filter by whose rules a peer that nobody signed could come in', () => {
+  const unsigned = ['100.64.0.7/32'];
+
+  test('lets nobody in, and says so', () => {
+    for (const source of ['*', '100.64.0.0/24', '100.64.0.1-100.64.0.7', '100.64.0.7']) {
+      const granted = { SrcIPs: ['*'], CapGrant: [{ Dsts: [`${OWN}/32`], CapMap: { a: null } }] };
+      const open = { SrcIPs: [PEER, source], DstPorts: [{ IP: OWN, Ports: EVERYTHING }] };
+      const subject = filter([granted, open], { unsigned });
+      assert.ok(subject.isDiscarded, source);
+      assert.equal(subject.inbound(packet(Protocol.tcp)), 'no-rule');
+      assert.deepEqual(subject.capabilities(at(PEER), at(OWN)), {});
+    }
+  });
+
+  test('is not one whose rules are for others, or only grant capabilities', () => {
+    const rules = [
+      { SrcIPs: [PEER, '100.64.0.8', 'fd00::/64'], DstPorts: [{ IP: OWN, Ports: EVERYTHING }] },
+      { SrcIPs: ['*'], CapGrant: [{ Dsts: [`${OWN}/32`], CapMap: { a: null } }] },
+    ];
+    const subject = filter(rules, { unsigned });
+    assert.ok(!subject.isDiscarded);
+    assert.equal(subject.inbound(packet(Protocol.tcp)), 'accept');
+  });
+});
+
 describe('a rule', () => {
   test('whose source is a capability means the nodes that have it', () => {
     const rules = [{ SrcIPs: ['cap:relay'], DstPorts: [{ IP: OWN, Ports: EVERYTHING }] }];

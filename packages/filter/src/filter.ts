@@ -1,6 +1,7 @@
 /**
  * The packet filter of a node: what it lets in for itself and for what is behind it. It knows nobody by
- * name: that a sender has the address that it sends from is what the tunnel has seen to.
+ * name: that a sender has the address that it sends from is what the tunnel has seen to, and who may use
+ * the PeerAPI is that one's business.
  *
  * Source: docs/protocol/control.md §Packet filters. Observed: clients 1.80 to 1.102: of TCP only what
  * begins a connection is looked at; a ping is let in by any rule whose addresses fit, whatever its ports.
@@ -26,6 +27,11 @@ export interface FilterOptions {
   /** Lets nothing in that it did not ask for. */
   readonly shieldsUp?: boolean;
   readonly nodesWith?: NodesWith;
+  /**
+   * What peers may send from that tailnet lock has not signed, and who may therefore only speak to the
+   * PeerAPI. A filter that would let any of it in lets nobody in: it does not know that.
+   */
+  readonly unsigned?: readonly string[];
 }
 
 /**
@@ -40,18 +46,24 @@ interface FamilyFilter extends CompiledRules {
 }
 
 export class PacketFilter {
+  /** Whether its rules let in what {@link FilterOptions.unsigned} says, so that they count for nothing. */
+  readonly isDiscarded: boolean;
   readonly #families: Readonly<Record<Family, FamilyFilter>>;
   /** Outlive the filter: {@link next} hands them on. */
   readonly #flows: Flows;
   readonly #shieldsUp: boolean;
 
   constructor(options: FilterOptions, flows: Flows = new Flows()) {
-    const { rules, local, shieldsUp = false, nodesWith = () => [] } = options;
+    const { rules, local, shieldsUp = false, nodesWith = () => [], unsigned = [] } = options;
     const of = (family: Family): FamilyFilter => ({
       ...compileRules(rules, family, nodesWith),
       local: setOf(family, local),
     });
     this.#families = { 4: of(4), 6: of(6) };
+    this.isDiscarded = ([4, 6] as const).some((family) => {
+      const senders = setOf(family, unsigned);
+      return this.#families[family].rules.some(({ sources }) => sources.overlaps(senders));
+    });
     this.#flows = flows;
     this.#shieldsUp = shieldsUp;
   }
@@ -79,7 +91,7 @@ export class PacketFilter {
     } else if (isIcmp(packet)) {
       if (isIcmpAnswer(packet)) return 'accept';
     } else if (hasFlows(packet) && this.#flows.isAnswer(packet)) return 'accept';
-    if (this.#shieldsUp) return 'no-rule';
+    if (this.#shieldsUp || this.isDiscarded) return 'no-rule';
     const isPing = isIcmp(packet);
     for (const rule of rules) {
       if (!isPing && !rule.protocols.has(protocol)) continue;
@@ -93,7 +105,7 @@ export class PacketFilter {
 
   /** What a sender is granted at an address of this node. Values of several grants come together. */
   capabilities(source: Address, destination: Address): CapMap {
-    if (source.family !== destination.family) return {};
+    if (source.family !== destination.family || this.isDiscarded) return {};
     const out = new Map<string, readonly unknown[] | null>();
     const [from, to] = [addressBytes(source), addressBytes(destination)];
     for (const { sources, destinations, capMap } of this.#families[source.family].grants) {

@@ -96,6 +96,35 @@ describe('a packet filter', () => {
   });
 });
 
+describe('two sets of addresses', () => {
+  test('overlap where an address is in both', () => {
+    const lists = family.chain((of) => {
+      const list = fc.array(addresses(of), { maxLength: 5 });
+      return fc.tuple(fc.constant(of), list, list);
+    });
+    fc.assert(
+      fc.property(lists, fc.nat(2), ([of, a, b], length) => {
+        const setOf = (firsts: readonly Address[]): AddressSet =>
+          new AddressSet(
+            of,
+            firsts.map((first) => ({
+              first,
+              last: { family: of, value: first.value + BigInt(length) },
+            })),
+          );
+        const meet = a.some((one) =>
+          b.some(({ value }) => {
+            const apart = value < one.value ? one.value - value : value - one.value;
+            return apart <= BigInt(length);
+          }),
+        );
+        assert.equal(setOf(a).overlaps(setOf(b)), meet);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
 describe('a set of addresses', () => {
   test('holds what any of its ranges does, wherever the address stands', () => {
     const pairs = family.chain((of) =>
