@@ -43,6 +43,7 @@ describe('node names', () => {
           fc.string(),
           anyText.map((it) => String.fromCodePoint(...it)),
           fc.constantFrom(...RESERVED),
+          fc.stringMatching(/^[xX][nN][-_. @]{1,3}[a-z-]{0,60}$/),
         ),
         (text) => {
           const name = uniqueName(labelFor(text), () => false);
@@ -100,6 +101,24 @@ describe('node names', () => {
         name,
       );
     }
+  });
+
+  test('what programs show as other letters is no name of a node', () => {
+    for (const [hostname, name] of [
+      ['xn--80ak6aa92e', 'xn-80ak6aa92e'],
+      ['XN--80ak6aa92e.local', 'xn-80ak6aa92e'],
+      ['xn_-80ak', 'xn-80ak'],
+      ['xn. @_-80ak', 'xn-80ak'],
+      ['-xn--80ak', 'xn-80ak'],
+      ['xnй--80ak', 'xn-80ak'],
+      ['xn-', 'xn'],
+      ['axn--80ak', 'axn--80ak'],
+      ['my--pc', 'my--pc'],
+    ] as const) {
+      const label = labelFor(hostname);
+      assert.deepEqual([label, checkName(label).ok], [name, true]);
+    }
+    assert.deepEqual(checkName('xn--80ak6aa92e'), { ok: false, error: 'punycode' });
   });
 
   test('a name that is no DNS label is refused, and why is said', () => {

@@ -42,11 +42,15 @@ export type NameFault =
   | 'upper-case'
   | 'bad-character'
   | 'bad-edge'
+  | 'punycode'
   | 'reserved';
 
-/** Whether a label means something else to programs than a node. */
+/** How a name of other letters is written in DNS (RFC 5890 §2.3.2.1). */
+const PUNYCODE = 'xn--';
+
+/** Whether a label means something else to programs than a node, or looks otherwise than it is. */
 export function isReserved(label: string): boolean {
-  return RESERVED.has(label);
+  return RESERVED.has(label) || label.startsWith(PUNYCODE);
 }
 
 /** The label for what a client calls itself: any text gives a valid one. */
@@ -62,6 +66,8 @@ export function labelFor(hostname: string): string {
     if (SEPARATORS.includes(char)) label += '-';
     else if (/[a-zA-Z0-9-]/.test(char)) label += char.toLowerCase();
   }
+  // Browsers show what stands behind it as other letters, which may look like another node's name.
+  label = label.replace(/^xn-+/, 'xn-');
   return label === '' ? NAMELESS : label;
 }
 
@@ -90,6 +96,7 @@ export function checkName(name: string): Result<string, NameFault> {
   if (/[A-Z]/.test(name)) return fail('upper-case');
   if (!/^[a-z0-9-]+$/.test(name)) return fail('bad-character');
   if (name.startsWith('-') || name.endsWith('-')) return fail('bad-edge');
+  if (name.startsWith(PUNYCODE)) return fail('punycode');
   if (isReserved(name)) return fail('reserved');
   return ok(name);
 }

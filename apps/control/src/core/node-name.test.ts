@@ -14,6 +14,7 @@ describe('a node that has a reserved name from before', () => {
         { name: 'laptop' },
         { name: 'wpad-1' },
         { name: 'localhost', nameIsFixed: true },
+        { name: 'xn--80ak6aa92e' },
       ],
     });
     const renamed = tailnet.run((state) => giveUpReservedNames(state, isRecord));
@@ -22,11 +23,12 @@ describe('a node that has a reserved name from before', () => {
       [
         ['wpad', 'wpad-2', false],
         ['localhost', 'localhost-2', true],
+        ['xn--80ak6aa92e', 'xn-80ak6aa92e', false],
       ],
     );
     assert.deepEqual(
       [...tailnet.state.nodes()].map(({ name }) => name),
-      ['wpad-2', 'laptop', 'wpad-1', 'localhost-2'],
+      ['wpad-2', 'laptop', 'wpad-1', 'localhost-2', 'xn-80ak6aa92e'],
     );
     assert.deepEqual(
       tailnet.run((state) => giveUpReservedNames(state, isRecord)),

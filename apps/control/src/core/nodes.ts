@@ -115,6 +115,7 @@ const NAME_PROBLEMS: Record<NameFault, string> = {
   'upper-case': 'must be lower case',
   'bad-character': 'must have only letters a to z, digits and hyphens',
   'bad-edge': 'must not begin or end with a hyphen',
+  punycode: 'must not begin with xn--, which programs show as other letters',
   reserved: 'must not be one that programs look up to find their own machine or a proxy',
 };
 

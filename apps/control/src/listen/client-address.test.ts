@@ -43,8 +43,37 @@ describe('the address of a client', () => {
     assert.equal(behind('2001:DB8:0::1', '::ffff:10.0.0.1'), '2001:db8::1');
   });
 
+  test('is read without its port, where a proxy writes that as well', () => {
+    for (const [forwarded, address] of [
+      ['1.2.3.4:5678', '1.2.3.4'],
+      ['[2001:DB8::1]:443', '2001:db8::1'],
+      ['[2001:db8::1]', '2001:db8::1'],
+      ['[fe80::1%eth0]:443', 'fe80::1'],
+      ['[::ffff:192.0.2.1]:443', '192.0.2.1'],
+      ['203.0.113.66:1, 192.0.2.1:65535 , 10.9.9.9:80', '192.0.2.1'],
+      // Not an address with a port, whatever it may be meant for.
+      ['2001:db8::1:443', '2001:db8::1:443'],
+    ] as const) {
+      assert.equal(behind(forwarded), address, forwarded);
+    }
+  });
+
   test('is the proxy’s where its header makes no sense', () => {
-    for (const forwarded of ['', 'unknown', '192.0.2.1:443', '192.0.2.1, ', '[2001:db8::1]']) {
+    for (const forwarded of [
+      '',
+      'unknown',
+      '192.0.2.1, ',
+      '192.0.2.1:',
+      '192.0.2.1:x',
+      '192.0.2.1:1234567',
+      '192.0.2.1:1:2',
+      ':443',
+      '[192.0.2.1]:443',
+      '[2001:db8::1',
+      '2001:db8::1]:443',
+      '[[2001:db8::1]]',
+      '[]:443',
+    ]) {
       assert.equal(behind(forwarded), PROXY, forwarded);
     }
   });

@@ -17,7 +17,7 @@ export function clientAddress(
   const forwarded = headers['x-forwarded-for'];
   const chain = (typeof forwarded === 'string' ? forwarded : '').split(',').slice(-16);
   while (chain.length > 0 && isTrusted(address, trusted)) {
-    const next = canonical((chain.pop() ?? '').trim());
+    const next = canonical(withoutPort((chain.pop() ?? '').trim()));
     if (next === '') break;
     address = next;
   }
@@ -33,6 +33,12 @@ export function isForwardedByStranger(
   return (
     headers['x-forwarded-for'] !== undefined && !isTrusted(canonical(connection ?? ''), trusted)
   );
+}
+
+/** Some proxies write the client's port too: `192.0.2.1:443`, `[2001:db8::1]:443`. */
+function withoutPort(text: string): string {
+  const [, v4, v6] = /^(?:([\d.]+):\d{1,5}|\[([^[\]]*:[^[\]]*)\](?::\d{1,5})?)$/.exec(text) ?? [];
+  return v4 ?? v6 ?? text;
 }
 
 function canonical(text: string): string {

@@ -35,6 +35,31 @@ describe('a destination that asks whether an SSH connection may go on', () => {
     });
   });
 
+  for (const [what, localUser] of [
+    ['a control character', 'ro\u0007ot'],
+    ['a line break', 'root\n# approved'],
+    ['another line break', 'root\u2028'],
+    ['an escape of the terminal', '\u001b[2Jroot'],
+    ['text that turns', 'root\u202etoor'],
+    ['an isolate', '\u2067root'],
+    ['a mark of direction', 'root\u200f'],
+    ['something unseen', 'ro\u200bot'],
+  ] as const) {
+    test(`for a user with ${what} in the name is refused for good, and nobody is asked`, async () => {
+      allow('check', 'autogroup:nonroot');
+      const answer = (await ask(localUser)).json();
+      assert.deepEqual(answer, { reject: true, message: 'tailscale: no user has such a name\n' });
+      assert.equal(machines.tailnet.sshChecks.waiting, 0);
+    });
+  }
+
+  test('for a user of any name that people can read is told where it is approved', async () => {
+    allow('check', 'autogroup:nonroot');
+    for (const localUser of ['ann', 'ann.lee', 'Jürgen', '日本', 'ACME\\ann', 'ann lee', '_svc$']) {
+      assert.match(String((await ask(localUser)).json()['message']), /additional check/, localUser);
+    }
+  });
+
   test('is told where the connection is approved, and accepts it then', async () => {
     const told = (await ask()).json();
     const id = idIn(told);
@@ -135,18 +160,19 @@ describe('a destination that asks whether an SSH connection may go on', () => {
   });
 });
 
-/** Puts a policy in force under which root may get in everywhere. */
-function allow(action: 'accept' | 'check' | 'nothing'): void {
+/** Puts a policy in force under which a user may get in everywhere. */
+function allow(action: 'accept' | 'check' | 'nothing', user = 'root'): void {
   const period = action === 'check' ? { checkPeriod: '1h' } : {};
-  const rule = { action, ...period, src: ['ann@'], dst: ['autogroup:self'], users: ['root'] };
+  const rule = { action, ...period, src: ['ann@'], dst: ['autogroup:self'], users: [user] };
   const text = JSON.stringify({ ssh: action === 'nothing' ? [] : [rule] });
   const parsed = parsePolicy(text);
   assert.ok(parsed.ok, JSON.stringify(parsed));
   machines.tailnet.setPolicy(parsed.value);
 }
 
-function ask(): Promise<TestExchange> {
-  const path = `/machine/ssh/action/${source.node?.id}/to/${destination.node?.id}?local_user=root`;
+function ask(localUser = 'root'): Promise<TestExchange> {
+  const user = encodeURIComponent(localUser);
+  const path = `/machine/ssh/action/${source.node?.id}/to/${destination.node?.id}?local_user=${user}`;
   return destination.send('GET', path, undefined);
 }
 

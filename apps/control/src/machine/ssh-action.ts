@@ -14,6 +14,11 @@ import type { SshAnswer, SshCheck, SshConnection, SshRefusal } from '../ssh/chec
 
 const PATH = /^\/machine\/ssh\/action\/([1-9]\d{0,15})\/to\/([1-9]\d{0,15})$/;
 const MAX_LOCAL_USER_CHARS = 256;
+/** Controls, breaks, what turns the direction of text, what cannot be seen: no system has such a user, and people read the name. */
+const UNREADABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
+
+/** What is answered: what those who keep the connections say, or that there is none like it. */
+type Answer = SshAnswer | { readonly kind: 'refuse'; readonly reason: 'no-such-user' };
 
 /** What an SSH session may do once it is accepted: the same as under a rule that accepts. */
 const ACCEPT: SshAction = {
@@ -23,7 +28,8 @@ const ACCEPT: SshAction = {
   allowRemotePortForwarding: true,
 };
 
-const REFUSALS: Readonly<Record<SshRefusal, string>> = {
+const REFUSALS: Readonly<Record<SshRefusal | 'no-such-user', string>> = {
+  'no-such-user': 'no user has such a name',
   'not-permitted': 'tailnet policy does not permit you to SSH to this node',
   rejected: 'an administrator refused this connection',
   expired: 'nobody approved this connection in time: connect again to ask anew',
@@ -45,10 +51,12 @@ export async function sshAction(
   const destination = deps.ledger.state.node(connection.destination);
   const aborted = new AbortController();
   exchange.onAborted = () => aborted.abort();
-  let answer: SshAnswer | undefined;
+  let answer: Answer | undefined;
   if (destination?.machineKey !== origin.connection.machineKey) {
     // Of another's node the same as of none: nobody is to learn which there are.
     answer = { kind: 'refuse', reason: 'not-permitted' };
+  } else if (UNREADABLE.test(connection.localUser)) {
+    answer = { kind: 'refuse', reason: 'no-such-user' };
   } else if (id === undefined) answer = deps.sshChecks.ask(connection);
   else answer = await deps.sshChecks.follow(connection, id, aborted.signal);
   if (answer === undefined) return;
@@ -69,7 +77,7 @@ function parse(
   return { connection, id: fields.get('auth_id') ?? undefined };
 }
 
-function actionFor(answer: SshAnswer, serverUrl: string): SshAction {
+function actionFor(answer: Answer, serverUrl: string): SshAction {
   switch (answer.kind) {
     case 'accept': {
       const { periodMs } = answer;
