@@ -12,10 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { createClient } from '@malla/api/v1/client';
 import { socketTransport } from '@malla/cli/socket-transport';
 import { MallaProcess } from './malla-process.ts';
+import { bench } from './report.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const USERS = 300;
@@ -38,7 +38,9 @@ interface Usage {
   readonly maxRSS: number;
 }
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '9' } } });
+const { values, report } = bench(import.meta.filename, {
+  runs: { type: 'string', default: '9' },
+});
 const runs = Number(values.runs);
 const folder = mkdtempSync(join(tmpdir(), 'malla-cli-'));
 const dataDir = join(folder, 'data');
@@ -56,15 +58,16 @@ try {
   await malla.start();
   const client = createClient(socketTransport({ path: socket, timeoutMs: 10_000 }));
   for (let i = 0; i < USERS; i++) await client.createUser({ name: `user${i}` });
-  const results = [];
-  for (const argv of COMMANDS) results.push(await measure(argv));
-  console.log(JSON.stringify({ users: USERS, runs, goal: { wall_s: 0.1, rss_mb: 60 }, results }));
+  for (const argv of COMMANDS) {
+    report.addFields(argv.join(' '), await measure(argv), { wall_s: 0.1, rss_mb: 60 });
+  }
+  report.finish();
 } finally {
   await malla.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function measure(argv: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+async function measure(argv: readonly string[]): Promise<Readonly<Record<string, number>>> {
   await run(argv); // fills the cache of compiled code
   const walls: number[] = [];
   const usages: Usage[] = [];
@@ -75,7 +78,6 @@ async function measure(argv: readonly string[]): Promise<Readonly<Record<string,
     usages.push(await usageOf(argv));
   }
   return {
-    command: argv.join(' '),
     wall_s: seconds(Math.min(...walls)),
     cpu_s: seconds(
       Math.min(...usages.map((usage) => (usage.userCPUTime + usage.systemCPUTime) / 1_000)),

@@ -1,7 +1,7 @@
 /**
  * The control server measured from outside: starts `malla serve` in a process of its own, points the
- * load generator at it (official client packages in Go), and prints its figures as JSON, one object per
- * run, with the goals beside them.
+ * load generator at it (official client packages in Go), and prints the medians of its figures with the
+ * goals beside them.
  *
  *     node bench/control.ts [--nodes 1000] [--runs 3] [--policy] [--loadgen PATH] [--strict]
  *
@@ -16,11 +16,8 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { MallaProcess } from './malla-process.ts';
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+import { bench, hasProgram, ROOT, skip } from './report.ts';
 
 /** Goals by number of nodes and the load generator's field. */
 const GOALS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -43,35 +40,36 @@ const GOALS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
 };
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '1000' },
-    runs: { type: 'string', default: '1' },
-    policy: { type: 'boolean', default: false },
-    loadgen: { type: 'string' },
-    strict: { type: 'boolean', default: false },
-  },
+const { values, report } = bench(import.meta.filename, {
+  nodes: { type: 'string', default: '1000' },
+  runs: { type: 'string', default: '1' },
+  policy: { type: 'boolean', default: false },
+  loadgen: { type: 'string' },
+  strict: { type: 'boolean', default: false },
 });
+const source = join(ROOT, '..', 'shared', 'tools', 'loadgen');
+if (values.loadgen === undefined && !existsSync(source)) {
+  skip(`there is no load generator at ${source}; name one with --loadgen`);
+}
+if (values.loadgen === undefined && !hasProgram('go', 'version')) {
+  skip(
+    'the load generator is built with Go, which is not installed; name a built one with --loadgen',
+  );
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'malla-bench-'));
 try {
   const loadgen = values.loadgen ?? buildLoadgen();
-  if (loadgen !== undefined) {
-    const runs: Record<string, unknown>[] = [];
-    for (let i = 0; i < Number(values.runs); i++) runs.push(await measure(loadgen, i));
-    report(runs);
+  for (let i = 0; i < Number(values.runs); i++) {
+    report.addFields('', await measure(loadgen, i), GOALS[values.nodes]);
   }
+  report.finish();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Builds the load generator outside the repository; undefined, said aloud, where that cannot be. */
-function buildLoadgen(): string | undefined {
-  const source = join(ROOT, '..', 'shared', 'tools', 'loadgen');
-  if (!existsSync(source)) {
-    console.error(`skipped: there is no load generator at ${source}; name one with --loadgen`);
-    return undefined;
-  }
+/** Builds the load generator outside the repository. */
+function buildLoadgen(): string {
   cpSync(source, join(folder, 'loadgen'), { recursive: true });
   execFileSync('chmod', ['-R', 'u+w', join(folder, 'loadgen')]);
   const program = join(folder, 'loadgen.bin');
@@ -131,18 +129,4 @@ function policyOfManyRules(): string {
     );
   }
   return JSON.stringify({ groups, tagOwners, hosts, acls: rules.slice(0, 100) }, undefined, 2);
-}
-
-/** Prints each run, then the median of every figure beside its goal. */
-function report(runs: readonly Record<string, unknown>[]): void {
-  for (const run of runs) console.log(JSON.stringify(run));
-  const medians: Record<string, { median: number; goal?: number }> = {};
-  for (const field of Object.keys(runs[0] ?? {})) {
-    const sorted = runs.map((run) => Number(run[field])).toSorted((a, b) => a - b);
-    const median = sorted[Math.floor(sorted.length / 2)];
-    if (median === undefined || Number.isNaN(median)) continue;
-    const goal = GOALS[values.nodes]?.[field];
-    medians[field] = { median, ...(goal === undefined ? {} : { goal }) };
-  }
-  console.log(JSON.stringify({ nodes: Number(values.nodes), runs: runs.length, medians }, null, 2));
 }

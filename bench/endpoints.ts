@@ -1,7 +1,7 @@
 /**
  * What it costs when a node reports other endpoints, in a tailnet of one node per user, each with an open
- * map stream: nobody is to be told. Prints JSON: milliseconds of CPU for one report, from the command to the
- * flush, by number of users.
+ * map stream: nobody is to be told. Milliseconds of CPU for one report, from the command to the flush, by
+ * number of users.
  *
  *     node bench/endpoints.ts [users …]
  */
@@ -18,13 +18,18 @@ import { openMemoryStore } from '../apps/control/src/store/open.ts';
 import { Tailnet } from '../apps/control/src/tailnet.ts';
 import { testNode, testUser } from '../apps/control/src/testing/rows.ts';
 import { operatorCommands } from '@malla/control/operator-commands';
+import { bench } from './report.ts';
 
 const ROUNDS = 2_000;
 
-const counts = process.argv.slice(2).map(Number);
+const GOAL_MS = 0.03;
+
+const { positionals, report: figures } = bench(import.meta.filename, {});
+const counts = positionals.map(Number);
 for (const users of counts.length > 0 ? counts : [1_000, 6_000]) {
-  console.log(JSON.stringify({ users, cpuMsPerReport: await reports(users) }));
+  figures.add(`one report, ${users} users`, 'ms', await reports(users), GOAL_MS);
 }
+figures.finish();
 
 async function reports(users: number): Promise<number> {
   const tailnet = await tailnetOf(users);
@@ -38,7 +43,7 @@ async function reports(users: number): Promise<number> {
   const start = process.cpuUsage();
   for (let round = 1; round <= ROUNDS; round++) await report(tailnet, (round % users) + 1, round);
   const { user, system } = process.cpuUsage(start);
-  return Math.round((user + system) / ROUNDS) / 1_000;
+  return (user + system) / ROUNDS / 1_000;
 }
 
 async function report(tailnet: Tailnet, id: number, port: number): Promise<void> {

@@ -8,21 +8,18 @@
  * theirs; `--trusted`: both by a proxy that the server trusts, which names their addresses; `--proxied`: by
  * one that it does not.
  */
-import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { flooded } from '../tests/system/floods/flood.ts';
 import { percentile } from '../tests/system/floods/honest.ts';
 import { FLOODS } from '../tests/system/floods/list.ts';
 import { Victim } from '../tests/system/floods/victim.ts';
+import { bench } from './report.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seconds: { type: 'string', default: '4' },
-    same: { type: 'boolean', default: false },
-    trusted: { type: 'boolean', default: false },
-    proxied: { type: 'boolean', default: false },
-  },
+const { values, positionals, report } = bench(import.meta.filename, {
+  seconds: { type: 'string', default: '4' },
+  same: { type: 'boolean', default: false },
+  trusted: { type: 'boolean', default: false },
+  proxied: { type: 'boolean', default: false },
 });
 const names = positionals.length > 0 ? positionals : ['calm', ...Object.keys(FLOODS)];
 const viaProxy = values.trusted || values.proxied;
@@ -72,9 +69,14 @@ for (const name of names) {
     afterMb,
     victim.residentMb(),
   );
+  report.add(`${name}, half of GET /key`, 'ms', percentile(waits, 0.5));
+  report.add(`${name}, all of GET /key`, 'ms', percentile(waits, 1), 200);
+  report.add(`${name}, peak resident`, 'MB', peakMb, 400);
+  report.addFields(name, { joined, failed: failures.length });
   for (const failure of new Set(failures)) console.log(`  ${failure}`);
   await victim.program.end('SIGTERM');
 }
+report.finish({ isQuiet: true });
 
 function row(name: string, ...cells: readonly (string | number)[]): void {
   console.log([name.padEnd(16), ...cells.map((value) => String(value).padStart(WIDTH))].join(' '));

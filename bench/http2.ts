@@ -1,7 +1,9 @@
 /**
  * What an HTTP/2 connection costs that idles under one long response, and what it costs to write the
  * same 300 bytes to a thousand of them: `packages/http2` against node:http2, in memory, without sockets.
- * Each is measured in a process of its own, prints JSON: `node bench/http2.ts`.
+ * Each is measured in a process of its own.
+ *
+ *     node bench/http2.ts
  */
 import { execFileSync } from 'node:child_process';
 import { performServerHandshake, type ServerHttp2Stream } from 'node:http2';
@@ -13,6 +15,7 @@ import { Flag, FrameType } from '@malla/http2/frame';
 import { CLIENT_PREFACE } from '@malla/http2/frame-reader';
 import { data, frame, settings, windowUpdate } from '@malla/http2/testing/raw-client';
 import { serveHttp2 } from '@malla/testkit/http2-driver';
+import { bench } from './report.ts';
 
 const CONNECTIONS = 1000;
 const ROUNDS = 100;
@@ -83,20 +86,15 @@ const VARIANTS: Record<string, Open> = {
 
 const record = new Uint8Array(4077);
 
-const [variant] = process.argv.slice(2);
+const { positionals, report } = bench(import.meta.filename, {});
+const [variant] = positionals;
 if (variant === undefined) {
-  const results = Object.keys(VARIANTS).map((name): unknown =>
-    JSON.parse(
-      execFileSync(
-        process.execPath,
-        ['--expose-gc', '--max-semi-space-size=2', import.meta.filename, name],
-        {
-          encoding: 'utf8',
-        },
-      ),
-    ),
-  );
-  console.log(JSON.stringify(results, null, 2));
+  const flags = ['--expose-gc', '--max-semi-space-size=2', import.meta.filename];
+  for (const name of Object.keys(VARIANTS)) {
+    const told = execFileSync(process.execPath, [...flags, name], { encoding: 'utf8' });
+    report.addFields(name, JSON.parse(told) as object);
+  }
+  report.finish();
 } else {
   console.log(JSON.stringify(await measure(variant, VARIANTS[variant] ?? fail(variant))));
 }

@@ -1,7 +1,7 @@
 /**
  * Sealing and compression by the node binary's own functions against plain Node: a long write in one
- * call of the record layer, as the fan-out makes it, and a block of peers as one zstd frame. Prints
- * JSON: median CPU microseconds a call, which other work on the machine disturbs less than time does.
+ * call of the record layer, as the fan-out makes it, and a block of peers as one zstd frame. CPU
+ * microseconds a call, which other work on the machine disturbs less than time does.
  *
  *     node --disable-warning=ExperimentalWarning bench/native.ts
  */
@@ -11,6 +11,7 @@ import { RecordOpener, RecordSealer, sealedBytes } from '@malla/noise/record';
 import { loadNative } from '@malla/control/native/load';
 import { nodeCompress } from '@malla/control/native/zstd';
 import { nodeCrypto } from '@malla/platform/crypto/noise';
+import { bench } from './report.ts';
 
 const ROUNDS = 25;
 /** CPU time of a round, µs: the clock that measures it may tick in milliseconds. */
@@ -20,20 +21,23 @@ const WRITES = [100, 1_000, 64 << 10, 130_000];
 /** Peers in what is compressed: a change, and a block. */
 const PEERS = [1, 64];
 
+const { report } = bench(import.meta.filename, {});
 const native = loadNative(silentLogger, true);
+if (native.what === 'node') {
+  console.error('this runtime has no native functions that work: plain Node alone is measured');
+}
 const aeads = { node: nodeCrypto, [native.what]: native.aead };
 const compressors = { node: nodeCompress, [native.what]: native.compress };
 const key = new Uint8Array(32).fill(1);
 
-const figures: Record<string, Record<string, number>> = {};
 for (const size of WRITES) {
   const plaintext = new Uint8Array(size).fill(7);
-  figures[`seal ${size} B`] = compare(aeads, (aead) => {
+  compare(`seal ${size} B`, aeads, (aead) => {
     const sealer = new RecordSealer(key, aead);
     const out = new Uint8Array(sealedBytes(size));
     return () => sealer.sealInto(out, plaintext);
   });
-  figures[`open ${size} B`] = compare(aeads, (aead) => {
+  compare(`open ${size} B`, aeads, (aead) => {
     const sealed = new RecordSealer(key, nodeCrypto).seal(plaintext);
     return () => {
       if (!new RecordOpener(key, aead).open(sealed).ok) throw new Error('not opened');
@@ -42,27 +46,27 @@ for (const size of WRITES) {
 }
 for (const count of PEERS) {
   const json = Array.from({ length: count }, (_, i) => peer(i)).join(',');
-  figures[`compress ${json.length} B of peers`] = compare(compressors, (compress) => () => {
+  compare(`compress ${json.length} B of peers`, compressors, (compress) => () => {
     compress(json);
   });
 }
-process.stdout.write(
-  `${JSON.stringify({ node: process.version, unit: 'CPU µs, median', figures }, undefined, 2)}\n`,
-);
+report.finish();
 
 /** The implementations take turns, so that a slow spell of the machine meets them all. */
 function compare<T>(
+  what: string,
   implementations: Readonly<Record<string, T>>,
   prepare: (implementation: T) => () => void,
-): Record<string, number> {
+): void {
   const subjects = Object.entries(implementations).map(([name, implementation]) => {
     const run = prepare(implementation);
-    return { name, run, calls: callsPerRound(run), samples: [] as number[] };
+    return { name, run, calls: callsPerRound(run) };
   });
   for (let round = 0; round < ROUNDS; round++) {
-    for (const { run, calls, samples } of subjects) samples.push(measure(run, calls) / calls);
+    for (const { name, run, calls } of subjects) {
+      report.add(`${what}, ${name}`, 'µs', measure(run, calls) / calls);
+    }
   }
-  return Object.fromEntries(subjects.map(({ name, samples }) => [name, median(samples)]));
 }
 
 /** Doubles until a round is long enough, which warms up besides. */
@@ -75,11 +79,6 @@ function measure(run: () => void, calls: number): number {
   for (let call = 0; call < calls; call++) run();
   const { user, system } = process.cpuUsage(before);
   return user + system;
-}
-
-function median(samples: readonly number[]): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return Math.round((sorted[sorted.length >> 1] ?? 0) * 100) / 100;
 }
 
 /** As a map response has it: a third of it keys, which do not compress. */

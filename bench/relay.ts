@@ -5,7 +5,7 @@
  *
  *     node bench/relay.ts [seconds] [idle clients]
  *
- * Prints one line per measurement and the ratios. On two cores the load generator is the bottleneck of
+ * Of packets a second that are more is better. On two cores the load generator is the bottleneck of
  * packets per second; CPU per packet is the honest figure.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
@@ -25,6 +25,7 @@ import { DerpUpgrade } from '@malla/relay/http/upgrade';
 import { directReadsWork } from '@malla/platform/link/direct-read';
 import { RelayServer } from '@malla/relay/server';
 import { createSelfSigned } from '@malla/platform/tls/self-signed';
+import { bench, hasProgram, skip } from './report.ts';
 
 const DERPBENCH = join(import.meta.dirname, '..', '..', 'shared', 'tools', 'derpbench');
 const DERPER_VERSION = 'v1.102.3';
@@ -48,7 +49,8 @@ interface Measured {
   readonly idle_kb_per_client?: number;
 }
 
-const [mode = '', ...rest] = process.argv.slice(2);
+const { positionals, report } = bench(import.meta.filename, {});
+const [mode = '', ...rest] = positionals;
 if (mode === 'serve') await serve(rest[0] === 'tls', rest[1] ?? '');
 else await compare(Number(mode || 5), Number(rest[0] ?? 1000));
 
@@ -76,10 +78,9 @@ async function serve(tls: boolean, certFile: string): Promise<void> {
 }
 
 async function compare(seconds: number, idle: number): Promise<void> {
-  if (!existsSync(DERPBENCH) || spawnSync('go', ['version']).status !== 0) {
-    console.log('skipped: needs ../shared/tools/derpbench and go');
-    return;
-  }
+  if (!existsSync(DERPBENCH)) skip(`there is no load generator at ${DERPBENCH}`);
+  if (!hasProgram('go', 'version'))
+    skip('the load generator is built with Go, which is not installed');
   const dir = mkdtempSync(join(tmpdir(), 'malla-bench-relay-'));
   try {
     const derpbench = buildDerpbench(dir);
@@ -88,13 +89,14 @@ async function compare(seconds: number, idle: number): Promise<void> {
       const starts = [() => startDerper(derper, dir, tls), () => startOurs(dir, tls)];
       for (const pairs of [1, 50]) {
         const load = ['-pairs', `${pairs}`, '-d', `${seconds}s`];
-        print(`${pairs} pairs`, await measureEach(derpbench, starts, load));
+        note(`${pairs} pairs`, await measureEach(derpbench, starts, load));
       }
       const load = ['-pairs', '1', '-d', '1s', '-idle', `${idle}`];
       for (const [name, result] of await measureEach(derpbench, starts, load)) {
-        console.log(`${idle} idle, ${name}: ${result.idle_kb_per_client?.toFixed(1)} KB each`);
+        report.add(`${idle} idle, ${name}`, 'KB', result.idle_kb_per_client ?? 0);
       }
     }
+    report.finish();
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -118,25 +120,11 @@ async function measureEach(
   return results;
 }
 
-function print(title: string, results: ReadonlyMap<string, Measured>): void {
-  const [reference] = results.values();
+function note(title: string, results: ReadonlyMap<string, Measured>): void {
   for (const [name, result] of results) {
-    const {
-      relay_cpu_us_per_packet: cpu,
-      relayed_pps: pps,
-      rtt_p50_us: rtt,
-      lost_percent: lost,
-    } = result;
-    console.log(
-      `${title}, ${name}: ${cpu.toFixed(1)} us CPU a packet, ${Math.round(pps)} packets/s ` +
-        `(${ratio(pps, reference?.relayed_pps)} of derper), lone round trip ${rtt} us ` +
-        `(${ratio(rtt, reference?.rtt_p50_us)}), lost ${lost.toFixed(2)} %`,
-    );
+    const { idle_kb_per_client: _, ...figures } = result;
+    report.addFields(`${title}, ${name}`, figures);
   }
-}
-
-function ratio(ours: number, theirs: number | undefined): string {
-  return theirs === undefined ? '-' : `${(ours / theirs).toFixed(2)}x`;
 }
 
 async function measure(program: string, relay: Relay, args: readonly string[]): Promise<Measured> {

@@ -10,14 +10,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { MachineClient } from '@malla/testkit/machine-client';
 import { MallaProcess } from './malla-process.ts';
+import { bench } from './report.ts';
 
 const RETRY_MS = 250;
 const JOIN_AT_ONCE = 32;
 
-const { values } = parseArgs({ options: { nodes: { type: 'string', default: '1000' } } });
+const { values, report } = bench(import.meta.filename, {
+  nodes: { type: 'string', default: '1000' },
+});
 const count = Number(values.nodes);
 const folder = mkdtempSync(join(tmpdir(), 'malla-restart-'));
 const malla = await MallaProcess.create(folder, join(folder, 'data'));
@@ -38,16 +40,17 @@ try {
   const up = performance.now();
   await Promise.all(clients.map((client) => comeBack(client)));
   const back = performance.now();
-  console.log(
-    JSON.stringify({
-      nodes: count,
+  report.addFields(
+    '',
+    {
       stop_s: seconds(stopped - stopping),
       start_s: seconds(up - stopped),
       all_back_after_stop_s: seconds(back - stopping),
       all_back_after_start_s: seconds(back - up),
-      goal_s: 10,
-    }),
+    },
+    { all_back_after_stop_s: 10 },
   );
+  report.finish();
   for (const client of clients) client.close();
 } finally {
   await malla.stop();

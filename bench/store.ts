@@ -2,7 +2,9 @@
  * What durability costs: commits of 1, 32 and 256 nodes on the store's thread and on the caller's own,
  * beside what the disk takes for one sync; a storm of registrations through the ledger; the size of a
  * node on disk; and how long 10,000 nodes take to load. In a folder of the current one, since a temporary
- * one may be in memory. Prints JSON: `node bench/store.ts`.
+ * one may be in memory.
+ *
+ *     node bench/store.ts
  */
 import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
@@ -29,12 +31,14 @@ import { created, node } from '@malla/control/store/sample-rows';
 import { type SqliteOptions, SqliteStore } from '@malla/control/store/sqlite/sqlite';
 import type { Store } from '@malla/control/store/store';
 import { ThreadedStore } from '@malla/control/store/sqlite/thread';
+import { bench } from './report.ts';
 
 const NODES = 10_000;
 const BATCHES = [1, 32, 256];
 /** Time for each measurement. */
 const MEASURE_MS = 1_000;
 
+const { report } = bench(import.meta.filename, {});
 const folder = mkdtempSync(join(process.cwd(), '.bench-store-'));
 
 async function measure(): Promise<Record<string, unknown>> {
@@ -207,7 +211,8 @@ function round(value: number): number {
 }
 
 try {
-  console.log(JSON.stringify(await measure(), null, 2));
+  report.addFields('', await measure());
+  report.finish();
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -48,6 +48,7 @@ const RUNS: Record<
       'packages/**/*.test.ts',
       'apps/**/*.test.ts',
       'tests/*.test.ts',
+      'bench/*.test.ts',
       'tests/guides/reader/*.test.ts',
     ],
   },
@@ -126,7 +127,8 @@ function run(suite: Suite): boolean {
     const why = reason === '' ? 'no reason given' : reason;
     console.log(`${times} ${suite} test${times === 1 ? '' : 's'} skipped: ${why}`);
   }
-  const needs = reasons.filter((reason) => reason.startsWith('needs '));
+  // What lies beside the repository is no tool that could be installed: recorded answers, load generators.
+  const needs = reasons.filter((reason) => /^needs (?!\.\.\/)/.test(reason));
   const unwanted = process.env['CI'] === 'true' ? needs.length : 0;
   // A run that ended in error without a failed test, such as one that was killed, counts as one.
   const failed = Math.max(counts.failed, status === 0 ? 0 : 1) + unwanted;
