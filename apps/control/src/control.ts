@@ -126,6 +126,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   const trusted = config.listen.trustedProxies
     .map((text) => prefixOf(text))
     .filter((prefix) => prefix !== undefined);
+  const hostname = hostOf(new URL(config.serverUrl));
   const relay =
     config.derp.server &&
     (await EmbeddedRelay.create(config.derp.server, {
@@ -135,9 +136,9 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
       isNode: (key) => tailnet.ledger.state.nodeByKey(key) !== undefined,
       addressOf,
       budgets,
+      serverHost: hostname,
       derpMap: () => tailnet.map.derpMap,
     }));
-  const hostname = hostOf(new URL(config.serverUrl));
   const { urls, paths } = config.derp;
   const derpMaps = new DerpMaps(
     { urls, paths, embedded: relay?.mapLayer, serverHost: hostname },

@@ -51,6 +51,7 @@ describe('an embedded relay with a listener of its own', () => {
         isNode: () => true,
         budgets: createBudgets(silentLogger, () => 0, { waitingLogins: 100 }),
         addressOf: () => '127.0.0.1',
+        serverHost: '127.0.0.1',
         derpMap: () => ({ Regions: {} }),
       },
     );

@@ -11,7 +11,8 @@ import type { RandomBytes } from '@malla/base/random';
 import type { NodePublic } from '@malla/keys/key';
 import type { Lease } from '@malla/platform/budget/budget';
 import { systemClock } from '@malla/platform/clock';
-import { BootstrapDns, systemResolve } from '@malla/relay/http/bootstrap-dns';
+import { BootstrapDns } from '@malla/relay/http/bootstrap-dns';
+import { dnsResolve } from '@malla/relay/http/resolve';
 import { type HttpServer, PUBLIC_ACCEPTORS } from '@malla/platform/http/http-server';
 import { listenSmall, type Route } from '@malla/platform/http/listener';
 import { derpRoutes, standAloneRoutes } from '@malla/relay/http/pages';
@@ -37,7 +38,9 @@ export interface EmbeddedRelayDeps {
   /** Where an upgrade request comes from, behind trusted proxies. */
   readonly addressOf: (request: IncomingMessage) => string;
   readonly budgets: Budgets;
-  /** The present map, whose host names bootstrap DNS answers for. */
+  /** Of the control server: bootstrap DNS answers for this name, and for those of the map. */
+  readonly serverHost: string;
+  /** The present map. */
   readonly derpMap: () => DerpMap;
 }
 
@@ -75,8 +78,8 @@ export class EmbeddedRelay {
       }),
     });
     const bootstrapDns = new BootstrapDns(
-      () => hostNames(deps.derpMap()),
-      systemResolve,
+      () => hostNames(deps.serverHost, deps.derpMap()),
+      dnsResolve(),
       systemClock,
     );
     this.#routes = derpRoutes(bootstrapDns);
@@ -170,8 +173,8 @@ export class EmbeddedRelay {
   }
 }
 
-function hostNames(map: DerpMap): readonly string[] {
-  const names = new Set<string>();
+function hostNames(serverHost: string, map: DerpMap): readonly string[] {
+  const names = new Set(isIP(serverHost) === 0 ? [serverHost] : []);
   for (const region of Object.values(map.Regions)) {
     for (const { HostName } of region.Nodes) if (isIP(HostName) === 0) names.add(HostName);
   }

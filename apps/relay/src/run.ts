@@ -18,7 +18,8 @@ import { verifyByUrl } from './admission.ts';
 import { type RelayBudgets, relayBudgets } from './budgets.ts';
 import { systemClock } from '@malla/platform/clock';
 import { type Rate, TokenBucket } from './forward/token-bucket.ts';
-import { BootstrapDns, systemResolve } from './http/bootstrap-dns.ts';
+import { BootstrapDns } from './http/bootstrap-dns.ts';
+import { dnsResolve } from './http/resolve.ts';
 import { type HttpServer, PUBLIC_ACCEPTORS } from '@malla/platform/http/http-server';
 import { listenSmall } from '@malla/platform/http/listener';
 import { generate204, standAloneRoutes } from './http/pages.ts';
@@ -163,7 +164,7 @@ export async function runRelay(options: RunRelayOptions): Promise<RunningRelay> 
         ...common,
         port: listen.port,
         tls: certificate.chain,
-        route: standAloneRoutes(new BootstrapDns(() => names, systemResolve, systemClock)),
+        route: standAloneRoutes(new BootstrapDns(() => names, dnsResolve(), systemClock)),
         upgrade: new DerpUpgrade({ relay, directReads }),
       }),
     );

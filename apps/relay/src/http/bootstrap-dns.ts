@@ -7,9 +7,9 @@
  *
  * Source: docs/protocol/derp.md §7.
  */
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from '@malla/platform/clock';
+import type { Resolve } from './resolve.ts';
 
 /** Names that are answered; more are ignored. */
 export const MAX_NAMES = 256;
@@ -17,17 +17,8 @@ export const MAX_NAMES = 256;
 const TTL_MS = 5 * 60_000;
 /** The same after a failure. */
 const RETRY_MS = 30_000;
-/** The system resolver has few threads, which the rest of the process needs too. */
+/** At a time, so that a long map is no burst to the name servers. */
 const MAX_LOOKUPS = 2;
-
-/** The addresses of a name; rejects or is empty where there are none. */
-export type Resolve = (name: string) => Promise<readonly string[]>;
-
-/** The machine's own resolver, hosts file included. */
-export const systemResolve: Resolve = async (name) => {
-  const found = await lookup(name, { all: true });
-  return found.map(({ address }) => address);
-};
 
 interface Entry {
   addresses: readonly string[];
