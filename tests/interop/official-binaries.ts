@@ -55,6 +55,11 @@ export function noisePeer(version: OfficialVersion): string {
   return buildPeer('noisepeer', version);
 }
 
+/** A control server, the official test server, `client-1.102/controlserver`, of a release. */
+export function testControl(version: OfficialVersion): string {
+  return buildPeer('controlserver', version);
+}
+
 /** A device as a browser has it, `client-1.102/browserpeer`, of a release: js/wasm. */
 export function browserPeer(version: OfficialVersion): string {
   return buildPeer('browserpeer', version, { env: { GOOS: 'js', GOARCH: 'wasm' } });
@@ -69,6 +74,7 @@ export function wasmRuntime(): string {
 /** Builds all of them, so that no test's time limit meets a cold compiler cache. */
 export function buildAll(): void {
   officialRelay();
+  testControl('1.102');
   for (const version of OFFICIAL_VERSIONS) {
     officialBinaries(version);
     websocketDaemon(version);
