@@ -97,11 +97,15 @@ function filterOf(made: object, options: FilterOptions): PacketFilter {
   return filter;
 }
 
-/** As the node makes it: for its own addresses and for what is behind it. */
+/**
+ * As the node makes it: for its own addresses and for what it announces. Of that AllowedIPs has only what it is
+ * primary for; what others are steered to it for (`via`) is what its rules name.
+ */
 function filterAt(at: ClientNetmap): PacketFilter {
+  const named = at.filter.flatMap(({ DstPorts = [] }) => DstPorts.map(({ IP }) => IP));
   return new PacketFilter({
     rules: at.filter,
-    local: allowedIpsOf(selfOf(at)),
+    local: [...allowedIpsOf(selfOf(at)), ...named.filter((text) => text !== '*')],
     nodesWith: (capability) => at.nodesWith(capability),
   });
 }

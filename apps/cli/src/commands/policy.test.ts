@@ -336,7 +336,7 @@ describe('malla policy', () => {
   test('configtest finds what is wrong in the policy file', async () => {
     const config = join(folder, 'config.yaml');
     const path = join(folder, 'broken.hujson');
-    const yaml = `server_url: http://127.0.0.1:1\ndata_dir: ${folder}\npolicy: {default: same-user, path: ${path}}\n`;
+    const yaml = `server_url: http://127.0.0.1:1\ndata_dir: ${folder}\nunix_socket: ${join(folder, 'malla.sock')}\npolicy: {default: same-user, path: ${path}}\n`;
     await writeFile(config, yaml);
     const missing = await runMalla(['configtest', '-c', config]);
     assert.match(
