@@ -19,7 +19,7 @@ const SERVER = '198.51.100.10';
 const LOGIN = `http://${SERVER}:8080`;
 const USER = 'taguser';
 /** Under whom lists have devices with tags. */
-const TAGGED = 'tagged-devices';
+const TAGGED_DEVICES = 'tagged-devices';
 /** Within which both ends know of a change. */
 const KNOWN_MS = 20_000;
 const refusalOf = (tag: string): RegExp =>
@@ -136,7 +136,7 @@ describeEachVersion('tags of an official client', skip, (version) => {
       assert.deepEqual(
         nodes.map(({ id, user: owner, tags }) => [id === earlier.id, owner?.name, tags.length]),
         // A machine of one node takes it along to its tags.
-        [[true, TAGGED, 2]],
+        [[true, TAGGED_DEVICES, 2]],
       );
       const { stdout } = await client.cli('status');
       assert.match(stdout, /^100\.\S+ +device\S* +tagged-devices /m);
@@ -191,7 +191,7 @@ describeEachVersion('tags of an official client', skip, (version) => {
         await hasTags(...given.split(','));
         await client.tryJoin(LOGIN, again, ...flags);
         await hasTags(...given.split(','));
-        assert.equal((await device())?.user?.name, TAGGED);
+        assert.equal((await device())?.user?.name, TAGGED_DEVICES);
       });
     }
   });
@@ -271,7 +271,10 @@ describeEachVersion('tags of an official client', skip, (version) => {
         await logIn(`--advertise-tags=${then}`, '--force-reauth');
         await hasTags(...then.split(',').filter(Boolean).toSorted());
         const now = await device();
-        assert.deepEqual([now?.id, now?.user?.name], [earlier?.id, then === '' ? USER : TAGGED]);
+        assert.deepEqual(
+          [now?.id, now?.user?.name],
+          [earlier?.id, then === '' ? USER : TAGGED_DEVICES],
+        );
       });
     }
 
