@@ -123,7 +123,7 @@ export class PostureCollector {
   /** Asks who has connected, who did not answer, and whose answers are old. */
   look(): void {
     const now = this.#options.now();
-    for (let node = this.#due.takeDue(now); node !== undefined; node = this.#due.takeDue(now)) {
+    for (const node of this.#due.takeAllDue(now)) {
       // Whoever is away now is asked when it comes back.
       if (this.#wanted.length > 0 && this.#options.isOnline(node)) this.#waiting.add(node);
     }

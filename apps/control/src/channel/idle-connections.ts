@@ -36,11 +36,7 @@ export class IdleConnections<Connection> implements Engine<Connection> {
   }
 
   handleTimeout(now: Instant): void {
-    for (;;) {
-      const connection = this.#looks.takeDue(now);
-      if (connection === undefined) return;
-      this.#look(connection, now);
-    }
+    for (const connection of this.#looks.takeAllDue(now)) this.#look(connection, now);
   }
 
   pollTimeout(): Instant | undefined {

@@ -88,7 +88,7 @@ export class ExpiryWatch {
   #expire(): void {
     const { now, state, onExpired } = this.#options;
     const expired: Node[] = [];
-    for (const id of takeDue(this.#expiring, now())) {
+    for (const id of this.#expiring.takeAllDue(now())) {
       const node = state.node(id);
       if (this.changed(id, node) && node !== undefined) expired.push(node);
     }
@@ -98,7 +98,7 @@ export class ExpiryWatch {
   /** Those whose time is up. Others have been heard of since, and get the rest of theirs. */
   #takeGone(): readonly NodeId[] {
     const { now, state } = this.#options;
-    return takeDue(this.#leaving, now()).filter((id) => {
+    return [...this.#leaving.takeAllDue(now())].filter((id) => {
       const node = state.node(id);
       const isGone = node !== undefined && this.#isGone(node);
       if (!isGone) this.#expectLeave(id, node);
@@ -136,10 +136,4 @@ export class ExpiryWatch {
       ? undefined
       : Math.max(since, this.#startedAt) + ephemeralInactivityMs;
   }
-}
-
-function takeDue(deadlines: Deadlines<NodeId>, now: number): readonly NodeId[] {
-  const due: NodeId[] = [];
-  for (let id = deadlines.takeDue(now); id !== undefined; id = deadlines.takeDue(now)) due.push(id);
-  return due;
 }

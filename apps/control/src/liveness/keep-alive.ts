@@ -51,14 +51,10 @@ export class KeepAliveEngine<Stream> implements Engine<KeepAliveEvent<Stream>> {
   }
 
   handleTimeout(now: Instant): void {
-    for (;;) {
-      const stream = this.#unanswered.takeDue(now);
-      if (stream === undefined) break;
+    for (const stream of this.#unanswered.takeAllDue(now)) {
       this.#events.push({ kind: 'dead', stream });
     }
-    for (;;) {
-      const stream = this.#due.takeDue(now);
-      if (stream === undefined) break;
+    for (const stream of this.#due.takeAllDue(now)) {
       this.#due.set(stream, this.#next(now));
       this.#events.push({ kind: 'due', stream });
     }

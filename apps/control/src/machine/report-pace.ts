@@ -75,9 +75,7 @@ export class ReportPace implements Engine<NodeReport> {
   }
 
   handleTimeout(now: Instant): void {
-    for (;;) {
-      const node = this.#due.takeDue(now);
-      if (node === undefined) return;
+    for (const node of this.#due.takeAllDue(now)) {
       const held = this.#held.get(node);
       if (held === undefined) continue;
       this.#held.delete(node);
