@@ -3,7 +3,7 @@
  * again. One timer for all of them, none while nothing will be due.
  */
 import type { Instant } from '@malla/base/engine';
-import type { DriverClock } from '@malla/platform/drive';
+import type { Clock } from '@malla/platform/clock';
 
 /** Something that has to be done at its time. */
 export interface Duty {
@@ -27,13 +27,13 @@ interface Entry {
 
 export class Upkeep {
   readonly #entries: readonly Entry[];
-  readonly #clock: DriverClock;
+  readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   #armedFor = Infinity;
   #disarm: (() => void) | undefined;
   #isStopped = false;
 
-  constructor(duties: readonly Duty[], clock: DriverClock, onError: (error: unknown) => void) {
+  constructor(duties: readonly Duty[], clock: Clock, onError: (error: unknown) => void) {
     this.#entries = duties.map((duty) => ({ duty, doing: undefined, restsUntil: -Infinity }));
     this.#clock = clock;
     this.#onError = onError;

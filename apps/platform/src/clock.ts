@@ -1,10 +1,11 @@
-/** Time as the relay sees it: monotonic milliseconds and one-shot timers. Tests move it by hand. */
+/** Time as programs see it: monotonic milliseconds and one-shot timers. Tests move it by hand. */
+import type { Instant } from '@malla/base/engine';
 
 export interface Clock {
   /** Monotonic milliseconds, with fractions, from an origin of the clock's choice. */
-  now(): number;
+  readonly now: () => Instant;
   /** Calls back once after `ms`, unless the returned function is called before. */
-  after(ms: number, callback: () => void): () => void;
+  readonly after: (ms: number, callback: () => void) => () => void;
 }
 
 /** The machine's clock. Its timers do not keep the process alive. */

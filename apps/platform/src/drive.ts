@@ -3,18 +3,11 @@
  * woken, and hands on what it says. Holds no decision.
  */
 import type { Engine, Instant } from '@malla/base/engine';
-
-/** What a driver needs of a clock: monotonic time and one-shot timers. */
-export interface DriverClock {
-  /** Monotonic ms. */
-  readonly now: () => Instant;
-  /** Calls back after so many ms, unless the returned function is called first. */
-  readonly after: (delayMs: number, task: () => void) => () => void;
-}
+import type { Clock } from './clock.ts';
 
 export class Driver<Event, Driven extends Engine<Event>> {
   readonly engine: Driven;
-  readonly #clock: DriverClock;
+  readonly #clock: Clock;
   readonly #onEvent: (event: Event) => void;
   #armedFor = Infinity;
   #disarm: (() => void) | undefined;
@@ -22,7 +15,7 @@ export class Driver<Event, Driven extends Engine<Event>> {
   #isStopped = false;
 
   /** `onEvent` may give further inputs; their events come after those that wait. */
-  constructor(engine: Driven, clock: DriverClock, onEvent: (event: Event) => void) {
+  constructor(engine: Driven, clock: Clock, onEvent: (event: Event) => void) {
     this.engine = engine;
     this.#clock = clock;
     this.#onEvent = onEvent;

@@ -18,7 +18,8 @@ import { encodeError } from '@malla/noise/frame';
 import { answer } from '@malla/noise/handshake';
 import type { Lease } from '@malla/platform/budget/budget';
 import { importPrivate } from '@malla/platform/crypto/x25519';
-import { Driver, type DriverClock } from '@malla/platform/drive';
+import { systemClock } from '@malla/platform/clock';
+import { Driver } from '@malla/platform/drive';
 import { finish, refuse } from '@malla/platform/http/refuse';
 import { webSockets } from '@malla/platform/http/web-sockets';
 import { sendBytes } from '@malla/platform/link/websocket-link';
@@ -90,9 +91,12 @@ export class NoiseAcceptor {
     this.#earlyPayload = encodeEarlyPayload({ nodeKeyChallenge: formatKey('chalpub', challenge) });
     this.#pace = new Pace({
       budget: options.budgets.strangerBytes,
-      ...CLOCK,
+      now: systemClock.now,
+      after: systemClock.after,
     });
-    this.#idle = new Driver(new IdleConnections(activityOf), CLOCK, ({ http }) => http.close());
+    this.#idle = new Driver(new IdleConnections(activityOf), systemClock, ({ http }) =>
+      http.close(),
+    );
   }
 
   get connectionCount(): number {
@@ -244,15 +248,6 @@ export class NoiseAcceptor {
     });
   }
 }
-
-/** Keeps no process alive. */
-const CLOCK: DriverClock = {
-  now: () => performance.now(),
-  after: (delayMs, task) => {
-    const timer = setTimeout(task, delayMs).unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 function activityOf({ http, budget, isUsed }: OpenConnection): Activity {
   return {

@@ -1,12 +1,13 @@
 /** The keep-alives of a tailnet at work: {@link KeepAliveEngine} with a clock, map streams, and their connections. */
-import { Driver, type DriverClock } from '@malla/platform/drive';
+import type { Clock } from '@malla/platform/clock';
+import { Driver } from '@malla/platform/drive';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { MapStream } from '../fanout/map-stream.ts';
 import { KeepAliveEngine, type KeepAliveEvent } from './keep-alive.ts';
 
 export interface KeepAlivesOptions {
   readonly fanout: Pick<Fanout, 'keepAlive'>;
-  readonly clock: DriverClock;
+  readonly clock: Clock;
   /** Random, 0 to 1. */
   readonly fraction: () => number;
 }

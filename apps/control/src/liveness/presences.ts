@@ -1,11 +1,12 @@
 /** The presences of a tailnet at work: {@link PresenceEngine} with a clock. */
 import type { NodeId } from '@malla/netmap/node';
 import type { Presence } from '@malla/netmap/tailcfg-node';
-import { Driver, type DriverClock } from '@malla/platform/drive';
+import type { Clock } from '@malla/platform/clock';
+import { Driver } from '@malla/platform/drive';
 import { PresenceEngine, type PresenceEvent } from './presence.ts';
 
 export interface PresencesOptions {
-  readonly clock: DriverClock;
+  readonly clock: Clock;
   /** Unix ms. */
   readonly wall: () => number;
   readonly onEvent: (event: PresenceEvent) => void;

@@ -5,7 +5,8 @@
 import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { isExpired, type NodeId } from '@malla/netmap/node';
-import { Driver, type DriverClock } from '@malla/platform/drive';
+import type { Clock } from '@malla/platform/clock';
+import { Driver } from '@malla/platform/drive';
 import { decideSoon } from '../core/change.ts';
 import { reportNode } from '../core/map-update.ts';
 import type { IsRecord } from '../core/node-name.ts';
@@ -16,7 +17,7 @@ import { type NodeReport, ReportPace } from './report-pace.ts';
 const RETRY_MS = 5_000;
 
 export interface ReportsOptions {
-  readonly clock: DriverClock;
+  readonly clock: Clock;
   readonly ledger: Ledger;
   readonly isRecord: IsRecord;
   readonly log: Logger;
