@@ -21,7 +21,14 @@ const BENCHES = [
   'restart',
   'store',
 ];
-const PARTS = ['comparison', 'comparison.test', 'large-tailnet', 'malla-process', 'report'];
+const PARTS = [
+  'comparison',
+  'comparison.test',
+  'large-tailnet',
+  'malla-process',
+  'report',
+  'tailnet',
+];
 
 function run(
   figures: Readonly<Record<string, readonly [number, string]>>,

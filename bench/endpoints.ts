@@ -5,20 +5,15 @@
  *
  *     node bench/endpoints.ts [users …]
  */
-import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
-import { silentLogger } from '@malla/base/logger';
 import { formatKey } from '@malla/keys/key';
-import { createBudgets } from '../apps/control/src/budgets.ts';
-import { loadConfig } from '../apps/control/src/config/load.ts';
 import type { Change } from '../apps/control/src/core/change.ts';
 import { reportNode } from '../apps/control/src/core/map-update.ts';
-import { openMemoryStore } from '../apps/control/src/store/open.ts';
-import { Tailnet } from '../apps/control/src/tailnet.ts';
+import type { Tailnet } from '../apps/control/src/tailnet.ts';
 import { testNode, testUser } from '../apps/control/src/testing/rows.ts';
-import { operatorCommands } from '@malla/control/operator-commands';
 import { bench } from './report.ts';
+import { tailnetOf } from './tailnet.ts';
 
 const ROUNDS = 2_000;
 
@@ -30,9 +25,10 @@ for (const users of counts.length > 0 ? counts : [1_000, 6_000]) {
   figures.add(`one report, ${users} users`, 'ms', await reports(users), GOAL_MS);
 }
 figures.finish();
+process.exit(0);
 
 async function reports(users: number): Promise<number> {
-  const tailnet = await tailnetOf(users);
+  const tailnet = await tailnetOf(rows(users));
   for (const node of tailnet.ledger.state.nodes()) {
     tailnet.fanout.open(node, 'plain', { write: () => true, end: () => {} });
     tailnet.presences.opened(node.id);
@@ -58,8 +54,7 @@ async function report(tailnet: Tailnet, id: number, port: number): Promise<void>
   await turn();
 }
 
-async function tailnetOf(users: number): Promise<Tailnet> {
-  const store = openMemoryStore();
+function rows(users: number): readonly Change[] {
   const changes: Change[] = [];
   for (let id = 1; id <= users; id++) {
     changes.push({ table: 'user', id, before: undefined, after: testUser(id, `user${id}`) });
@@ -73,34 +68,5 @@ async function tailnetOf(users: number): Promise<Tailnet> {
     });
     changes.push({ table: 'node', id, before: undefined, after });
   }
-  await store.commit(changes);
-  const loaded = loadConfig({
-    path: '/c.yaml',
-    env: {},
-    cwd: '/',
-    readFile: () => 'server_url: http://127.0.0.1:1\ndata_dir: /nowhere\n',
-  });
-  if (!loaded.ok) throw new Error('bad configuration');
-  return Tailnet.load(
-    FIRST_TAILNET,
-    loaded.value.config.tailnet,
-    store,
-    { Regions: {} },
-    {
-      now: Date.now,
-      monotonic: () => performance.now(),
-      random: (bytes) => randomBytes(bytes),
-      after: (delayMs, task) => {
-        const timer = setTimeout(task, delayMs);
-        return () => clearTimeout(timer);
-      },
-      compress: (text) => new TextEncoder().encode(text),
-      serverUrl: loaded.value.config.serverUrl,
-      loginLifetimeMs: loaded.value.config.registerCache.expirationMs,
-      commands: operatorCommands('malla'),
-      budgets: createBudgets(silentLogger, () => performance.now(), { waitingLogins: 1_024 }),
-      log: silentLogger,
-      journal: silentLogger,
-    },
-  );
+  return changes;
 }

@@ -9,21 +9,15 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FIRST_TAILNET } from '@malla/netmap/user';
 import { randomBytes } from 'node:crypto';
-import { silentLogger } from '@malla/base/logger';
 import { formatAddress } from '@malla/ip/address';
 import { formatPrefix } from '@malla/ip/prefix';
 import { formatKey } from '@malla/keys/key';
-import { operatorCommands } from '@malla/control/operator-commands';
-import { createBudgets } from '../apps/control/src/budgets.ts';
-import { loadConfig } from '../apps/control/src/config/load.ts';
 import type { Change } from '../apps/control/src/core/change.ts';
-import { openMemoryStore } from '../apps/control/src/store/open.ts';
-import { Tailnet } from '../apps/control/src/tailnet.ts';
 import { testNode, testUser } from '../apps/control/src/testing/rows.ts';
 import { node, NODES, parse, policyText, user, USERS } from './large-tailnet.ts';
 import { bench } from './report.ts';
+import { tailnetOf } from './tailnet.ts';
 
 /** Nothing is sent for so long: everybody was told. */
 const QUIET_MS = 1_500;
@@ -43,7 +37,7 @@ const edits: Readonly<Record<string, string>> = {
   'all rules': text.replace('"acls":[', '"acls":[{"action":"accept","src":["*"],"dst":["*:53"]},'),
 };
 
-const tailnet = await tailnetOf(count);
+const tailnet = await tailnetOf(rows(count));
 let sent = 0;
 tailnet.setPolicy(parse(text));
 await quiet();
@@ -99,8 +93,7 @@ async function quiet(): Promise<number> {
   return last;
 }
 
-async function tailnetOf(nodes: number): Promise<Tailnet> {
-  const store = openMemoryStore();
+function rows(nodes: number): readonly Change[] {
   const changes: Change[] = [];
   for (let id = 1; id <= USERS; id++) {
     const { email } = user(id);
@@ -124,34 +117,5 @@ async function tailnetOf(nodes: number): Promise<Tailnet> {
     });
     changes.push({ table: 'node', id, before: undefined, after });
   }
-  await store.commit(changes);
-  const loaded = loadConfig({
-    path: '/c.yaml',
-    env: {},
-    cwd: '/',
-    readFile: () => 'server_url: http://127.0.0.1:1\ndata_dir: /nowhere\n',
-  });
-  if (!loaded.ok) throw new Error('bad configuration');
-  return Tailnet.load(
-    FIRST_TAILNET,
-    loaded.value.config.tailnet,
-    store,
-    { Regions: {} },
-    {
-      now: Date.now,
-      monotonic: () => performance.now(),
-      random: (bytes) => randomBytes(bytes),
-      after: (delayMs, task) => {
-        const timer = setTimeout(task, delayMs);
-        return () => clearTimeout(timer);
-      },
-      compress: (json) => new TextEncoder().encode(json),
-      serverUrl: loaded.value.config.serverUrl,
-      loginLifetimeMs: loaded.value.config.registerCache.expirationMs,
-      commands: operatorCommands('malla'),
-      budgets: createBudgets(silentLogger, () => performance.now(), { waitingLogins: 1_024 }),
-      log: silentLogger,
-      journal: silentLogger,
-    },
-  );
+  return changes;
 }

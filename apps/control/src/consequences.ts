@@ -76,12 +76,7 @@ export class Consequences {
     const offering = ids.filter((id) => engine.node(id)?.announced.length);
     if (offering.length === 0) return;
     void ledger
-      .execute((state) =>
-        approveAutomatically(state, offering, ({ id }) => {
-          const node = engine.node(id);
-          return node === undefined ? [] : engine.autoApproved(node);
-        }),
-      )
+      .execute((state) => approveAutomatically(state, offering, access.autoApproved))
       .then((nodes) => {
         for (const { id: node, name, approvedRoutes: routes } of nodes) {
           journal.info({ node, name, routes }, 'routes of a node approved by the policy');

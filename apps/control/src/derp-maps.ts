@@ -6,7 +6,7 @@
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { fail, ok, type Result } from '@malla/base/result';
-import { NO_SUCH_FILE } from '@malla/platform/denied';
+import { isNotThere } from '@malla/platform/denied';
 import { WatchedFile } from '@malla/platform/watched-file';
 import {
   type DecodedDerpMap,
@@ -61,8 +61,7 @@ export class DerpMaps {
     const text = await read();
     const layer = text.ok ? readLayer(text.value) : text;
     if (!layer.ok) {
-      // A program may be about to write it.
-      const level = layer.error.endsWith(NO_SUCH_FILE) ? 'warn' : 'error';
+      const level = isNotThere(layer.error) ? 'warn' : 'error';
       this.#log[level]({ source, err: layer.error }, 'DERP map not read');
     } else if (layer.value === undefined) {
       this.#log.warn({ source }, 'DERP map is empty');

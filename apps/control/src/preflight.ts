@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '@malla/base/error';
 import { silentLogger } from '@malla/base/logger';
-import { NO_SUCH_FILE, whyDenied, whyDeniedTo, type Wanted } from '@malla/platform/denied';
+import { isNotThere, whyDenied, whyDeniedTo, type Wanted } from '@malla/platform/denied';
 import { loadKey } from '@malla/platform/key-file';
 import { ownershipOf } from '@malla/platform/ownership';
 import { type CertificateFiles, ServerCertificate } from '@malla/platform/tls/server-certificate';
@@ -146,7 +146,7 @@ class Preflight implements Findings {
   /** The server starts without a file that a program may be about to write. */
   #unread(key: KeyName, path: string, error: string): void {
     const text = `${path}: ${error}`;
-    if (error.endsWith(NO_SUCH_FILE)) this.#note('warning', key, text);
+    if (isNotThere(error)) this.#note('warning', key, text);
     else this.#problem(key, text);
   }
 

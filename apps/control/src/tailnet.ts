@@ -8,7 +8,6 @@ import { isStoreFault } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
 import type { DnsRecord } from '@malla/netmap/dns-record';
-import type { Node } from '@malla/netmap/node';
 import type { EngineOptions } from '@malla/policy/contract';
 import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
@@ -21,6 +20,7 @@ import { Consequences } from './consequences.ts';
 import { sawNodes } from './core/map-update.ts';
 import { giveUpReservedNames } from './core/node-name.ts';
 import { purgeRevokedKeys } from './core/purge.ts';
+import { ownerOf } from './core/addresses.ts';
 import type { RegistrationRules } from './core/registration.ts';
 import { State } from './core/state.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
@@ -435,11 +435,6 @@ function rulesOf(config: TailnetConfig, access: Access, dns: TailnetDns): Regist
     tags: access.tagPolicy,
     isRecord: dns.isRecord,
   };
-}
-
-/** Whose share a node counts to: its user's, or that of its tags. */
-function ownerOf({ userId, tags }: Node): string {
-  return userId === undefined ? tags.join(' ') : `user ${userId}`;
 }
 
 /** How long it is until a moment. */

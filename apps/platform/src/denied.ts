@@ -22,6 +22,11 @@ const SHARED = new Set(
 /** Why a file cannot be read that is not there, nor any folder on the way to it. */
 export const NO_SUCH_FILE = 'there is no such file';
 
+/** Whether that is what {@link reasonOf} said: a program may be about to write the file. */
+export function isNotThere(reason: string): boolean {
+  return reason.endsWith(NO_SUCH_FILE);
+}
+
 /** {@link whyDenied}, or what the system said, in words where it is that nothing is there. */
 export function reasonOf(error: unknown, path: string, wanted: Wanted): string {
   return whyDenied(path, wanted) ?? (isAbsent(error, wanted) ? NO_SUCH_FILE : messageOf(error));

@@ -59,7 +59,11 @@ export class Deadlines<Key> {
     return first.key;
   }
 
-  /** Takes away all that are due, one by one in the same order: what becomes due meanwhile is among them. */
+  /**
+   * Takes away all that are due, one by one in the same order: what becomes due meanwhile is among them.
+   *
+   * @yields each key.
+   */
   *takeAllDue(now: Instant): Generator<Key, void> {
     for (let key = this.takeDue(now); key !== undefined; key = this.takeDue(now)) yield key;
   }

@@ -48,6 +48,18 @@ export function parsePrefixOrAddress(text: string): Result<Prefix, PrefixFault> 
   return address.ok ? ok(singlePrefix(address.value)) : address;
 }
 
+/** Prefixes that stand in the code. Throws on any that is none: that is our own bug. */
+export function knownPrefixes(...texts: readonly string[]): readonly Prefix[] {
+  return texts.map(knownPrefix);
+}
+
+/** One such prefix. */
+export function knownPrefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (!parsed.ok) throw new RangeError(`${text}: ${parsed.error}`);
+  return parsed.value;
+}
+
 /** `network/bits`, canonical. */
 export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix.network)}/${prefix.bits}`;

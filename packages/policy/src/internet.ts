@@ -5,17 +5,12 @@
  * Source: RFC 1918, RFC 3927, RFC 4193, RFC 4291 §2.4, RFC 6598.
  */
 import { ADDRESS_BITS } from '@malla/ip/address';
-import { containsPrefix, overlaps, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { containsPrefix, knownPrefixes, overlaps, type Prefix } from '@malla/ip/prefix';
+import { CGNAT, LINK_LOCAL, PRIVATE_IPV4 } from '@malla/ip/special';
 
 /** Global unicast without the ranges below, as the fewest prefixes, in order. */
-export const INTERNET: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('2000::/3')].flatMap(
-  (whole) =>
-    without(
-      whole,
-      ['10.0.0.0/8', '100.64.0.0/10', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'].map(
-        prefix,
-      ),
-    ),
+export const INTERNET: readonly Prefix[] = knownPrefixes('0.0.0.0/0', '2000::/3').flatMap((whole) =>
+  without(whole, [...PRIVATE_IPV4, CGNAT, ...LINK_LOCAL]),
 );
 
 /** Whether any address of a prefix is reached through an exit node. */
@@ -34,10 +29,4 @@ export function without(whole: Prefix, taken: readonly Prefix[]): readonly Prefi
   return [value, upper].flatMap((start) =>
     without({ network: { family, value: start }, bits }, hit),
   );
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`);
-  return parsed.value;
 }

@@ -3,8 +3,15 @@
  * DNS names, and how official clients look at the host of a URL.
  */
 import { familyOf, parseAddress } from '@malla/ip/address';
-import { contains, parsePrefixMasked, type Prefix } from '@malla/ip/prefix';
-import { CGNAT, DOCUMENTATION } from '@malla/ip/special';
+import { contains, knownPrefixes, type Prefix } from '@malla/ip/prefix';
+import {
+  CGNAT,
+  DOCUMENTATION,
+  LINK_LOCAL,
+  LOOPBACK,
+  PRIVATE_IPV4,
+  UNIQUE_LOCAL,
+} from '@malla/ip/special';
 
 /** Where to listen. */
 export interface ListenAddress {
@@ -55,8 +62,7 @@ export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(prefix);
-const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map(prefix);
+const PRIVATE = [...PRIVATE_IPV4, UNIQUE_LOCAL];
 
 /** Whether the host, a name or an IP literal, is this machine itself. */
 export function isLoopback(host: string): boolean {
@@ -78,14 +84,14 @@ export function isOfExamples(host: string): boolean {
   );
 }
 
-const LOCAL = ['169.254.0.0/16', 'fe80::/10', '0.0.0.0/32', '::/128'].map(prefix);
+const LOCAL = [...LINK_LOCAL, CGNAT, ...knownPrefixes('0.0.0.0/32', '::/128')];
 
 /**
  * Whether the host means something only near by: an address that is not routed in the internet, or a name
  * without a dot or of a network at home.
  */
 export function isLocal(host: string): boolean {
-  if (isPrivateToClients(host) || isIn([...LOCAL, CGNAT], host)) return true;
+  if (isPrivateToClients(host) || isIn(LOCAL, host)) return true;
   if (familyOf(host) !== 0) return false;
   return !host.includes('.') || /\.(?:local|lan|internal|localhost|home\.arpa)\.?$/i.test(host);
 }
@@ -98,10 +104,4 @@ export function isUnspecified(host: string): boolean {
 function isIn(prefixes: readonly Prefix[], host: string): boolean {
   const address = parseAddress(host);
   return address.ok && prefixes.some((outer) => contains(outer, address.value));
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefixMasked(text);
-  if (!parsed.ok) throw new RangeError(`${text} is not a prefix`);
-  return parsed.value;
 }

@@ -15,9 +15,9 @@ export interface ListenConfig {
   readonly control: ListenAddress;
   /** TLS on `control` from the operator's files; absent: plain HTTP. */
   readonly tls: CertificateFiles | undefined;
-  /** One more control listener, with TLS from a self-made certificate. */
   /** Where plain HTTP is sent on to the server's URL. */
   readonly httpRedirect: ListenAddress | undefined;
+  /** One more control listener, with TLS from a self-made certificate. */
   readonly extraTls: (CertificateFiles & { readonly address: ListenAddress }) | undefined;
   readonly metrics:
     | {

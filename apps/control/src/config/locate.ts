@@ -4,7 +4,7 @@
  */
 import { basename, dirname, join, resolve } from 'node:path';
 import { fail, ok, type Result } from '@malla/base/result';
-import { reasonOf } from '@malla/platform/denied';
+import { NO_SUCH_FILE, reasonOf } from '@malla/platform/denied';
 import type { ConfigProblem } from './config.ts';
 import { configFileVariable, type Environment } from './environment.ts';
 
@@ -74,7 +74,7 @@ function isAbsent(error: unknown): boolean {
 }
 
 function unreadable(source: string, path: string, error: unknown): ConfigProblem {
-  const why = isAbsent(error) ? 'there is no such file' : reasonOf(error, path, 'read');
+  const why = isAbsent(error) ? NO_SUCH_FILE : reasonOf(error, path, 'read');
   const message = `cannot be read: ${why}`;
   return { source, line: undefined, key: undefined, message };
 }

@@ -27,6 +27,11 @@ export interface Owner {
   readonly tags: readonly string[];
 }
 
+/** By whom devices are told apart, and to whose share they count: a user, or tags. */
+export function ownerOf({ userId, tags }: Owner): string {
+  return tags.length > 0 ? tags.toSorted().join(' ') : `user ${userId}`;
+}
+
 /** What the policy says of addresses (`ipPool`). */
 export interface AddressPools {
   /** From where a node of this owner gets its IPv4 address; empty: from {@link AddressPlan.v4}. */

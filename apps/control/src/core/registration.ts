@@ -13,7 +13,13 @@ import type { PreAuthKey } from '@malla/netmap/credential';
 import { isExpired, type Node, type RegisterMethod } from '@malla/netmap/node';
 import type { UserId } from '@malla/netmap/user';
 import { type Hostinfo, preferredDerp } from '@malla/wire/tailcfg/hostinfo';
-import { addressForAnother, type AddressPlan, allocateAddresses, type Owner } from './addresses.ts';
+import {
+  addressForAnother,
+  type AddressPlan,
+  allocateAddresses,
+  type Owner,
+  ownerOf,
+} from './addresses.ts';
 import { type Change, decide, type Decision } from './change.ts';
 import { freeName, type IsRecord } from './node-name.ts';
 import { parseCredential } from './credentials.ts';
@@ -365,14 +371,6 @@ function findExisting(state: State, device: Device, admission: Admission): Node 
     `this machine has ${own.length} nodes, and which of them the tagged key is meant for is unclear: delete those no longer needed`,
     { details: { nodes: own.map((node) => node.id) } },
   );
-}
-
-/** By whom devices are told apart: a user, or tags. */
-export function ownerOf(of: {
-  readonly userId: UserId | undefined;
-  readonly tags: readonly string[];
-}): string {
-  return of.tags.length > 0 ? of.tags.toSorted().join(' ') : `user ${of.userId}`;
 }
 
 /** A client may ask for less than the configuration allows, never for more: its user would never log in again. */

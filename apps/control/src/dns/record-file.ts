@@ -15,7 +15,7 @@ import {
   parseDnsRecord,
   unservedReason,
 } from '@malla/netmap/dns-record';
-import { NO_SUCH_FILE, reasonOf } from '@malla/platform/denied';
+import { isNotThere, reasonOf } from '@malla/platform/denied';
 import { writePrivate } from '@malla/platform/private-file';
 import { isObject } from '@malla/wire/tailcfg/json';
 
@@ -54,8 +54,7 @@ export class RecordFile {
     if (!read.ok) {
       const kept = await readKept(options);
       file.#records = kept ?? [];
-      // A program may be about to write it.
-      options.log[read.error === NO_SUCH_FILE ? 'warn' : 'error'](
+      options.log[isNotThere(read.error) ? 'warn' : 'error'](
         { file: options.path, err: read.error, records: file.#records.length },
         kept === undefined
           ? 'DNS records not read, and none are known from before'

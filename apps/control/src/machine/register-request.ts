@@ -15,11 +15,11 @@ import {
   type RegisterAnswer,
   type RegisterRequest,
 } from '@malla/wire/tailcfg/register';
+import { ownerOf } from '../core/addresses.ts';
 import { decideSoon } from '../core/change.ts';
 import {
   asksForTags,
   type Device,
-  ownerOf,
   registerWithAuthKey,
   shortenExpiry,
 } from '../core/registration.ts';

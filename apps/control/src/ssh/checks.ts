@@ -16,6 +16,7 @@ import type { RandomBytes } from '@malla/base/random';
 import { isExpired, type Node, type NodeId } from '@malla/netmap/node';
 import type { Budget, Lease } from '@malla/platform/budget/budget';
 import type { UserId } from '@malla/netmap/user';
+import { ownerOf } from '../core/addresses.ts';
 import { checkAuthId, newAuthId } from '../core/pending-id.ts';
 import { loginOf, SshApprovals } from './approvals.ts';
 
@@ -303,8 +304,8 @@ export class SshChecks {
    * owns it, of the user who connects.
    */
   #shareOf({ destination }: SshConnection, source: Node): string {
-    const userId = this.#options.node(destination)?.userId ?? source.userId;
-    return userId === undefined ? source.tags.join(' ') : `user ${userId}`;
+    const asks = this.#options.node(destination);
+    return ownerOf(asks?.userId === undefined ? source : asks);
   }
 
   /** Who waits for it is told that too many wait. */

@@ -4,7 +4,8 @@
  */
 import { Resolver } from 'node:dns/promises';
 import { type Address, parseAddress, unmap } from '@malla/ip/address';
-import { contains, parsePrefix, type Prefix } from '@malla/ip/prefix';
+import { contains, knownPrefixes, type Prefix } from '@malla/ip/prefix';
+import { CGNAT, LINK_LOCAL, LOOPBACK, PRIVATE_IPV4, UNIQUE_LOCAL } from '@malla/ip/special';
 
 /** The addresses of a name; rejects or is empty where there are none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
@@ -14,11 +15,13 @@ const TIMEOUT_MS = 3_000;
 const TRIES = 2;
 
 /** This machine, this link, nobody or many: what another machine cannot reach. */
-const LOCAL = prefixes(
-  '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 ::/127 fe80::/10 ff00::/8',
-);
+const LOCAL = [
+  ...LOOPBACK,
+  ...LINK_LOCAL,
+  ...knownPrefixes('0.0.0.0/8', '224.0.0.0/3', '::/127', 'ff00::/8'),
+];
 /** Of a network behind the relay, maybe; of a tailnet, which who asks is not in yet. */
-const PRIVATE = prefixes('10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 fc00::/7');
+const PRIVATE = [...PRIVATE_IPV4, CGNAT, UNIQUE_LOCAL];
 
 /** Asks the system's name servers, or the given ones (`ip:port`). */
 export function dnsResolve(servers?: readonly string[]): Resolve {
@@ -43,12 +46,4 @@ function isIn(ranges: readonly Prefix[], text: string): boolean {
   if (!parsed.ok) return true;
   const address: Address = unmap(parsed.value);
   return ranges.some((range) => contains(range, address));
-}
-
-function prefixes(texts: string): readonly Prefix[] {
-  return texts.split(' ').map((text) => {
-    const parsed = parsePrefix(text);
-    if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`);
-    return parsed.value;
-  });
 }
