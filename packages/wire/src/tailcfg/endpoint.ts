@@ -5,21 +5,27 @@
  *
  * Source: docs/protocol/control.md §Map requests.
  */
-import { formatAddress, parseAddress } from '@malla/ip/address';
+import { parseEndpoint } from '@malla/ip/endpoint';
 
 /** An address of IPv6 in brackets, and a port. */
 export const MAX_ENDPOINT_CHARS = 64;
 
-const ENDPOINT =
-  /^(?:(?<four>[\d.]{7,15})|\[(?<six>[\da-fA-F:.]{2,45})\]):(?<port>0|[1-9]\d{0,4})$/;
+/**
+ * How a node came by an endpoint of its own, as `EndpointTypes` beside `Endpoints`. Of a NAT whose mapping
+ * varies the fourth is its address with the local port, where that may have been forwarded by hand.
+ */
+export const EndpointType = {
+  unknown: 0,
+  local: 1,
+  stun: 2,
+  portMapped: 3,
+  stunWithLocalPort: 4,
+  configured: 5,
+} as const;
+export type EndpointType = (typeof EndpointType)[keyof typeof EndpointType];
 
 /** The canonical text of an endpoint; undefined for what is none. Never throws. */
 export function canonicalEndpoint(text: string): string | undefined {
-  const { four, six = '', port } = ENDPOINT.exec(text)?.groups ?? {};
-  if (port === undefined || Number(port) > 0xffff) return undefined;
-  const address = parseAddress(four ?? six);
-  // Brackets are for IPv6 alone.
-  if (!address.ok || (four === undefined) !== (address.value.family === 6)) return undefined;
-  const canonical = formatAddress(address.value);
-  return four === undefined ? `[${canonical}]:${port}` : `${canonical}:${port}`;
+  const read = parseEndpoint(text);
+  return read.ok ? read.value.text : undefined;
 }
