@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { formatPrefix, parsePrefix, type Prefix } from '@malla/ip/prefix';
 import type { Node } from '@malla/netmap/node';
 import { parsePolicy } from '@malla/policy/document/parse';
@@ -11,6 +12,7 @@ import fc from 'fast-check';
 import type { Change } from '../core/change.ts';
 import { Client, FanoutWorld } from '../testing/fanout-world.ts';
 import { testNode, testUser } from '../testing/rows.ts';
+import { SLICE_MS } from '../fanout/fanout.ts';
 import type { MapStream } from '../fanout/map-stream.ts';
 import { Access } from './access.ts';
 import { policyNode, policyUser } from './policy-node.ts';
@@ -20,10 +22,19 @@ const USERS = ['user1@', 'user2@', 'user3@'];
 const TAGS = ['tag:a', 'tag:b'];
 const ROUTES = ['10.0.0.0/8', '192.168.0.0/16', '0.0.0.0/0', '::/0'];
 
+const SSH_TO_OWN = [
+  { action: 'accept', src: ['autogroup:member'], dst: ['autogroup:self'], users: ['root'] },
+];
+
 function policyOf(text: unknown): Policy {
   const parsed = parsePolicy(JSON.stringify(text));
   assert.ok(parsed.ok, parsed.ok ? '' : formatProblems(parsed.error));
   return parsed.value;
+}
+
+/** Lets nodes of one user reach those of another, at a port that says which. */
+function between(a: number, b: number): unknown {
+  return { action: 'accept', src: [`user${a}@`], dst: [`user${b}@:${a}${b}`] };
 }
 
 /** A tailnet whose fan-out goes by an Access, and clients. */
@@ -87,6 +98,22 @@ class Tailnet {
       nodes: [...this.world.state.nodes()].map((node) => policyNode(node)),
     });
     return engine;
+  }
+
+  /** Whom a client sees, what it lets in and who may log in there. */
+  believed(id: number): unknown {
+    const { peers, packetFilters, sshPolicy } = this.clients.get(id)?.client.netmap ?? {};
+    return [new Set(peers?.keys()), packetFilters, sshPolicy];
+  }
+
+  /** The same as a policy says it. */
+  truth(policy: Policy, id: number): unknown {
+    const engine = this.fresh(policy);
+    const key = engine.classOf(id);
+    const peers = [...engine.nodes()].flatMap((node) =>
+      node.id !== id && engine.sees(key, engine.classOf(node.id)) ? [node.id] : [],
+    );
+    return [new Set(peers), Object.fromEntries(engine.filter(key)), engine.ssh(key)];
   }
 
   /** Compares what every client believes with what a fresh engine says. */
@@ -244,31 +271,96 @@ describe('access', () => {
     assert.deepEqual([...client.netmap.peers.keys()], []);
   });
 
+  test('is told by and by where that takes long, and each client believes one policy or the other', () => {
+    const users = [1, 2, 3];
+    const [first, second] = [
+      policyOf({ acls: [between(1, 2), between(3, 3)] }),
+      policyOf({
+        acls: [between(2, 3), between(1, 1), { action: 'accept', src: ['tag:a'], dst: ['*:7'] }],
+        tagOwners: { 'tag:a': [] },
+        ssh: [{ action: 'accept', src: ['user2@'], dst: ['tag:a'], users: ['root'] }],
+      }),
+    ];
+    const tailnet = new Tailnet([
+      ...users.flatMap((userId) => [{ userId }, { userId }, { userId }]),
+      { userId: undefined, tags: ['tag:a'] },
+      { userId: undefined, tags: ['tag:a'] },
+    ]);
+    const ids = [...tailnet.world.state.nodes()].map(({ id }) => id);
+    const late = 4;
+    tailnet.setPolicy(first);
+    for (const id of ids) if (id !== late) tailnet.open(id);
+    tailnet.world.settle();
+    tailnet.world.tickMs = SLICE_MS;
+    const before = new Map(ids.map((id) => [id, tailnet.truth(first, id)]));
+    const after = new Map(ids.map((id) => [id, tailnet.truth(second, id)]));
+    const isTold = (id: number, truth: ReadonlyMap<number, unknown>): boolean =>
+      isDeepStrictEqual(tailnet.believed(id), truth.get(id));
+    tailnet.setPolicy(second);
+    let steps = 0;
+    let mixed = 0;
+    for (; tailnet.world.step(); steps++) {
+      if (steps === 1) tailnet.open(late);
+      const open = ids.filter((id) => tailnet.clients.get(id)?.stream.started);
+      for (const id of open) {
+        const isWhole = isTold(id, after) || (id !== late && isTold(id, before));
+        assert.ok(isWhole, `node ${id} after ${steps} steps`);
+      }
+      const settled = open.filter((id) => isTold(id, after)).length;
+      if (settled > 0 && settled < open.length) mixed++;
+    }
+    assert.ok(mixed > 2, 'it was not told by and by');
+    for (const id of ids) assert.deepEqual(tailnet.believed(id), after.get(id));
+    tailnet.check(second);
+  });
+
+  test('is what every client believes after more changes in a row than are kept apart', () => {
+    const policies = [1, 2, 3].flatMap((a) =>
+      [1, 2, 3].map((b) => policyOf({ acls: [between(a, b), between(b, 2)], ssh: SSH_TO_OWN })),
+    );
+    const tailnet = new Tailnet([1, 2, 3, 1, 2, 3].map((userId) => ({ userId })));
+    tailnet.setPolicy(policies[0]);
+    for (const { id } of tailnet.world.state.nodes()) tailnet.open(id);
+    tailnet.world.settle();
+    tailnet.world.tickMs = SLICE_MS;
+    for (let round = 0; round < 5; round++) {
+      for (const policy of policies) tailnet.setPolicy(policy);
+      // Some views are told of it, and some owe all of it and more.
+      tailnet.world.step();
+    }
+    tailnet.check(policies.at(-1));
+  });
+
   test('after any history of nodes, users and policies is what every client believes', () => {
     fc.assert(
-      fc.property(fc.array(operation(), { maxLength: 40 }), (operations) => {
-        const tailnet = new Tailnet([
-          { userId: 1 },
-          { userId: 2 },
-          { userId: 3 },
-          { userId: undefined, tags: ['tag:a'] },
-          {
-            userId: 1,
-            hostinfo: { RoutableIPs: ROUTES },
-            approvedRoutes: ['10.0.0.0/8'],
-          },
-        ]);
-        let policy: Policy | undefined;
-        for (const op of operations) {
-          if ('policy' in op) tailnet.setPolicy((policy = op.policy));
-          else op.run(tailnet);
-        }
-        for (const { client, stream } of tailnet.clients.values()) {
-          client.stalled = false;
-          tailnet.world.fanout.writable(stream);
-        }
-        tailnet.check(policy);
-      }),
+      fc.property(
+        fc.array(operation(), { maxLength: 40 }),
+        fc.nat(SLICE_MS),
+        (operations, tick) => {
+          const tailnet = new Tailnet([
+            { userId: 1 },
+            { userId: 2 },
+            { userId: 3 },
+            { userId: undefined, tags: ['tag:a'] },
+            {
+              userId: 1,
+              hostinfo: { RoutableIPs: ROUTES },
+              approvedRoutes: ['10.0.0.0/8'],
+            },
+          ]);
+          tailnet.world.tickMs = tick;
+          let policy: Policy | undefined;
+          for (const op of operations) {
+            if ('policy' in op) tailnet.setPolicy((policy = op.policy));
+            else op.run(tailnet);
+          }
+          for (const { client, stream } of tailnet.clients.values()) {
+            client.stalled = false;
+            tailnet.world.fanout.writable(stream);
+          }
+          tailnet.check(policy);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -420,5 +512,13 @@ function operation(): fc.Arbitrary<Operation> {
       }),
     ),
     fc.constant(run((tailnet) => tailnet.world.settle())),
+    {
+      weight: 4,
+      arbitrary: fc.constant(
+        run((tailnet) => {
+          tailnet.world.step();
+        }),
+      ),
+    },
   );
 }

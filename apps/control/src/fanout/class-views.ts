@@ -1,6 +1,10 @@
 /**
  * The nodes of a tailnet by class, and what each class of viewers knows of them. Takes changes of nodes
  * and of rules, and notes in every view that they touch what its viewers must be told. Knows no streams.
+ *
+ * Rules by which others may be seen touch every view, which is too much for one turn: then each view owes its
+ * viewers what the rules say, until {@link Views.settle}, which comes before anything is made from the view.
+ * So a viewer is told of the rules that it was told of last, or of those that hold, and never of a mixture.
  */
 import type { Node, NodeId } from '@malla/netmap/node';
 import { diffForPeers, WHOLE_NODE } from '@malla/netmap/tailcfg-node';
@@ -34,6 +38,16 @@ export interface Moves {
   readonly made: ReadonlySet<ClassView>;
 }
 
+/** Of a change of rules what a view must still be told, beside whom its viewers see. */
+interface OwedChange {
+  readonly filters: RulesChange['filters'];
+  readonly ssh: ReadonlySet<ClassKey>;
+  readonly attributes: readonly NodeId[];
+}
+
+/** Changes that are kept apart; then a view may tell again what its viewers know of them. */
+const MAX_OWED = 16;
+
 export interface ViewsOptions {
   readonly facts: Facts;
   readonly rules: Rules;
@@ -55,7 +69,15 @@ export class Views {
   readonly #classOf = new Map<NodeId, ClassKey>();
   readonly #members = new Map<ClassKey, Set<NodeId>>();
 
-  /** Whether rules hold that the views do not show yet: then who is seen says nothing of who holds whom. */
+  /** Views that do not show yet what the rules say, each with the first of {@link #changes} that it owes. */
+  readonly #owed = new Map<ClassView, number>();
+  /** Changes that views owe, oldest first. */
+  #changes: OwedChange[] = [];
+  /** Classes that nodes came to since then: that a view holds one of them says nothing of the others. */
+  readonly #mixed = new Set<ClassKey>();
+  /** Nodes of whose routes a view that owes something may have another part to show. */
+  readonly #routers = new Set<NodeId>();
+  /** Whether a change is being taken in that the rules know already. */
   #isUnsettled = false;
 
   constructor(options: ViewsOptions, nodes: Iterable<Node>) {
@@ -78,6 +100,7 @@ export class Views {
     const key = this.#rules.classOf(node);
     this.#join(node.id, key);
     this.#viewOf(key);
+    if (this.#owed.size > 0) this.#mixed.add(key);
     const owner = node.userId ?? TAGGED_DEVICES.id;
     for (const viewer of this.#rules.seenBy(key)) {
       this.#views.get(viewer)?.appeared(node.id, owner);
@@ -146,7 +169,48 @@ export class Views {
     // What nodes are granted may differ as well: told by the views that their viewers still know.
     for (const id of ids) if (this.#texts.renew(id)) this.#tell(id, WHOLE_NODE);
     this.#rules = rules;
+    this.#owe({ filters: new Map(), ssh: new Set(), attributes: [] });
     return this.unsettled(() => this.move(new Map(ids.map((id) => [id, 0]))));
+  }
+
+  /** Rules hold by which others may be seen: all views owe their viewers what that changes. */
+  visibilityChanged({ filters, ssh, attributes }: RulesChange): void {
+    const ids = [...attributes];
+    for (const id of ids) this.#texts.drop(id);
+    this.#owe({ filters, ssh: new Set(ssh), attributes: ids });
+  }
+
+  /** Whether any view does not show yet what the rules say. */
+  get isOwing(): boolean {
+    return this.#owed.size > 0;
+  }
+
+  /** Brings one more view to what the rules say, if there is one that is not there. */
+  settleNext(): void {
+    const next = this.#owed.keys().next();
+    if (next.done !== true) this.settle(next.value);
+  }
+
+  /** Whether a view does not show yet what the rules say. */
+  owes(view: ClassView): boolean {
+    return this.#owed.has(view);
+  }
+
+  /** Brings a view to what the rules say. */
+  settle(view: ClassView): void {
+    const first = this.#owed.get(view);
+    if (first === undefined) return;
+    // Of a class that is gone viewers are told what their next one shows.
+    const isThere = this.#views.get(view.key) === view;
+    if (isThere) this.#showSeen(view);
+    for (const { filters, ssh, attributes } of this.#changes.slice(first)) {
+      for (const id of attributes) view.changed(id, WHOLE_NODE);
+      if (!isThere) continue;
+      for (const name of filters.get(view.key) ?? []) view.note({ kind: 'filter', name });
+      if (ssh.has(view.key)) view.note({ kind: 'common', parts: Common.ssh });
+    }
+    this.#owed.delete(view);
+    this.#forgetIfSettled();
   }
 
   /** Whether one of these nodes belongs to another class than the views know. */
@@ -189,19 +253,17 @@ export class Views {
       arrived.from.add(from);
     }
     if (arrivals.size === 0) return { views, made };
-    for (const { ids: arrived } of arrivals.values()) {
+    for (const [key, { ids: arrived }] of arrivals) {
+      if (this.#owed.size > 0) this.#mixed.add(key);
       for (const id of arrived) {
+        if (this.#owed.size > 0 && this.#isRouter(id)) this.#routers.add(id);
         const fields = ids.get(id) ?? 0;
-        if (fields !== 0) for (const view of this.#left) view.changed(id, fields);
+        if (fields === 0) continue;
+        for (const view of this.#left) view.changed(id, fields);
+        for (const view of this.#owed.keys()) if (!this.#left.has(view)) view.changed(id, fields);
       }
     }
-    for (const [key, { ids: arrived, from }] of arrivals) {
-      const viewers = new Set(this.#rules.seenBy(key));
-      for (const view of this.#present([key, ...from])) {
-        const sees = viewers.has(view.key);
-        for (const id of arrived) this.#reconcile(view, id, sees, ids.get(id) ?? 0);
-      }
-    }
+    this.#showArrivals(arrivals, ids);
     for (const [key, { ids: arrived }] of arrivals) {
       const isKnown = this.#views.has(key);
       const view = this.#viewOf(key);
@@ -217,7 +279,6 @@ export class Views {
       const view = this.#views.get(key);
       return view === undefined || made.has(view) ? undefined : view;
     };
-    if (change.visibility) this.#visibilityChanged(made);
     for (const [key, names] of change.filters) {
       const view = known(key);
       if (view !== undefined) for (const name of names) view.note({ kind: 'filter', name });
@@ -228,7 +289,12 @@ export class Views {
 
   /** Forgets the views of classes that are gone and that nobody reads any more. */
   dropLeft(): void {
-    for (const view of this.#left) if (!this.#isRead(view)) this.#left.delete(view);
+    for (const view of this.#left) {
+      if (this.#isRead(view)) continue;
+      this.#left.delete(view);
+      this.#owed.delete(view);
+    }
+    this.#forgetIfSettled();
   }
 
   /** @yields Every view, those of classes that are gone too. */
@@ -250,7 +316,8 @@ export class Views {
   #present(keys: Iterable<ClassKey>): Iterable<ClassView> {
     const views = new Set<ClassView>();
     for (const key of keys) {
-      if (this.#isUnsettled || !this.#members.has(key)) return this.#views.values();
+      if (this.#isUnsettled || this.#owed.size > 0 || !this.#members.has(key))
+        return this.#views.values();
       for (const viewer of this.#rules.seenBy(key)) {
         const view = this.#views.get(viewer);
         if (view !== undefined) views.add(view);
@@ -259,22 +326,59 @@ export class Views {
     return views;
   }
 
-  /** Who sees whom may have changed, for all classes but those `made` just now. Nodes of a class are seen alike, so one stands for all. */
-  #visibilityChanged(made: ReadonlySet<ClassView>): void {
-    const routers = [...this.#classOf.keys()].filter((id) => this.#facts.mayServe(id));
-    const classes = [...this.#members].map(([key, members]) => {
+  #owe(change: OwedChange): void {
+    if (this.#views.size + this.#left.size === 0) return;
+    if (this.#changes.length === MAX_OWED) {
+      this.#changes = [mergedChange(this.#changes)];
+      for (const view of this.#owed.keys()) this.#owed.set(view, 0);
+    }
+    const first = this.#changes.push(change) - 1;
+    for (const view of this.#all()) if (!this.#owed.has(view)) this.#owed.set(view, first);
+    for (const id of this.#classOf.keys()) if (this.#isRouter(id)) this.#routers.add(id);
+  }
+
+  #forgetIfSettled(): void {
+    if (this.#owed.size > 0) return;
+    this.#changes = [];
+    this.#mixed.clear();
+    this.#routers.clear();
+  }
+
+  #isRouter(id: NodeId): boolean {
+    return this.#facts.mayServe(id) || this.#facts.served(id).length > 0;
+  }
+
+  /** Makes a view hold what its viewers see. Nodes of a class are seen alike, so one stands for all. */
+  #showSeen(view: ClassView): void {
+    const seen = new Set(this.#rules.seenBy(view.key));
+    for (const [key, members] of this.#members) {
+      const sees = seen.has(key);
       const [first] = members;
-      return { key, first, members };
-    });
-    for (const [viewer, view] of this.#views) {
-      if (made.has(view)) continue;
-      const seen = new Set(this.#rules.seenBy(viewer));
-      for (const { key, first, members } of classes) {
-        const sees = seen.has(key);
-        if (first === undefined || view.peers.has(first) === sees) continue;
-        for (const id of members) this.#reconcile(view, id, sees, 0);
+      if (first === undefined) continue;
+      if (!this.#mixed.has(key) && view.peers.has(first) === sees) continue;
+      for (const id of members) {
+        if (view.peers.has(id) !== sees) this.#reconcile(view, id, sees, 0);
       }
-      for (const id of routers) view.routesMayDiffer(id);
+    }
+    for (const id of this.#routers) view.routesMayDiffer(id);
+  }
+
+  /** Tells those views that owe nothing of nodes that have come to other classes. */
+  #showArrivals(
+    arrivals: ReadonlyMap<ClassKey, { readonly ids: NodeId[]; readonly from: Set<ClassKey> }>,
+    fieldsOf: Moved,
+  ): void {
+    const settled =
+      this.#owed.size === 0
+        ? undefined
+        : [...this.#views.values()].filter((view) => !this.#owed.has(view));
+    if (settled?.length === 0) return;
+    for (const [key, { ids, from }] of arrivals) {
+      const viewers = new Set(this.#rules.seenBy(key));
+      for (const view of settled ?? this.#present([key, ...from])) {
+        const sees = viewers.has(view.key);
+        for (const id of ids) this.#reconcile(view, id, sees, fieldsOf.get(id) ?? 0);
+      }
     }
   }
 
@@ -302,8 +406,10 @@ export class Views {
     if (members === undefined || members.size > 0) return;
     this.#members.delete(key);
     const view = this.#views.get(key);
-    if (view !== undefined && this.#isRead(view)) this.#left.add(view);
     this.#views.delete(key);
+    if (view === undefined) return;
+    if (this.#isRead(view)) this.#left.add(view);
+    else this.#owed.delete(view);
   }
 
   #viewOf(key: ClassKey): ClassView {
@@ -311,10 +417,32 @@ export class Views {
     if (view === undefined) {
       view = new ClassView(key, this.#source);
       this.#views.set(key, view);
+      // Where many classes are new at once, each is filled when its turn comes.
+      if (this.#owed.size > 0) {
+        this.#owed.set(view, this.#changes.length);
+        return view;
+      }
       for (const seen of this.#rules.seenBy(key)) {
         for (const id of this.#members.get(seen) ?? []) view.hold(id);
       }
     }
     return view;
   }
+}
+
+/** All that changes have touched together. */
+function mergedChange(changes: readonly OwedChange[]): OwedChange {
+  const filters = new Map<ClassKey, Set<string>>();
+  for (const change of changes) {
+    for (const [key, names] of change.filters) {
+      const known = filters.get(key) ?? new Set();
+      filters.set(key, known);
+      for (const name of names) known.add(name);
+    }
+  }
+  return {
+    filters,
+    ssh: new Set(changes.flatMap(({ ssh }) => [...ssh])),
+    attributes: [...new Set(changes.flatMap(({ attributes }) => attributes))],
+  };
 }

@@ -133,6 +133,10 @@ export class Fanout {
   }
 
   #apply(changes: readonly Change[], rules: RulesChange | undefined): void {
+    if (rules?.visibility === true) {
+      this.#views.visibilityChanged(rules);
+      this.#wake();
+    }
     const moved: Moved = new Map();
     for (const id of rules?.reclassed ?? []) moved.set(id, 0);
     for (const change of changes) {
@@ -140,15 +144,15 @@ export class Fanout {
       else if (change.table === 'user' && change.after !== undefined) this.#userChanged(change.id);
     }
     const { made } = this.#moveStreams(this.#views.move(moved));
-    if (rules !== undefined) {
-      this.#views.rulesChanged(rules, made);
-      this.ownChanged(rules.attributes);
-    }
+    if (rules === undefined) return;
+    if (!rules.visibility) this.#views.rulesChanged(rules, made);
+    this.ownChanged(rules.attributes);
   }
 
   /** Other rules hold from now on, that name their classes otherwise. */
   setRules(rules: Rules): void {
     this.#moveStreams(this.#views.setRules(rules));
+    this.#wake();
     this.ownChanged([...this.#streams.keys()]);
   }
 
@@ -350,27 +354,43 @@ export class Fanout {
       this.#due.delete(stream);
       if (!canBeServed(stream)) continue;
       this.#serve(stream);
-      if (this.#options.monotonic() - began >= SLICE_MS) break;
+      if (this.#isOver(began)) break;
+    }
+    // One at least, however many streams there are to serve.
+    while (this.#views.isOwing) {
+      this.#views.settleNext();
+      if (this.#isOver(began)) break;
     }
     if (began >= this.#gatherUntil) {
-      for (const stream of this.#newcomers) this.#begin(stream);
-      this.#newcomers.clear();
+      for (const stream of this.#newcomers) {
+        const mustWait = this.#views.owes(stream.view) && this.#isOver(began);
+        if (mustWait) continue;
+        this.#newcomers.delete(stream);
+        this.#begin(stream);
+      }
     }
     for (const view of told) this.#trim(view, this.#readers.get(view));
     this.#views.dropLeft();
     const ended = this.#options.monotonic();
     this.#lastFlushMs = ended - began;
     // Others have the thread between two slices as well; waiting is for what comes meanwhile.
-    const gap = this.#due.size > 0 ? 0 : Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
+    const isCutShort = this.#due.size > 0 || this.#views.isOwing;
+    const gap = isCutShort ? 0 : Math.min(this.#lastFlushMs / 2, MAX_GAP_MS);
     this.#notBefore = ended + gap;
     if (this.#newcomers.size > 0) this.#wakeAt(this.#gatherUntil);
-    if (this.#pending.size + this.#due.size > 0) this.#wake();
+    if (isCutShort || this.#pending.size > 0) this.#wake();
+  }
+
+  /** Whether a slice that began then is at its end. */
+  #isOver(began: number): boolean {
+    return this.#options.monotonic() - began >= SLICE_MS;
   }
 
   /** The first map of a stream. */
   #begin(stream: MapStream): void {
     const node = this.#facts.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
+    this.#views.settle(stream.view);
     stream.started = true;
     stream.cursor = stream.view.log.head;
     stream.selfChanged = false;
@@ -383,6 +403,7 @@ export class Fanout {
     const node = this.#facts.node(stream.nodeId);
     if (node === undefined) return this.close(stream);
     const { from } = stream;
+    this.#views.settle(stream.view);
     if (from !== undefined) return this.#serveMoved(stream, node, from);
     const delta = stream.view.since(stream.cursor);
     // Too far behind to be told what changed: it comes back and gets the whole map.
@@ -399,6 +420,7 @@ export class Fanout {
 
   /** Tells a stream whose node has come into another class. Its old class may be gone, and is asked nothing. */
   #serveMoved(stream: MapStream, node: Node, from: ClassView): void {
+    this.#views.settle(from);
     const merged = from.log.since(stream.cursor);
     if (merged === undefined) return this.close(stream);
     stream.from = undefined;
@@ -428,6 +450,7 @@ export class Fanout {
   }
 
   #whole(view: ClassView, node: Node): Piece[] {
+    this.#views.settle(view);
     const own = [
       this.#selfMember(node),
       mapMember('ControlTime', formatTime(this.#facts.now())),

@@ -6,6 +6,7 @@ import { believed, Client, expected, FanoutWorld } from '../testing/fanout-world
 import { testNode, testUser } from '../testing/rows.ts';
 import { Common } from './change-log.ts';
 import type { RulesChange } from './class-views.ts';
+import { SLICE_MS } from './fanout.ts';
 import type { MapStream } from './map-stream.ts';
 import { allowAll, type ClassKey, type Rules, sameUser } from './rules.ts';
 
@@ -198,33 +199,38 @@ describe('a change of rules', () => {
 
   test('after any history leaves every client believing what is true', () => {
     fc.assert(
-      fc.property(fc.array(operation(), { maxLength: 80 }), (operations) => {
-        const rules = new TableRules();
-        const world = new FanoutWorld(
-          rules,
-          1,
-          Array.from({ length: 6 }, () => ({})),
-        );
-        const clients = new Map<number, { client: Client; stream: MapStream }>();
-        for (const op of operations) op(world, rules, clients);
-        for (const { client, stream } of clients.values()) {
-          client.stalled = false;
-          world.fanout.writable(stream);
-        }
-        world.settle();
-        for (const [id, { client }] of clients) {
-          if (client.ended) continue;
-          assert.deepEqual(believed(client), expected(world, rules, id));
-          const key = rules.classOf({ id });
-          const filter: Record<string, unknown> = {};
-          for (const [name, text] of rules.filter(key)) filter[name] = JSON.parse(text);
-          assert.deepEqual(client.netmap.packetFilters, filter);
-          assert.deepEqual(client.netmap.sshPolicy, JSON.parse(rules.ssh(key)));
-          const routes = world.served.get(id) ?? [];
-          const addresses = client.netmap.self?.['Addresses'] as string[];
-          assert.deepEqual(client.netmap.self?.['AllowedIPs'], [...addresses, ...routes]);
-        }
-      }),
+      fc.property(
+        fc.array(operation(), { maxLength: 80 }),
+        fc.nat(SLICE_MS),
+        (operations, tick) => {
+          const rules = new TableRules();
+          const world = new FanoutWorld(
+            rules,
+            1,
+            Array.from({ length: 6 }, () => ({})),
+          );
+          world.tickMs = tick;
+          const clients = new Map<number, { client: Client; stream: MapStream }>();
+          for (const op of operations) op(world, rules, clients);
+          for (const { client, stream } of clients.values()) {
+            client.stalled = false;
+            world.fanout.writable(stream);
+          }
+          world.settle();
+          for (const [id, { client }] of clients) {
+            if (client.ended) continue;
+            assert.deepEqual(believed(client), expected(world, rules, id));
+            const key = rules.classOf({ id });
+            const filter: Record<string, unknown> = {};
+            for (const [name, text] of rules.filter(key)) filter[name] = JSON.parse(text);
+            assert.deepEqual(client.netmap.packetFilters, filter);
+            assert.deepEqual(client.netmap.sshPolicy, JSON.parse(rules.ssh(key)));
+            const routes = world.served.get(id) ?? [];
+            const addresses = client.netmap.self?.['Addresses'] as string[];
+            assert.deepEqual(client.netmap.self?.['AllowedIPs'], [...addresses, ...routes]);
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -312,5 +318,6 @@ function operation(): fc.Arbitrary<Operation> {
       clients.delete(gone);
     }),
     fc.constant<Operation>((world) => world.settle()),
+    { weight: 4, arbitrary: fc.constant<Operation>((world) => void world.step()) },
   );
 }

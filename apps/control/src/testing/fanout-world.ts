@@ -64,6 +64,8 @@ export class FanoutWorld {
   readonly fanout: Fanout;
   readonly tasks: { task: () => void; delayMs: number }[] = [];
   now = 0;
+  /** How much time passes whenever it is asked for, ms: so that work is cut into slices. */
+  tickMs = 0;
   compressions = 0;
 
   constructor(
@@ -109,7 +111,7 @@ export class FanoutWorld {
         ownMembers: () => [],
         firstMembers: () => ['"Domain":"tailnet.test"'],
         schedule: (task, delayMs) => this.tasks.push({ task, delayMs }),
-        monotonic: () => this.now,
+        monotonic: () => (this.now += this.tickMs),
       },
       this.state.nodes(),
     );
@@ -141,12 +143,18 @@ export class FanoutWorld {
     this.fanout.apply([change]);
   }
 
+  /** Runs what is scheduled next. False: nothing is. */
+  step(): boolean {
+    const next = this.tasks.shift();
+    if (next === undefined) return false;
+    this.now += next.delayMs;
+    next.task();
+    return true;
+  }
+
   /** Runs what is scheduled until nothing is. */
   settle(): void {
-    for (let next = this.tasks.shift(); next !== undefined; next = this.tasks.shift()) {
-      this.now += next.delayMs;
-      next.task();
-    }
+    while (this.step());
   }
 }
 
