@@ -82,4 +82,19 @@ describe('a driver', () => {
     clock.advance(100);
     assert.equal(events.length, 1);
   });
+
+  test('takes what is to be sent after the events of every input, the passing of time too', () => {
+    const clock = new HandClock();
+    const log: string[] = [];
+    const driver = new Driver<string, Alarm>(
+      new Alarm(),
+      { now: () => clock.now(), after: (ms, task) => clock.after(ms, task) },
+      (event) => log.push(event),
+      () => log.push('settled'),
+    );
+    const at = clock.now() + 5;
+    driver.input((alarm) => alarm.handleSet(at));
+    clock.advance(5);
+    assert.deepEqual(log, [`set ${at}`, 'settled', `alarm ${at}`, 'settled']);
+  });
 });

@@ -9,16 +9,26 @@ export class Driver<Event, Driven extends Engine<Event>> {
   readonly engine: Driven;
   readonly #clock: Clock;
   readonly #onEvent: (event: Event) => void;
+  readonly #onSettled: () => void;
   #armedFor = Infinity;
   #disarm: (() => void) | undefined;
   #isDraining = false;
   #isStopped = false;
 
-  /** `onEvent` may give further inputs; their events come after those that wait. */
-  constructor(engine: Driven, clock: Clock, onEvent: (event: Event) => void) {
+  /**
+   * `onEvent` may give further inputs; their events come after those that wait. `onSettled` comes after every
+   * input and its events: where what the engine has to send is taken.
+   */
+  constructor(
+    engine: Driven,
+    clock: Clock,
+    onEvent: (event: Event) => void,
+    onSettled: () => void = () => {},
+  ) {
     this.engine = engine;
     this.#clock = clock;
     this.#onEvent = onEvent;
+    this.#onSettled = onSettled;
     this.#arm();
   }
 
@@ -43,12 +53,13 @@ export class Driver<Event, Driven extends Engine<Event>> {
     try {
       for (;;) {
         const event = this.engine.pollEvent();
-        if (event === undefined) return;
+        if (event === undefined) break;
         this.#onEvent(event);
       }
     } finally {
       this.#isDraining = false;
     }
+    this.#onSettled();
   }
 
   /** A timer for a moment that was put off finds nothing to do, and is cheaper than moving it. */

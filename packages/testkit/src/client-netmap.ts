@@ -12,7 +12,7 @@ import {
   type MapResponse,
   type PingRequest,
 } from '@malla/wire/tailcfg/map-response';
-import { zstd } from './zstd.ts';
+import { zstd } from '@malla/platform/zstd';
 
 /** JSON of any other kind. */
 export type Json = { readonly [field: string]: unknown };

@@ -21,7 +21,7 @@ import { decodeRegisterResponse, encodeRegisterRequest } from '@malla/wire/tailc
 import { decodeServerKey } from '@malla/wire/ts2021/server-key';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { ClientNetmap, type Json, MapMessageReader } from './client-netmap.ts';
-import { NoiseStream } from './noise-stream.ts';
+import { NoiseStream } from '@malla/node/control/noise-stream';
 
 /** What official clients take as one WebSocket message. */
 const MAX_MESSAGE_BYTES = 32_768;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decompressFrames } from '@malla/testkit/zstd';
+import { decompressFrames } from '@malla/platform/zstd';
 import fc from 'fast-check';
 import { withoutFfi } from '../testing/ffi.ts';
 import { createFfiCompress, nodeCompress } from './zstd.ts';

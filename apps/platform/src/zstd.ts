@@ -1,6 +1,5 @@
 /** Undoing the compression of the control protocol. */
 import { zstdDecompressSync } from 'node:zlib';
-import type { Decompress } from '@malla/control-client/map-session';
 
 /** Decodes one or more zstd frames in a row. Node does so by itself from 26 on, and before only the first. */
 export function decompressFrames(frames: Uint8Array, maxOutputLength = 1 << 30): Buffer {
@@ -21,11 +20,11 @@ export function decompressFrames(frames: Uint8Array, maxOutputLength = 1 << 30):
   return Buffer.concat(parts);
 }
 
-/** The same for a map session. */
-export const zstd: Decompress = (payload, maxBytes) => {
+/** The same of a peer's bytes: undefined where they are wrong, or would have more than `maxBytes`. */
+export function zstd(payload: Uint8Array, maxBytes: number): Uint8Array | undefined {
   try {
     return decompressFrames(payload, maxBytes);
   } catch {
     return undefined;
   }
-};
+}
