@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   wire: ['base', 'ip', 'keys'],
   filter: ['base', 'ip', 'wire'],
   'derp-client': ['base', 'keys', 'wire'],
+  path: ['base', 'ip', 'keys', 'wire'],
   policy: ['base', 'ip', 'wire'],
   noise: ['base', 'keys'],
   'control-client': ['base', 'keys', 'wire', 'noise'],
