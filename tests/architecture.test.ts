@@ -25,7 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'plain-crypto': ['keys', 'noise'],
   netmap: ['base', 'ip', 'keys', 'wire'],
   platform: ['base', 'ip', 'keys', 'noise'],
-  node: ['base', 'control-client', 'keys', 'noise', 'platform', 'wire'],
+  node: ['base', 'control-client', 'derp-client', 'keys', 'noise', 'platform', 'wire'],
   relay: ['base', 'ip', 'keys', 'wire', 'derp-client', 'platform'],
   control: [
     'base',

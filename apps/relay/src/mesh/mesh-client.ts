@@ -17,7 +17,7 @@ import type { Clock } from '@malla/platform/clock';
 import { Driver } from '@malla/platform/drive';
 import { https } from '@malla/platform/http/builtin';
 import { StreamLink } from '@malla/platform/link/stream-link';
-import { certificatePin } from '@malla/platform/tls/pin';
+import { peerPin } from '@malla/platform/tls/pin';
 import type { BufferPool } from '../forward/buffer-pool.ts';
 import { Outbox } from '../forward/outbox.ts';
 import { DERP_PATH } from '../http/upgrade.ts';
@@ -108,7 +108,7 @@ export class MeshClient implements Forwarder {
   #onUpgrade(socket: TLSSocket, head: Buffer): void {
     const { server, pool, clock } = this.#options;
     this.#abandon = () => socket.destroy();
-    if (server.pin !== undefined && pinOf(socket) !== server.pin) {
+    if (server.pin !== undefined && peerPin(socket) !== server.pin) {
       this.#fail('the certificate does not have the pin');
       return;
     }
@@ -207,9 +207,4 @@ export class MeshClient implements Forwarder {
     this.#abandon?.();
     this.#abandon = undefined;
   }
-}
-
-function pinOf(socket: TLSSocket): string | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate === undefined ? undefined : certificatePin(certificate.toString());
 }
