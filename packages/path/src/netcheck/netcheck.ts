@@ -129,12 +129,12 @@ export class Netcheck implements Engine<NetcheckEvent>, Transmitter<StunProbe> {
   }
 
   /** How long a region took by HTTPS, as asked for by `measure-https`. */
-  handleHttpsLatency(region: number, latencyMs: number, now: Instant): void {
+  handleHttpsLatency(region: number, latencyMs: number): void {
     const look = this.#look;
     if (look?.phase !== 'https') return;
     keepLeast(look.https, region, latencyMs);
     const asked = measuredRegions(look.question.map, look.question.home);
-    if (asked.every(({ RegionID }) => look.https.has(RegionID))) this.#finish(look, now);
+    if (asked.every(({ RegionID }) => look.https.has(RegionID))) this.#finish(look);
   }
 
   handleTimeout(now: Instant): void {
@@ -155,7 +155,7 @@ export class Netcheck implements Engine<NetcheckEvent>, Transmitter<StunProbe> {
         if (now < look.endAt) return void this.#events.push({ kind: 'measure-https', regions });
       }
     }
-    if (look.phase === 'stun' || now >= look.endAt) this.#finish(look, now);
+    if (look.phase === 'stun' || now >= look.endAt) this.#finish(look);
   }
 
   pollTimeout(): Instant | undefined {
@@ -168,6 +168,13 @@ export class Netcheck implements Engine<NetcheckEvent>, Transmitter<StunProbe> {
   /** The next question to be asked. */
   pollTransmit(): StunProbe | undefined {
     return this.#transmits.shift();
+  }
+
+  /** The report that waits among the events, before its turn. */
+  takeReport(): NetReport | undefined {
+    const at = this.#events.findIndex(({ kind }) => kind === 'report');
+    const [event] = at === -1 ? [] : this.#events.splice(at, 1);
+    return event?.kind === 'report' ? event.report : undefined;
   }
 
   pollEvent(): NetcheckEvent | undefined {
@@ -184,10 +191,10 @@ export class Netcheck implements Engine<NetcheckEvent>, Transmitter<StunProbe> {
 
   #endWhenEnough(look: Look, now: Instant): void {
     const { latency, waiting, sent } = look;
-    if (look.phase === 'https') return this.#finish(look, now);
+    if (look.phase === 'https') return this.#finish(look);
     if (!waiting.some((probe) => isWanted(look, probe))) {
       const open = [...sent.values()].some(({ probe }) => isWanted(look, probe));
-      if (!open) return this.#finish(look, now);
+      if (!open) return this.#finish(look);
     }
     const heard = new Map([...latency[4], ...latency[6]]);
     if (heard.size < ENOUGH_REGIONS) return;
@@ -195,7 +202,7 @@ export class Netcheck implements Engine<NetcheckEvent>, Transmitter<StunProbe> {
     look.endAt = Math.min(look.endAt, now + GRACE_MS + GRACE_SHARE * slowest);
   }
 
-  #finish(look: Look, _now: Instant): void {
+  #finish(look: Look): void {
     this.#look = undefined;
     const { latency, seen, servers, https } = look;
     const best = new Map(https);
