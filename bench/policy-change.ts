@@ -39,7 +39,7 @@ const edits: Readonly<Record<string, string>> = {
 
 const tailnet = await tailnetOf(rows(count));
 let sent = 0;
-tailnet.setPolicy(parse(text));
+await tailnet.setPolicy(parse(text));
 await quiet();
 if (!values['no-streams']) {
   for (const each of tailnet.ledger.state.nodes()) {
@@ -72,10 +72,12 @@ async function change(what: string, to: string): Promise<void> {
   // What is measured first is lost.
   await sleep(20);
   const start = performance.now();
-  tailnet.setPolicy(policy);
+  await tailnet.setPolicy(policy);
+  const inForce = performance.now();
   const told = await quiet();
   delay.disable();
   report.add(`${what}: longest stall`, 'ms', delay.max / 1e6, GOAL_MS);
+  report.add(`${what}: in force after`, 'ms', inForce - start);
   report.add(`${what}: all told after`, 'ms', told - start);
 }
 

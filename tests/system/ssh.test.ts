@@ -17,18 +17,18 @@ for (const [name, serveInner] of INNER_HTTP) {
     before(async () => {
       server = await TestServer.start({ serveInner });
       const key = await server.key(await server.user('ann'));
-      setRules({ action: 'check', checkPeriod: '1h' });
+      await setRules({ action: 'check', checkPeriod: '1h' });
       laptop = await server.join('laptop', key);
       cellar = await server.join('cellar', key);
     });
     after(() => server.stop());
 
-    function setRules(...rules: readonly object[]): void {
+    async function setRules(...rules: readonly object[]): Promise<void> {
       const usual = { src: ['ann@'], dst: ['autogroup:self'], users: ['root'] };
       const text = JSON.stringify({ ssh: rules.map((rule) => ({ ...usual, ...rule })) });
       const parsed = parsePolicy(text);
       assert.ok(parsed.ok, JSON.stringify(parsed));
-      server.control.tailnet.setPolicy(parsed.value);
+      await server.control.tailnet.setPolicy(parsed.value);
     }
 
     /** What the destination does with an action: asks the next one. */
@@ -67,7 +67,7 @@ for (const [name, serveInner] of INNER_HTTP) {
     });
 
     test('a destination that gives up and asks again hears the same outcome', async () => {
-      setRules({ action: 'check', checkPeriod: 'always' });
+      await setRules({ action: 'check', checkPeriod: 'always' });
       const told = await next(first());
       const gone = new AbortController();
       const abandoned = next(told, gone.signal);
@@ -78,10 +78,10 @@ for (const [name, serveInner] of INNER_HTTP) {
     });
 
     test('a connection that waits is refused when its rule goes', async () => {
-      setRules({ action: 'check', checkPeriod: 'always' });
+      await setRules({ action: 'check', checkPeriod: 'always' });
       const told = await next(first());
       const waiting = next(told);
-      setRules();
+      await setRules();
       assert.equal((await waiting).reject, true);
     });
   });

@@ -142,7 +142,7 @@ class World {
         ]);
         break;
       case 'policy':
-        tailnet.setPolicy(POLICIES[which]);
+        void tailnet.setPolicy(POLICIES[which]);
         break;
       case 'disk fails':
         this.disk.failing = which === 0;
@@ -239,7 +239,7 @@ describe('a tailnet under policies', () => {
           if (event.waits) await turn();
         }
         await world.settle();
-        world.machines.tailnet.setPolicy(POLICIES[4]);
+        await world.machines.tailnet.setPolicy(POLICIES[4]);
         await world.settle();
         world.check();
         await world.machines.tailnet.stop();

@@ -161,7 +161,7 @@ describe('under a policy with postures', () => {
     const device = await machines.joined(1, await machines.key(await machines.user('alice')));
     const parsed = parsePolicy('{"postures": {"posture:x": ["node:tsAutoUpdate"]}, "acls": []}');
     assert.ok(parsed.ok);
-    machines.tailnet.setPolicy(parsed.value);
+    await machines.tailnet.setPolicy(parsed.value);
     for (let nth = 1; nth <= 2; nth++) {
       const stream = await device.openMap();
       await machines.pass(2_000);
@@ -182,7 +182,7 @@ describe('under a policy', () => {
     const peer = await (await machines.joined(2, key)).openMap();
     const { tailnet } = machines;
     const { ledger } = tailnet;
-    tailnet.setPolicy(ALLOW_ALL);
+    await tailnet.setPolicy(ALLOW_ALL);
     const put = (id: number, after: Node | undefined): Promise<void> =>
       ledger.execute((state) =>
         decide([{ table: 'node', id, before: state.node(id), after }], undefined),

@@ -12,6 +12,7 @@ import type { EngineOptions } from '@malla/policy/contract';
 import type { Policy } from '@malla/policy/policy';
 import type { DerpMap } from '@malla/wire/tailcfg/derp-map';
 import { Access } from './access/access.ts';
+import { PolicySwap } from './access/policy-swap.ts';
 import { PostureCollector } from './access/posture.ts';
 import type { LoginDecisions } from './logins/decisions.ts';
 import type { Budgets } from './budgets.ts';
@@ -26,6 +27,7 @@ import { State } from './core/state.ts';
 import { TailnetDns } from './dns/tailnet-dns.ts';
 import { TailnetEvents } from './events.ts';
 import { Common } from './fanout/change-log.ts';
+import type { RulesChange } from './fanout/class-views.ts';
 import type { Facts } from './fanout/class-view.ts';
 import { Fanout } from './fanout/fanout.ts';
 import type { Compress } from './fanout/message.ts';
@@ -99,6 +101,7 @@ export class Tailnet {
   readonly #expiry: ExpiryWatch;
   readonly #keepAlives: KeepAlives;
   readonly #consequences: Consequences;
+  readonly #policies: PolicySwap<RulesChange | undefined>;
   readonly #upkeep: Upkeep;
 
   private constructor(
@@ -171,6 +174,11 @@ export class Tailnet {
       posture: (id) => this.#posture.of(id),
     });
     const rules = rulesOf(config, this.access, this.dns);
+    this.#policies = new PolicySwap({
+      prepare: (policy) => this.access.prepare(policy),
+      swap: (policy, ready) => this.#swapPolicy(policy, ready),
+      clock,
+    });
     this.fanout = new Fanout(
       {
         facts: this.#facts(config, state),
@@ -321,9 +329,17 @@ export class Tailnet {
     return tailnet;
   }
 
-  /** Puts a policy in force, or with undefined the configured default, and tells everyone what differs. */
-  setPolicy(policy: Policy | undefined): void {
-    const touched = this.access.setPolicy(policy);
+  /**
+   * Puts a policy in force, or with undefined the configured default, and tells everyone what differs. At once
+   * where that takes no time, else as soon as it is ready; the promise is kept when it, or one that was set after it, is
+   * in force.
+   */
+  setPolicy(policy: Policy | undefined): Promise<void> {
+    return this.#policies.set(policy);
+  }
+
+  #swapPolicy(policy: Policy | undefined, ready: () => RulesChange | undefined): void {
+    const touched = ready();
     if (touched === undefined) this.fanout.setRules(this.access.rules);
     else this.fanout.apply([], touched);
     this.sshChecks.standingChanged();
@@ -345,6 +361,7 @@ export class Tailnet {
 
   /** Ends all streams and stores what was not stored yet. */
   async stop(): Promise<void> {
+    this.#policies.stop();
     this.routes.stop();
     const seen = this.presences.stop();
     this.#keepAlives.stop();

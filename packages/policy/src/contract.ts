@@ -41,10 +41,19 @@ export interface Effects {
   readonly visibility: boolean;
 }
 
+/** A policy made ready for one engine. */
+export interface PreparedPolicy {
+  readonly policy: Policy;
+}
+
 export interface PolicyEngine {
   readonly resolver: Resolver;
   readonly policy: Policy;
   setPolicy(policy: Policy): Effects;
+  /** Does of {@link setPolicy} what looks at no users and nodes, a little at each step: they may change meanwhile. */
+  prepare(policy: Policy): Generator<void, PreparedPolicy>;
+  /** Does the rest, and all of it if another policy was set meanwhile. */
+  adopt(prepared: PreparedPolicy): Effects;
   /** Adds or replaces users and nodes, all at once; removes those named. Users first, then nodes. */
   update(change: {
     readonly users?: readonly PolicyUser[];

@@ -26,6 +26,7 @@ export type DefaultRule = 'same-user' | 'allow-all';
 export interface AccessOptions {
   readonly default: DefaultRule;
   readonly engine: EngineOptions;
+  /** The rows as they are, also while they change between two that are taken. */
   readonly nodes: () => Iterable<Node>;
   readonly users: () => Iterable<User>;
   /** What a node was asked of its device's posture. */
@@ -40,6 +41,8 @@ const NO_CAPABILITIES: CapMap = {};
 export class Access {
   readonly #options: AccessOptions;
   #engine: PolicyEngine | undefined;
+  /** One that is made ready beside the default, and told of what changes. */
+  #next: PolicyEngine | undefined;
   #rules: Rules;
 
   /** Begins with the default. */
@@ -68,6 +71,37 @@ export class Access {
     return undefined;
   }
 
+  /**
+   * Makes ready what is to be in force, a little at each step, while rows change and what is in force stays so.
+   * Ends with what puts it in force, as {@link setPolicy}. Of several, the one begun last counts.
+   *
+   * @yields Nothing.
+   */
+  *prepare(policy: Policy | undefined): Generator<void, () => RulesChange | undefined> {
+    this.#next = undefined;
+    if (policy === undefined) return () => this.setPolicy(undefined);
+    const engine = this.#engine;
+    if (engine !== undefined) {
+      const prepared = yield* engine.prepare(policy);
+      // Everything may have been made anew meanwhile.
+      return () =>
+        this.#engine === engine ? rulesChange(engine.adopt(prepared)) : this.setPolicy(policy);
+    }
+    const next = createEngine(policy, this.#options.engine);
+    this.#next = next;
+    yield;
+    next.update({ users: [...this.#options.users()].map(policyUser) });
+    for (const node of this.#options.nodes()) {
+      next.update({ nodes: [this.#policyNode(node)] });
+      yield;
+    }
+    return () => {
+      if (this.#next !== next || this.#engine !== undefined) return this.setPolicy(policy);
+      this.#use(next);
+      return undefined;
+    };
+  }
+
   /** Makes everything anew of the rows there are; {@link rules} are others then. */
   rebuild(): void {
     this.#rules = this.#start(this.#engine?.policy);
@@ -75,7 +109,7 @@ export class Access {
 
   /** Takes in changed rows; what that has touched, if anything. */
   apply(changes: readonly Change[]): RulesChange | undefined {
-    if (this.#engine === undefined) return undefined;
+    if (this.#engine === undefined && this.#next === undefined) return undefined;
     const users = new Map<number, User | undefined>();
     const nodes = new Map<NodeId, Node | undefined>();
     for (const change of changes) {
@@ -137,17 +171,25 @@ export class Access {
 
   #start(policy: Policy | undefined): Rules {
     this.#engine = undefined;
+    this.#next = undefined;
     if (policy === undefined) return this.#options.default === 'allow-all' ? allowAll : sameUser;
     const engine = createEngine(policy, this.#options.engine);
     engine.update({
       users: [...this.#options.users()].map(policyUser),
       nodes: [...this.#options.nodes()].map((node) => this.#policyNode(node)),
     });
+    return this.#use(engine);
+  }
+
+  #use(engine: PolicyEngine): Rules {
+    this.#next = undefined;
     this.#engine = engine;
-    return policyRules(engine);
+    this.#rules = policyRules(engine);
+    return this.#rules;
   }
 
   #update(change: Parameters<PolicyEngine['update']>[0]): RulesChange | undefined {
+    this.#next?.update(change);
     return this.#engine && rulesChange(this.#engine.update(change));
   }
 

@@ -52,7 +52,7 @@ export async function openOfflinePolicy(
       store,
       members: () => membersOf(state),
       engineOptions: engineOptionsOf(config),
-      onChange: () => {},
+      onChange: () => undefined,
       now,
       log,
     });

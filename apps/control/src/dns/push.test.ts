@@ -215,13 +215,13 @@ describe('a policy', () => {
     const { machines, streams } = await devices(2, NEXTDNS);
     const [first, second] = streams;
     assert.ok(first && second);
-    machines.tailnet.setPolicy(policyGiving('dns-subdomain-resolve', 'nextdns:c0ffee'));
+    await machines.tailnet.setPolicy(policyGiving('dns-subdomain-resolve', 'nextdns:c0ffee'));
     await machines.pass(1_000);
     for (const stream of streams) assert.match(resolverOf(stream), /io\/c0ffee\?.*name=host-/);
     for (const node of [first.netmap.self, second.netmap.peers.get(1)]) {
       assert.ok(hasSubdomains(node));
     }
-    machines.tailnet.setPolicy(policyGiving('nextdns:no-device-info'));
+    await machines.tailnet.setPolicy(policyGiving('nextdns:no-device-info'));
     await machines.pass(1_000);
     assert.equal(resolverOf(first), 'https://dns.nextdns.io/a1b2c3');
     for (const node of [first.netmap.self, second.netmap.peers.get(1)]) {

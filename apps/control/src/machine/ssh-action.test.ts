@@ -21,14 +21,14 @@ beforeEach(async () => {
   const key = await machines.key(await machines.user('ann'));
   source = await machines.joined(1, key);
   destination = await machines.joined(2, key);
-  allow('check');
+  await allow('check');
 });
 
 describe('a destination that asks whether an SSH connection may go on', () => {
   test('is told to accept or to refuse, with the words that are shown', async () => {
-    allow('accept');
+    await allow('accept');
     assert.deepEqual((await ask()).json(), ACCEPTED);
-    allow('nothing');
+    await allow('nothing');
     assert.deepEqual((await ask()).json(), {
       reject: true,
       message: 'tailscale: tailnet policy does not permit you to SSH to this node\n',
@@ -46,7 +46,7 @@ describe('a destination that asks whether an SSH connection may go on', () => {
     ['something unseen', 'ro\u200bot'],
   ] as const) {
     test(`for a user with ${what} in the name is refused for good, and nobody is asked`, async () => {
-      allow('check', 'autogroup:nonroot');
+      await allow('check', 'autogroup:nonroot');
       const answer = (await ask(localUser)).json();
       assert.deepEqual(answer, { reject: true, message: 'tailscale: no user has such a name\n' });
       assert.equal(machines.tailnet.sshChecks.waiting, 0);
@@ -54,7 +54,7 @@ describe('a destination that asks whether an SSH connection may go on', () => {
   }
 
   test('for a user of any name that people can read is told where it is approved', async () => {
-    allow('check', 'autogroup:nonroot');
+    await allow('check', 'autogroup:nonroot');
     for (const localUser of ['ann', 'ann.lee', 'Jürgen', '日本', 'ACME\\ann', 'ann lee', '_svc$']) {
       assert.match(String((await ask(localUser)).json()['message']), /additional check/, localUser);
     }
@@ -105,7 +105,7 @@ describe('a destination that asks whether an SSH connection may go on', () => {
     machines = await machines.restart();
     source.machines = machines;
     destination.machines = machines;
-    allow('check');
+    await allow('check');
     const again = (await follow(told)).json();
     assert.notEqual(idIn(again), idIn(told));
     assert.match(String(again['message']), /requires an additional check/);
@@ -119,9 +119,9 @@ describe('a destination that asks whether an SSH connection may go on', () => {
   });
 
   test('must be the destination; another machine is not told whether there is such a node', async () => {
-    allow('accept');
+    await allow('accept');
     assert.equal((await ask()).json()['accept'], true);
-    allow('check');
+    await allow('check');
     const path = pathOf((await ask()).json());
     const stranger = machines.device(9);
     for (const asking of [source, stranger]) {
@@ -161,13 +161,13 @@ describe('a destination that asks whether an SSH connection may go on', () => {
 });
 
 /** Puts a policy in force under which a user may get in everywhere. */
-function allow(action: 'accept' | 'check' | 'nothing', user = 'root'): void {
+async function allow(action: 'accept' | 'check' | 'nothing', user = 'root'): Promise<void> {
   const period = action === 'check' ? { checkPeriod: '1h' } : {};
   const rule = { action, ...period, src: ['ann@'], dst: ['autogroup:self'], users: [user] };
   const text = JSON.stringify({ ssh: action === 'nothing' ? [] : [rule] });
   const parsed = parsePolicy(text);
   assert.ok(parsed.ok, JSON.stringify(parsed));
-  machines.tailnet.setPolicy(parsed.value);
+  await machines.tailnet.setPolicy(parsed.value);
 }
 
 function ask(localUser = 'root'): Promise<TestExchange> {

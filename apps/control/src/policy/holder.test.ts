@@ -4,6 +4,7 @@ import { mkdtemp, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MallaError } from '@malla/base/error';
 import { silentLogger } from '@malla/base/logger';
 import { decide } from '../core/change.ts';
@@ -105,6 +106,26 @@ describe('a policy in the database', () => {
     await keep(lab, BROKEN);
     assert.equal(textOf(holder), EVERYTHING, 'what is not understood changes nothing');
     assert.match(holder.warnings.join(), /version 2 is refused/);
+  });
+
+  test('is answered for when it is in force, and fails where it cannot be', async () => {
+    const holder = await lab.start('database');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lab.applying = promise;
+    const answers: string[] = [];
+    const set = holder.set(NOTHING, 'local').then(() => answers.push('set'));
+    const unset = holder.unset('local').then(() => answers.push('unset'));
+    while (lab.applied.length < 2) await turn();
+    await turn();
+    assert.deepEqual([answers, lab.applied.length], [[], 2]);
+    resolve();
+    await Promise.all([set, unset]);
+    assert.deepEqual([answers, lab.applied.length], [['set', 'unset'], 3]);
+    lab.applying = Promise.reject(new Error('no memory'));
+    lab.applying.catch(() => {});
+    await assert.rejects(holder.set(NOTHING, 'local'), /no memory/);
+    lab.applying = undefined;
+    await holder.set(EVERYTHING, 'local');
   });
 
   test('the same text again is no new version', async () => {

@@ -38,8 +38,8 @@ export interface PolicyDeps {
   /** The live tailnet's, whom the tests of a policy are run for. */
   readonly members: () => Members;
   readonly engineOptions: EngineOptions;
-  /** Puts a policy in force; undefined: none is set and the configured default holds. */
-  readonly onChange: (policy: Policy | undefined) => void;
+  /** Puts a policy in force, at once or in a while; undefined: none is set and the configured default holds. */
+  readonly onChange: (policy: Policy | undefined) => Promise<void> | undefined;
   /** Unix ms. */
   readonly now: () => number;
   readonly log: Logger;
@@ -62,6 +62,8 @@ export class PolicyHolder {
   #retryAt = Infinity;
   /** The text that is being kept, which was understood already. */
   #judged: { readonly text: string; readonly policy: Policy } | undefined;
+  /** Until what holds is in force everywhere. */
+  #applied: Promise<void> = Promise.resolve();
   /** One text at a time is judged, kept and applied. */
   readonly #line = new OneAtATime();
 
@@ -93,6 +95,7 @@ export class PolicyHolder {
     }
     this.#isStarted = true;
     this.#tell();
+    await this.#applied;
   }
 
   /** What is in force; undefined: the configured default, or nothing is allowed, which {@link refused} says. */
@@ -297,6 +300,7 @@ export class PolicyHolder {
       .finally(() => {
         this.#judged = undefined;
       });
+    await this.#applied;
     return this.inForce?.version === version ? this.inForce : { version, policy };
   }
 
@@ -306,6 +310,7 @@ export class PolicyHolder {
     const version = await this.#deps.ledger.execute((state, context) =>
       appendPolicy(state, { source: 'none', author, text: '' }, context),
     );
+    await this.#applied;
     return { version, policy: undefined };
   }
 
@@ -346,7 +351,11 @@ export class PolicyHolder {
   }
 
   #tell(): void {
-    if (this.#isStarted) this.#deps.onChange(this.current);
+    if (!this.#isStarted) return;
+    this.#applied = Promise.resolve(this.#deps.onChange(this.current));
+    this.#applied.catch((error: unknown) => {
+      this.#deps.log.error({ err: error }, 'the policy is not in force');
+    });
   }
 
   #mustBeInDatabase(): void {

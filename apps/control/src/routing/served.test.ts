@@ -93,7 +93,7 @@ describe('a policy', () => {
       "autoApprovers": {"routes": {"10.0.0.0/8": ["alice@"]}, "exitNode": ["alice@"]},
     }`);
     assert.ok(parsed.ok);
-    tailnet.machines.tailnet.setPolicy(parsed.value);
+    await tailnet.machines.tailnet.setPolicy(parsed.value);
     await tailnet.pass(200);
     assert.deepEqual(tailnet.routes, [[LAN], []]);
     const device = tailnet.device(2);
@@ -141,7 +141,7 @@ async function tagged(): Promise<RoutedTailnet> {
     "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:router"], "10.7.0.0/16": ["bob@"]}},
   }`);
   assert.ok(parsed.ok);
-  tailnet.machines.tailnet.setPolicy(parsed.value);
+  await tailnet.machines.tailnet.setPolicy(parsed.value);
   const AuthKey = await tailnet.machines.key(1, { tags: ['tag:router'] });
   const device = tailnet.device(1);
   device.rotate(7);

@@ -108,7 +108,7 @@ export function createAdmin(
     store,
     members: () => members,
     engineOptions,
-    onChange: () => {},
+    onChange: () => undefined,
     now,
     log,
   });

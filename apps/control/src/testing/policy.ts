@@ -15,6 +15,8 @@ export class PolicyLab {
   readonly store: Store;
   /** What was put in force, in order. */
   readonly applied: (Policy | undefined)[] = [];
+  /** Until that is in force everywhere. */
+  applying: Promise<void> | undefined;
   /** Unix ms. */
   now = Date.UTC(2026, 10, 21, 12);
   #ledger: Ledger | undefined;
@@ -49,7 +51,10 @@ export class PolicyLab {
       store,
       members: () => membersOf(state),
       engineOptions: { sshActionUrl: 'https://unused/' },
-      onChange: (policy) => void this.applied.push(policy),
+      onChange: (policy): Promise<void> | undefined => {
+        this.applied.push(policy);
+        return this.applying;
+      },
       now,
       log,
     });

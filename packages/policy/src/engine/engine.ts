@@ -20,13 +20,14 @@ import type {
   EngineOptions,
   NamedFilter,
   PolicyEngine,
+  PreparedPolicy,
   Resolver,
 } from '../contract.ts';
 import { Directory } from './directory.ts';
 import { plainSha256 } from './digest.ts';
 import { Filters, givesSelf } from './filter.ts';
 import { Matcher } from './matcher.ts';
-import { type CompiledRule, type Plan, planOf } from './plan.ts';
+import { type CompiledRule, type Plan, planOf, planSteps } from './plan.ts';
 import { allPools, type Newcomer, poolFor } from './pools.ts';
 import { type NodeChange, type NodeRecord, Population } from './population.ts';
 import { Reach } from './reach.ts';
@@ -115,11 +116,30 @@ class Engine implements PolicyEngine {
   }
 
   setPolicy(policy: Policy): Effects {
+    const steps = this.prepare(policy);
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    return this.adopt(step.value);
+  }
+
+  *prepare(policy: Policy): Generator<void, Prepared> {
+    const before = this.#plan;
+    const plan = yield* planSteps(policy, before, before.sha256);
+    yield;
+    const change = comparePlans(before, plan);
+    yield;
+    return new Prepared(before, plan, change, this.#matcherOf(plan));
+  }
+
+  adopt(prepared: PreparedPolicy): Effects {
+    // The numbers of selectors follow from the plan before.
+    if (!(prepared instanceof Prepared) || prepared.before !== this.#plan) {
+      return this.setPolicy(prepared.policy);
+    }
+    const { plan, change, matcher } = prepared;
+    const { policy } = plan;
     const created = new Set<NodeClass>();
     const account = new Account(created);
-    const before = this.#plan;
-    const plan = planOf(policy, before, before.sha256);
-    const change = comparePlans(before, plan);
     account.visibility = change.visibility;
     for (const rule of change.goneRules) this.#nameRule(rule, account);
     const ssh = this.#ssh.replan(plan);
@@ -127,7 +147,7 @@ class Engine implements PolicyEngine {
     for (const rule of ssh.gone) addMeant(rule, this.#classes, speaksOf, true);
 
     this.#plan = plan;
-    this.#matcher = this.#matcherOf(plan);
+    this.#matcher = matcher;
     this.#sources.replan(plan, change.selectors);
     this.#filters.replan(plan);
     this.#resolver.forget();
@@ -398,6 +418,26 @@ class Engine implements PolicyEngine {
   #nameSsh(nodeClass: NodeClass, account: Account): void {
     this.#ssh.drop(nodeClass);
     account.ssh(nodeClass);
+  }
+}
+
+/** What a policy is to an engine with the plan `before`. */
+class Prepared implements PreparedPolicy {
+  readonly before: Plan;
+  readonly plan: Plan;
+  readonly change: PlanChange;
+  /** As long as nothing is asked of it, it knows nothing of users. */
+  readonly matcher: Matcher;
+
+  constructor(before: Plan, plan: Plan, change: PlanChange, matcher: Matcher) {
+    this.before = before;
+    this.plan = plan;
+    this.change = change;
+    this.matcher = matcher;
+  }
+
+  get policy(): Policy {
+    return this.plan.policy;
   }
 }
 

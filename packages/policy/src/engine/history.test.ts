@@ -5,7 +5,7 @@ import { EXIT_ROUTES } from '@malla/ip/special';
 import fc from 'fast-check';
 import type { PolicyNode, PolicyUser } from '../subjects.ts';
 import { MORE, USERS, type World, worlds } from '../testing/world.ts';
-import type { Effects, PolicyEngine } from '../contract.ts';
+import type { Effects, PolicyEngine, PreparedPolicy } from '../contract.ts';
 import { createEngine } from './engine.ts';
 
 const RUNS = { numRuns: Number(process.env['RUNS'] ?? 60) };
@@ -14,6 +14,9 @@ const OPTIONS = { sshActionUrl: 'https://example.com' };
 /** One change of a tailnet; numbers are places in the lists of the worlds, round and round. */
 type Step =
   | { readonly kind: 'policy'; readonly world: number }
+  /** Makes a policy ready, to be adopted later; with `part` only so many steps of that are done at once. */
+  | { readonly kind: 'prepare'; readonly world: number; readonly part: number }
+  | { readonly kind: 'adopt' }
   | { readonly kind: 'nodes'; readonly world: number; readonly nodes: readonly number[] }
   | { readonly kind: 'remove'; readonly node: number }
   | { readonly kind: 'user'; readonly user: PolicyUser }
@@ -30,6 +33,8 @@ const users: fc.Arbitrary<PolicyUser> = fc
 const place = fc.nat({ max: 5 });
 const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('policy' as const), world: place }),
+  fc.record({ kind: fc.constant('prepare' as const), world: place, part: place }),
+  fc.record({ kind: fc.constant('adopt' as const) }),
   fc.record({
     kind: fc.constant('nodes' as const),
     world: place,
@@ -168,9 +173,10 @@ function play(look: (engine: PolicyEngine, effects: Effects, before: Photograph)
       assert.ok(first !== undefined);
       const engine = createEngine(first.policy, OPTIONS);
       engine.update({ users: first.users, nodes: first.nodes });
+      const ahead: Ahead[] = [];
       for (const step of path) {
         const before = photograph(engine);
-        const effects = take(engine, step, known);
+        const effects = take(engine, step, known, ahead);
         look(engine, effects, before);
       }
     }),
@@ -178,8 +184,34 @@ function play(look: (engine: PolicyEngine, effects: Effects, before: Photograph)
   );
 }
 
-function take(engine: PolicyEngine, step: Step, known: readonly World[]): Effects {
+/** A policy that is being made ready. */
+type Ahead = Iterator<void, PreparedPolicy>;
+
+const NOTHING: Effects = {
+  reclassed: new Set(),
+  filters: new Map(),
+  ssh: new Set(),
+  attributes: new Set(),
+  visibility: false,
+};
+
+function take(engine: PolicyEngine, step: Step, known: readonly World[], ahead: Ahead[]): Effects {
   switch (step.kind) {
+    case 'prepare': {
+      const preparation = engine.prepare(at(known, step.world).policy);
+      let last = step.part > 0 ? preparation.next() : undefined;
+      for (let i = 1; i < step.part && last?.done !== true; i++) last = preparation.next();
+      ahead.push({ next: () => (last?.done === true ? last : preparation.next()) });
+      return NOTHING;
+    }
+    case 'adopt': {
+      const preparation = ahead.shift();
+      if (preparation === undefined) return NOTHING;
+      for (;;) {
+        const next = preparation.next();
+        if (next.done === true) return engine.adopt(next.value);
+      }
+    }
     case 'policy':
       return engine.setPolicy(at(known, step.world).policy);
     case 'nodes': {

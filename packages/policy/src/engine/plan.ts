@@ -93,10 +93,23 @@ const ALLOW_ALL_RULE: Pick<Rule, 'sources' | 'destinations' | 'app' | 'via' | 'p
 
 /** Compiles a policy. */
 export function planOf(policy: Policy, previous: Plan | undefined, sha256: Sha256Text): Plan {
+  const steps = planSteps(policy, previous, sha256);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
+}
+
+/** The same, a rule at each step. */
+export function* planSteps(
+  policy: Policy,
+  previous: Plan | undefined,
+  sha256: Sha256Text,
+): Generator<void, Plan> {
   const numbers = new Numbers(policy, previous);
   const rules = new Map<FilterName, CompiledRule>();
   for (const rule of policy.rules ?? [ALLOW_ALL_RULE]) {
     for (const compiled of compileRule(rule, numbers, sha256)) rules.set(compiled.name, compiled);
+    yield;
   }
   const ssh = policy.ssh.map((rule): CompiledSshRule => {
     const postures = rule.postures.map(({ value }) => value);
@@ -112,6 +125,7 @@ export function planOf(policy: Policy, previous: Plan | undefined, sha256: Sha25
   for (const selector of selectors)
     if (selector?.classing === true) setBit(classing, selector.index);
   const owners = ssh.some(({ self }) => self) || [...rules.values()].some(hasSelf);
+  yield;
   // Sized only now: numbering goes on until the last rule.
   const sized = [...rules].map(([name, rule]): [FilterName, CompiledRule] => {
     const sourceBits = emptyBits(selectors.length);
