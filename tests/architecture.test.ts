@@ -22,9 +22,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   policy: ['base', 'ip', 'wire'],
   noise: ['base', 'keys'],
   'control-client': ['base', 'keys', 'wire', 'noise'],
-  'plain-crypto': ['keys', 'noise'],
+  tunnel: ['base', 'ip', 'keys', 'noise'],
+  'plain-crypto': ['keys', 'noise', 'tunnel'],
   netmap: ['base', 'ip', 'keys', 'wire'],
-  platform: ['base', 'ip', 'keys', 'noise'],
+  platform: ['base', 'ip', 'keys', 'noise', 'tunnel'],
   node: ['base', 'control-client', 'derp-client', 'keys', 'noise', 'platform', 'wire'],
   relay: ['base', 'ip', 'keys', 'wire', 'derp-client', 'platform'],
   control: [

@@ -33,12 +33,29 @@ export class SymmetricState {
     this.mixHash(prologue);
   }
 
+  /** The same state, to go on from apart: for a message that may turn out to be nobody's. */
+  copy(): SymmetricState {
+    const copy = new SymmetricState('', EMPTY, this.#crypto);
+    copy.#chainingKey = this.#chainingKey;
+    copy.#hash = this.#hash;
+    copy.#key = this.#key;
+    return copy;
+  }
+
   mixHash(data: Uint8Array): void {
     this.#hash = this.#crypto.hash(concat([this.#hash, data]));
   }
 
   mixKey(sharedSecret: Uint8Array): void {
     [this.#chainingKey, this.#key] = this.#derive(sharedSecret);
+  }
+
+  /** For a pre-shared key (§9.2: `MixKeyAndHash`). */
+  mixKeyAndHash(input: Uint8Array): void {
+    const out = this.#crypto.hkdf(this.#chainingKey, input, 2 * HASH_BYTES + KEY_BYTES);
+    this.#chainingKey = out.subarray(0, HASH_BYTES);
+    this.mixHash(out.subarray(HASH_BYTES, 2 * HASH_BYTES));
+    this.#key = out.subarray(2 * HASH_BYTES);
   }
 
   /** Returns ciphertext and tag. */
