@@ -214,6 +214,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
       ...policyDeps,
       holder: policy,
       configured: config.tailnet.policy,
+      monotonic: world.monotonic,
       engine: () => tailnet.access.engine,
       state: tailnet.ledger.state,
     },

@@ -84,6 +84,8 @@ export interface PolicyEngine {
   filter(of: ClassKey): NamedFilter;
   /** The filter of one node in full, destinations spelled out, as the hosted service sends it. */
   filterOf(id: number): readonly FilterRule[];
+  /** The same, a little at each step; nothing may be changed meanwhile. */
+  filterSteps(id: number): Generator<void, readonly FilterRule[]>;
   ssh(of: ClassKey): SshPolicy;
   /** Capabilities that `nodeAttrs` give a node, beside what all nodes have. */
   attributes(id: number): { readonly [capability: string]: readonly unknown[] | null };

@@ -11,6 +11,7 @@ import { type Context, Hono } from 'hono';
 import { callerByKey, type Known, mustBePermitted, ON_THE_SOCKET } from './caller.ts';
 import type { AdminDeps } from './deps.ts';
 import { documentation } from './documentation.ts';
+import { AnswerInPieces } from './handler.ts';
 import { EventStreams } from './event-stream.ts';
 import { allHandlers } from './handlers.ts';
 import { readInput } from './input.ts';
@@ -46,7 +47,8 @@ export function adminApp(deps: AdminDeps, options: AdminOptions): Hono {
     const handle = handlers[name] as (input: unknown, caller: Caller) => object | Promise<object>;
     app.on(route.method, honoPath(route.path), async (context) => {
       const { caller } = known(context, route.access);
-      return context.json(await handle(await readInput(route, context, deps.log), caller));
+      const answer = await handle(await readInput(route, context, deps.log), caller);
+      return answer instanceof AnswerInPieces ? answer.response() : context.json(answer);
     });
   }
 

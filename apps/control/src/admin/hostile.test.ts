@@ -85,6 +85,7 @@ const PLAUSIBLE: Readonly<Record<string, readonly unknown[]>> = {
   protocol: ['tcp', 'udp', 'icmp', 6, 256, 'igmp'],
   sshUser: ['root', 'ann', ''],
   unset: [true, false],
+  of: [['web'], ['web', 'mac'], ['node-1'], []],
 };
 
 /** A value for a field: mostly plausible, sometimes anything. */

@@ -191,6 +191,18 @@ describe('the policy over the API', () => {
     }
   });
 
+  test('is previewed for some nodes of the live tailnet, and others wait until it is told', async () => {
+    const preview = await admin.client.previewPolicy({ policy: EVERYTHING, of: ['n2'] });
+    assert.deepEqual(Object.keys(preview.nodes ?? {}), ['n2']);
+    assert.deepEqual(Object.keys(preview.nodes?.['n2']?.peers ?? {}), ['n1']);
+    assert.deepEqual(await refused(admin.client.previewPolicy({ policy: '{}', of: ['n9'] })), [
+      'policy.name-unknown',
+      'there is no node "n9"',
+    ]);
+    const none = await admin.client.previewPolicy({ policy: '{}', of: [] });
+    assert.deepEqual(none.nodes, {});
+  });
+
   test('is previewed for a tailnet that is described', async () => {
     const users = [{ id: 1, name: 'eve' }];
     const nodes = { a: { user: 'eve', ipv4: '100.64.0.7' } };

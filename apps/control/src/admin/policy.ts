@@ -2,10 +2,10 @@
 import { protocolNumber } from '@malla/api/v1/policy-explain-schemas';
 import type { AnswerOf, HandlerInput } from '@malla/api/v1/routes';
 import { MallaError } from '@malla/base/error';
-import { PolicyQuestions } from '../policy/questions.ts';
+import { type PreviewedNodes, PolicyQuestions } from '../policy/questions.ts';
 import { problemFacts } from '../policy/refusal-error.ts';
 import type { AdminDeps } from './deps.ts';
-import type { HandlersOf } from './handler.ts';
+import { AnswerInPieces, type HandlersOf } from './handler.ts';
 import { idOf } from './input.ts';
 import { checkView, policyView, setView, versionView } from './policy-views.ts';
 
@@ -105,16 +105,27 @@ export function policyHandlers({
     policy,
     users = [],
     nodes,
-  }: HandlerInput<'previewPolicy'>): Promise<AnswerOf<'previewPolicy'>> {
+    of,
+  }: HandlerInput<'previewPolicy'>): Promise<AnswerOf<'previewPolicy'> | AnswerInPieces> {
     const text = typeof policy === 'string' ? policy : JSON.stringify(policy);
     const topology =
       nodes === undefined && users.length === 0 ? undefined : { users, nodes: nodes ?? {} };
     try {
-      const previewed = await questions.preview(text, topology);
-      return { accepted: true, nodes: Object.fromEntries(previewed) };
+      const { nodes: told, end } = await questions.preview(text, topology, of);
+      return new AnswerInPieces(previewPieces(told), end);
     } catch (error) {
       if (!(error instanceof MallaError) || error.code !== 'policy.invalid') throw error;
       return { accepted: false, error: error.message };
     }
   }
+}
+
+/** @yields The JSON of the answer, a node at a time. */
+async function* previewPieces(nodes: PreviewedNodes['nodes']): AsyncGenerator<string, void> {
+  let before = '{"accepted":true,"nodes":{';
+  for await (const [name, told] of nodes) {
+    yield `${before}${JSON.stringify(name)}:${JSON.stringify(told)}`;
+    before = ',';
+  }
+  yield `${before === ',' ? '' : before}}}`;
 }

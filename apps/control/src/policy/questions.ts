@@ -2,6 +2,7 @@
  * What administrators ask of a policy, the one in force or another: what each node would be sent, what
  * would change, whether its tests pass, and why something is allowed or not. Answers change nothing.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { MallaError } from '@malla/base/error';
 import type { Problem } from '@malla/policy/document/reading/problem';
 import type { EngineOptions, PolicyEngine } from '@malla/policy/contract';
@@ -14,7 +15,7 @@ import type {
 } from '@malla/policy/explain/explanation';
 import { explainSsh } from '@malla/policy/explain/ssh';
 import type { Policy } from '@malla/policy/policy';
-import { preview, type PreviewedNode } from '@malla/policy/preview/preview';
+import { prepareSteps, type Preview, type PreviewedNode } from '@malla/policy/preview/preview';
 import type { PolicyNode } from '@malla/policy/subjects';
 import type { TailnetConfig } from '../config/config.ts';
 import type { State } from '../core/state.ts';
@@ -37,10 +38,26 @@ export interface QuestionDeps {
   readonly configured: TailnetConfig['policy'];
   /** Knows the names of nodes. */
   readonly state: State;
+  /** Monotonic ms. */
+  readonly monotonic: () => number;
 }
 
-/** Nodes of the live tailnet that are previewed in full: every one is told with all its peers. */
-const MAX_PREVIEWED = 1_000;
+/** Nodes of a live tailnet of which some are previewed. */
+const MAX_PREVIEWED_IN = 10_000;
+/** Peers that one answer tells of: every node is told with all its peers, of some hundred characters each. */
+const MAX_TOLD_PEERS = 1_000_000;
+/** After which a preview that is not told yet ends, ms: others wait for their turn. */
+const MAX_PREVIEW_MS = 120_000;
+/** After which others may use the thread, ms. */
+const SLICE_MS = 10;
+
+/** A preview that is told node by node; others wait until it is told, or ended. */
+export interface PreviewedNodes {
+  /** Each node with what it would be sent, made when it is asked for. */
+  readonly nodes: AsyncGenerator<readonly [string, PreviewedNode], void>;
+  /** Nobody asks for more. */
+  readonly end: () => void;
+}
 
 /** Whether `source` may reach `destination`; each is what a policy can name, or the name of a node. */
 export interface FlowQuestion {
@@ -60,12 +77,26 @@ export class PolicyQuestions {
     this.#deps = deps;
   }
 
-  /** What every node would be sent, by its name. Throws MallaError `policy.invalid`, `policy.topology-invalid`. */
+  /**
+   * What every node would be sent, or each of some, by its name. Others wait until all of it is told. Throws MallaError
+   * `policy.invalid`, `policy.topology-invalid`, `policy.name-unknown`; the nodes, if it takes too long, `policy.busy`.
+   */
   preview(
     text: string,
     topology: Topology | undefined,
-  ): Promise<ReadonlyMap<string, PreviewedNode>> {
-    return this.#line.run(() => this.#preview(text, topology));
+    of?: readonly string[],
+  ): Promise<PreviewedNodes> {
+    const ready = Promise.withResolvers<PreviewedNodes>();
+    this.#line
+      .run(async () => {
+        const late = AbortSignal.timeout(MAX_PREVIEW_MS);
+        const told = Promise.withResolvers<void>();
+        late.addEventListener('abort', () => told.resolve(), { once: true });
+        ready.resolve(await this.#preview(text, topology, of, { late, onTold: told.resolve }));
+        await told.promise;
+      })
+      .catch(ready.reject);
+    return ready.promise;
   }
 
   /** What would change for whom in the live tailnet; without a text, if no policy were set. Throws MallaError `policy.invalid`. */
@@ -129,7 +160,9 @@ export class PolicyQuestions {
   async #preview(
     text: string,
     topology: Topology | undefined,
-  ): Promise<ReadonlyMap<string, PreviewedNode>> {
+    of: readonly string[] | undefined,
+    end: { readonly late: AbortSignal; readonly onTold: () => void },
+  ): Promise<PreviewedNodes> {
     const { users, nodes } = topology === undefined ? this.#live() : readTopology(topology);
     const { choose, ...rest } = this.#deps.engineOptions;
     // Which routers are up is known of the live tailnet only.
@@ -138,7 +171,26 @@ export class PolicyQuestions {
     const members: Members = { users: () => users, nodes: () => nodes.values() };
     const judged = await judge(text, members, options, ({ id }) => names.get(id) ?? `node ${id}`);
     if (!judged.ok) throw refusalError(judged.error);
-    return preview(judged.value, users, nodes, options);
+    const asked = of ?? [...nodes.keys()];
+    const unknown = asked.find((name) => !nodes.has(name));
+    if (unknown !== undefined) {
+      throw new MallaError('policy.name-unknown', `there is no node ${JSON.stringify(unknown)}`);
+    }
+    const pace = new Pace(this.#deps.monotonic);
+    const steps = prepareSteps(judged.value, users, nodes, options);
+    const ready = await paced(steps, pace, end.late);
+    let peers = 0;
+    for (const name of asked) {
+      peers += ready.peersOf(name);
+      await pace.next();
+    }
+    if (peers > MAX_TOLD_PEERS) {
+      throw new MallaError(
+        'policy.topology-invalid',
+        `${asked.length} nodes would be told of ${peers} peers, and an answer takes ${MAX_TOLD_PEERS}: name some nodes (of), or ask for what would change`,
+      );
+    }
+    return { nodes: tellNodes(ready, asked, pace, end), end: end.onTold };
   }
 
   async #changes(text: string | undefined): ReturnType<PolicyQuestions['changes']> {
@@ -163,10 +215,10 @@ export class PolicyQuestions {
     const members = this.#deps.members();
     const named = new Map<string, PolicyNode>();
     for (const node of members.nodes()) named.set(this.#nameOf(node.id), node);
-    if (named.size > MAX_PREVIEWED) {
+    if (named.size > MAX_PREVIEWED_IN) {
       throw new MallaError(
         'policy.topology-invalid',
-        `the tailnet has ${named.size} nodes, and a preview in full takes ${MAX_PREVIEWED}: ask for what would change, or for some nodes`,
+        `the tailnet has ${named.size} nodes, and a preview in full takes ${MAX_PREVIEWED_IN}: ask for what would change`,
       );
     }
     return { users: [...members.users()], nodes: named };
@@ -191,6 +243,51 @@ export class PolicyQuestions {
 
   #nameOf(id: number): string {
     return nameIn(this.#deps.state, id);
+  }
+}
+
+/** Lets others use the thread from time to time. */
+class Pace {
+  readonly #now: () => number;
+  #began: number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#began = now();
+  }
+
+  async next(): Promise<void> {
+    if (this.#now() - this.#began < SLICE_MS) return;
+    await turn();
+    this.#began = this.#now();
+  }
+}
+
+/** What steps end with, when others have had the thread between them. Throws MallaError `policy.busy`. */
+async function paced<T>(steps: Iterator<void, T>, pace: Pace, late: AbortSignal): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await pace.next();
+    if (!late.aborted) continue;
+    throw new MallaError('policy.busy', 'the preview took too long: ask for fewer nodes');
+  }
+}
+
+/** @yields What each of some nodes would be sent. */
+async function* tellNodes(
+  ready: Preview,
+  names: readonly string[],
+  pace: Pace,
+  { late, onTold }: { readonly late: AbortSignal; readonly onTold: () => void },
+): PreviewedNodes['nodes'] {
+  try {
+    for (const name of names) {
+      const told = await paced(ready.node(name), pace, late);
+      if (told !== undefined) yield [name, told];
+    }
+  } finally {
+    onTold();
   }
 }
 

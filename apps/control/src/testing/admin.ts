@@ -131,6 +131,7 @@ export function createAdmin(
     ),
     dns,
     policy: {
+      monotonic: () => performance.now(),
       holder,
       configured,
       engine: () => undefined,

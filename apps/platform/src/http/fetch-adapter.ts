@@ -87,7 +87,7 @@ async function send(
   response: Response,
 ): Promise<void> {
   const { method } = incoming;
-  if (method !== 'HEAD' && response.body !== null && isEventStream(response)) {
+  if (method !== 'HEAD' && response.body !== null && isInPieces(response)) {
     return await sendPieces(outgoing, response, response.body);
   }
   const bytes = await response.bytes();
@@ -102,7 +102,11 @@ async function send(
   outgoing.end(method === 'HEAD' ? undefined : bytes);
 }
 
-function isEventStream({ headers }: Response): boolean {
+/** The header of a response whose body goes out as it is made, and what it says: HTTP/1.1's own (RFC 9112 §7.1). */
+export const IN_PIECES = 'Transfer-Encoding';
+
+function isInPieces({ headers }: Response): boolean {
+  if (headers.get(IN_PIECES) === 'chunked') return true;
   return headers.get('Content-Type')?.startsWith('text/event-stream') === true;
 }
 
@@ -119,7 +123,9 @@ async function sendPieces(
   outgoing.flushHeaders();
   for (;;) {
     const { done, value } = await reader.read();
-    if (done || outgoing.destroyed) break;
+    if (done) break;
+    // It may have gone before anybody listened for that.
+    if (outgoing.destroyed) return await reader.cancel();
     if (!outgoing.write(value)) await drained(outgoing);
   }
   outgoing.end();

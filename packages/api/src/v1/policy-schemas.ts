@@ -10,6 +10,8 @@ const MAX_POLICY_LENGTH = 1 << 20;
 /** Of a topology that is not the live tailnet. */
 const MAX_USERS = 10_000;
 const MAX_NODES = 1_000;
+/** Nodes that one answer tells of by name. */
+const MAX_PREVIEWED_NODES = 1_000;
 
 const PolicyText = z
   .string()
@@ -200,6 +202,11 @@ export const PreviewBody = z.strictObject({
     .refine((nodes) => Object.keys(nodes).length <= MAX_NODES, `at most ${MAX_NODES} nodes`)
     .optional()
     .meta({ description: 'By name. Without users and nodes: the live tailnet.' }),
+  of: z
+    .array(Name)
+    .max(MAX_PREVIEWED_NODES)
+    .optional()
+    .meta({ description: 'Names of the nodes to tell of. Absent: all.' }),
 });
 
 function isUnique(values: readonly unknown[]): boolean {

@@ -308,11 +308,11 @@ export const routes = {
     access: 'policy_file:read',
     summary: 'What every node would be sent under a policy',
     description:
-      'For the given users and nodes, or for the live tailnet. A policy that is refused is answered with 200 too, and every reason.',
+      'For the given users and nodes, or for the live tailnet, of up to 10,000 nodes. An answer tells of up to a million peers. A policy that is refused is answered with 200 too, and every reason.',
     body: p.PreviewBody,
     maxBodyLength: MAX_POLICY_BODY,
     answer: p.PreviewAnswer,
-    codes: ['policy.topology-invalid', 'policy.busy'],
+    codes: ['policy.topology-invalid', 'policy.name-unknown', 'policy.busy'],
   }),
   comparePolicy: route('POST', '/policy/changes', {
     tag: 'Policy',

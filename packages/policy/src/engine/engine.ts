@@ -37,6 +37,7 @@ import { ANY, DANGER_ALL } from './selector.ts';
 import { addMeant, SshPolicies } from './ssh-policies.ts';
 import { comparePlans, type PlanChange } from './plan-change.ts';
 import { sourceAddress } from './sources.ts';
+import { finished } from './steps.ts';
 
 /** Makes an engine over a policy and no nodes. */
 export function createEngine(policy: Policy, options: EngineOptions): PolicyEngine {
@@ -116,10 +117,7 @@ class Engine implements PolicyEngine {
   }
 
   setPolicy(policy: Policy): Effects {
-    const steps = this.prepare(policy);
-    let step = steps.next();
-    while (step.done !== true) step = steps.next();
-    return this.adopt(step.value);
+    return this.adopt(finished(this.prepare(policy)));
   }
 
   *prepare(policy: Policy): Generator<void, Prepared> {
@@ -203,6 +201,11 @@ class Engine implements PolicyEngine {
   filterOf(id: number): readonly FilterRule[] {
     const { node, nodeClass } = this.#recordOf(id);
     return this.#filters.ofNode(node, nodeClass);
+  }
+
+  filterSteps(id: number): Generator<void, readonly FilterRule[]> {
+    const { node, nodeClass } = this.#recordOf(id);
+    return this.#filters.stepsOfNode(node, nodeClass);
   }
 
   ssh(of: ClassKey): SshPolicy {

@@ -25,6 +25,7 @@ import {
   type Selector,
 } from './selector.ts';
 import { prefixText } from './sources.ts';
+import { finished } from './steps.ts';
 
 /** Where a gift is given: as packet destinations, and as prefixes for capabilities. */
 interface Place {
@@ -110,6 +111,11 @@ export class Filters {
 
   /** The filter of a node as the hosted service writes it: sources one by one, destinations in full, rules of the same sources and protocols together. */
   ofNode(node: PolicyNode, nodeClass: NodeClass): readonly FilterRule[] {
+    return finished(this.stepsOfNode(node, nodeClass));
+  }
+
+  /** The same, a rule at each step; rules and nodes must stay as they are meanwhile. */
+  *stepsOfNode(node: PolicyNode, nodeClass: NodeClass): Generator<void, readonly FilterRule[]> {
     const merged = new Map<string, FilterRule>();
     const apart: FilterRule[] = [];
     for (const rule of this.#plan.rules.values()) {
@@ -132,6 +138,7 @@ export class Filters {
         const ports = [...(before?.DstPorts ?? []), ...part.DstPorts];
         merged.set(key, { ...part, DstPorts: distinctPorts(ports) });
       }
+      yield;
     }
     return [...merged.values(), ...apart];
   }

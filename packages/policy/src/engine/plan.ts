@@ -23,6 +23,7 @@ import {
   selectorSpec,
   type SelectorSpec,
 } from './selector.ts';
+import { finished } from './steps.ts';
 
 /** What a rule gives at one destination. */
 export interface Gift {
@@ -93,10 +94,7 @@ const ALLOW_ALL_RULE: Pick<Rule, 'sources' | 'destinations' | 'app' | 'via' | 'p
 
 /** Compiles a policy. */
 export function planOf(policy: Policy, previous: Plan | undefined, sha256: Sha256Text): Plan {
-  const steps = planSteps(policy, previous, sha256);
-  let step = steps.next();
-  while (step.done !== true) step = steps.next();
-  return step.value;
+  return finished(planSteps(policy, previous, sha256));
 }
 
 /** The same, a rule at each step. */

@@ -12,7 +12,8 @@ import type { SshPolicy } from '@malla/wire/tailcfg/ssh-policy';
 import { usesIpv4 } from '../attributes/ipv4.ts';
 import type { ClassKey, EngineOptions, PolicyEngine } from '../contract.ts';
 import { createEngine } from '../engine/engine.ts';
-import type { Policy } from '../policy.ts';
+import { finished } from '../engine/steps.ts';
+import { ALLOW_ALL, type Policy } from '../policy.ts';
 import { compileSshInFull } from '../ssh/compile.ts';
 import type { PolicyNode, PolicyUser } from '../subjects.ts';
 
@@ -43,6 +44,9 @@ export interface PreviewedNode {
 /** What peers are told of an exit node that they may use. */
 const SUGGESTED: Capabilities = { 'suggest-exit-node': null };
 
+/** Nodes that are taken in between two steps. */
+const AT_ONCE = 20;
+
 /**
  * Says what each node, by the name given, would be sent. Of the nodes that serve one subnet the one that
  * `options.choose` takes is primary, or the first by id.
@@ -53,28 +57,99 @@ export function preview(
   nodes: ReadonlyMap<string, PolicyNode>,
   options: EngineOptions,
 ): ReadonlyMap<string, PreviewedNode> {
+  const ready = finished(prepareSteps(policy, users, nodes, options));
+  const viewed = new Map<string, PreviewedNode>();
+  for (const name of nodes.keys()) {
+    const told = finished(ready.node(name));
+    if (told !== undefined) viewed.set(name, told);
+  }
+  return viewed;
+}
+
+/** A preview that is ready to be asked of one node after the other. */
+export interface Preview {
+  /** What a node would be sent, made a little at each step; undefined: there is none of that name. */
+  node(name: string): Generator<void, PreviewedNode | undefined>;
+  /** How many peers a node would be told of, itself perhaps included. */
+  peersOf(name: string): number;
+}
+
+/**
+ * Makes a preview, a little at each step.
+ *
+ * @yields Nothing.
+ */
+export function* prepareSteps(
+  policy: Policy,
+  users: readonly PolicyUser[],
+  nodes: ReadonlyMap<string, PolicyNode>,
+  options: EngineOptions,
+): Generator<void, Preview> {
   const primaries: { of: ReadonlyMap<string, number> } = { of: new Map() };
-  const engine = createEngine(policy, {
+  // The policy comes before any node, so that only to make it ready takes time.
+  const engine = createEngine(ALLOW_ALL, {
     ...options,
     choose: (route, among) => {
       const primary = primaries.of.get(formatPrefix(route)) ?? -1;
       return among.includes(primary) ? primary : among[0];
     },
   });
-  engine.update({ users, nodes: [...nodes.values()] });
-  const approved = [...nodes.values()].map((node) => withApproved(node, engine.autoApproved(node)));
-  engine.update({ nodes: approved });
+  engine.adopt(yield* engine.prepare(policy));
+  yield;
+  for (const some of chunks(users)) {
+    engine.update({ users: some });
+    yield;
+  }
+  for (const some of chunks([...nodes.values()])) {
+    engine.update({ nodes: some });
+    yield;
+  }
+  const approved: PolicyNode[] = [];
+  for (const some of chunks([...nodes.values()])) {
+    const routers: PolicyNode[] = [];
+    for (const node of some) {
+      const routes = engine.autoApproved(node);
+      const isRouter = routes.length + node.routes.length > 0;
+      if (isRouter) routers.push(withApproved(node, routes));
+      approved.push(isRouter ? (routers.at(-1) ?? node) : node);
+    }
+    if (routers.length > 0) engine.update({ nodes: routers });
+    yield;
+  }
   primaries.of = electPrimaries(approved, options);
+  yield;
   const peersFor = peersByClass(engine, nodes, primaries.of);
-  const viewed = new Map<string, PreviewedNode>();
-  for (const [name, { id }] of nodes) {
-    const node = engine.node(id);
-    if (node === undefined) continue;
+  const sizes = new Map<ClassKey, number>();
+  for (const { id } of nodes.values()) {
+    const key = engine.classOf(id);
+    sizes.set(key, (sizes.get(key) ?? 0) + 1);
+  }
+  const seen = new Map<ClassKey, number>();
+  const nodeOf = (name: string): PolicyNode | undefined => {
+    const given = nodes.get(name);
+    return given && engine.node(given.id);
+  };
+  const countPeers = (name: string): number => {
+    const node = nodeOf(name);
+    if (node === undefined) return 0;
+    const key = engine.classOf(node.id);
+    let count = seen.get(key);
+    if (count === undefined) {
+      count = 0;
+      for (const each of engine.seenBy(key)) count += sizes.get(each) ?? 0;
+      seen.set(key, count);
+    }
+    return count;
+  };
+  const tell = function* (name: string): Generator<void, PreviewedNode | undefined> {
+    const node = nodeOf(name);
+    if (node === undefined) return undefined;
+    const { id } = node;
     const primary = node.routes.map(formatPrefix).filter((text) => primaries.of.get(text) === id);
-    viewed.set(name, {
-      packetFilter: engine.filterOf(id),
+    return {
+      packetFilter: yield* engine.filterSteps(id),
       sshPolicy: compileSshInFull(policy, engine.resolver, node, options),
-      peers: peersFor(node),
+      peers: yield* peersFor(node),
       allowedIPs: [
         ...addressesOf(node, usesIpv4(engine, node)),
         ...node.routes.map(formatPrefix),
@@ -82,9 +157,14 @@ export function preview(
       ],
       ...(primary.length > 0 && { primaryRoutes: primary }),
       capMap: engine.attributes(id),
-    });
-  }
-  return viewed;
+    };
+  };
+  return { node: tell, peersOf: countPeers };
+}
+
+/** @yields A few at a time. */
+function* chunks<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let i = 0; i < all.length; i += AT_ONCE) yield all.slice(i, i + AT_ONCE);
 }
 
 /** Answers with the peers of a node. Nodes of a class with the same families of addresses are told the same. */
@@ -92,15 +172,21 @@ function peersByClass(
   engine: PolicyEngine,
   nodes: ReadonlyMap<string, PolicyNode>,
   primaryOf: ReadonlyMap<string, number>,
-): (viewer: PolicyNode) => PreviewedNode['peers'] {
+): (viewer: PolicyNode) => Generator<void, PreviewedNode['peers']> {
   const known = new Map<string, ReadonlyMap<number, readonly [string, PreviewedPeer]>>();
-  return (viewer) => {
+  return function* (viewer) {
     const { id } = viewer;
     const from = engine.classOf(id);
     const ipv4 = usesIpv4(engine, viewer);
     const key = `${ipv4} ${from}`;
     let seen = known.get(key);
-    if (seen === undefined) known.set(key, (seen = peersOf(engine, from, ipv4, nodes, primaryOf)));
+    if (seen === undefined) {
+      seen = yield* peersOf(engine, from, ipv4, nodes, primaryOf);
+      // Each is as large as what a node is told.
+      if (known.size >= MAX_KNOWN) known.clear();
+      known.set(key, seen);
+    }
+    yield;
     // Without a prototype it is a dictionary. Every node has other peers, and each such set of names
     // would else be a shape of its own for the engine: 30 times slower for a thousand nodes.
     const peers = Object.create(null) as Record<string, PreviewedPeer>;
@@ -109,16 +195,21 @@ function peersByClass(
   };
 }
 
+/** Classes whose peers are kept, for nodes that come later. */
+const MAX_KNOWN = 64;
+
 /** All whom a class sees, by id, with their names. */
-function peersOf(
+function* peersOf(
   engine: PolicyEngine,
   from: ClassKey,
   viewerUsesIpv4: boolean,
   nodes: ReadonlyMap<string, PolicyNode>,
   primaryOf: ReadonlyMap<string, number>,
-): ReadonlyMap<number, readonly [string, PreviewedPeer]> {
+): Generator<void, ReadonlyMap<number, readonly [string, PreviewedPeer]>> {
   const peers = new Map<number, readonly [string, PreviewedPeer]>();
+  let looked = 0;
   for (const [name, { id }] of nodes) {
+    if (++looked % AT_ONCE === 0) yield;
     const peer = engine.node(id);
     if (peer === undefined || !engine.sees(from, engine.classOf(id))) continue;
     const primary = peer.routes.filter((route) => primaryOf.get(formatPrefix(route)) === id);
