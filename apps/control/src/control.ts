@@ -26,7 +26,7 @@ import type { Config } from './config/config.ts';
 import { DerpMaps } from './derp-maps.ts';
 import { RecordFile } from './dns/record-file.ts';
 import { EmbeddedRelay } from './embedded-relay.ts';
-import { clientAddress } from './listen/client-address.ts';
+import { clientAddress, isTrustedProxy } from './listen/client-address.ts';
 import { createFront } from './listen/front.ts';
 import { ProxyAdvice } from './listen/proxy-advice.ts';
 import { publicApp } from './listen/public-app.ts';
@@ -123,6 +123,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
   });
   const addressOf = (request: IncomingMessage): string =>
     clientAddress(request.socket.remoteAddress, request.headers, trusted);
+  const isProxy = (address: string): boolean => isTrustedProxy(address, trusted);
   const trusted = config.listen.trustedProxies
     .map((text) => prefixOf(text))
     .filter((prefix) => prefix !== undefined);
@@ -135,6 +136,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
       admit: (key) => admits(key),
       isNode: (key) => tailnet.ledger.state.nodeByKey(key) !== undefined,
       addressOf,
+      isProxy,
       budgets,
       serverHost: hostname,
       derpMap: () => tailnet.map.derpMap,
@@ -247,6 +249,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
     acceptor,
     relay,
     addressOf,
+    isProxy,
     budgets,
     advice: new ProxyAdvice(log, monotonic, trusted),
     log: limited.log,
@@ -276,6 +279,7 @@ async function assemble(config: Config, deps: ControlDeps, running: Running): Pr
       ...httpRedirect,
       budgets,
       addressOf,
+      isProxy,
       route,
       log: limited.log,
     });

@@ -37,6 +37,8 @@ export interface EmbeddedRelayDeps {
   readonly isNode: (key: NodePublic) => boolean;
   /** Where an upgrade request comes from, behind trusted proxies. */
   readonly addressOf: (request: IncomingMessage) => string;
+  /** Whether an address is that of such a proxy. */
+  readonly isProxy?: (address: string) => boolean;
   readonly budgets: Budgets;
   /** Of the control server: bootstrap DNS answers for this name, and for those of the map. */
   readonly serverHost: string;
@@ -137,6 +139,7 @@ export class EmbeddedRelay {
         acceptors: PUBLIC_ACCEPTORS,
         budgets: this.#deps.budgets,
         addressOf: this.#deps.addressOf,
+        isProxy: this.#deps.isProxy,
         route: this.#ownRoutes,
         upgrade: this.#upgrade,
         log: this.#deps.log,

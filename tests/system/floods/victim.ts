@@ -20,6 +20,10 @@ export interface VictimOptions {
   readonly yaml?: string;
   /** Files and connections that it may have open. */
   readonly openFiles?: number;
+  /** The only processor it may use; default: any. */
+  readonly core?: number;
+  /** Further options of its Node. */
+  readonly nodeOptions?: string;
   /** Is told how to end it; default: when the test ends that starts it. */
   readonly atEnd?: (end: () => void) => void;
 }
@@ -40,7 +44,8 @@ export class Victim {
   }
 
   /** Starts one on free ports, with a database of its own. */
-  static async start({ yaml = '', openFiles, atEnd }: VictimOptions = {}): Promise<Victim> {
+  static async start(options: VictimOptions = {}): Promise<Victim> {
+    const { yaml = '', openFiles, core, nodeOptions = '', atEnd } = options;
     const folder = mkdtempSync(join(tmpdir(), 'malla-flood-'));
     const [port = 0, derpPort = 0, stunPort = 0] = await freePorts(3);
     const config = join(folder, 'config.yaml');
@@ -59,10 +64,11 @@ derp:
     stun_listen_addr: ${HOST}:${stunPort}
 ${yaml}`,
     );
-    const env = { ...process.env, NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` };
+    const env = { ...process.env, NODE_OPTIONS: `--max-old-space-size=${HEAP_MB} ${nodeOptions}` };
     const serve = [MALLA, 'serve', '-c', config];
     const limited = openFiles === undefined ? '' : `ulimit -n ${openFiles} && `;
-    const child = spawn('sh', ['-c', `${limited}exec "$0" "$@"`, ...serve], {
+    const pinned = core === undefined ? '' : `taskset -c ${core} `;
+    const child = spawn('sh', ['-c', `${limited}exec ${pinned}"$0" "$@"`, ...serve], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -35,6 +35,11 @@ export function isForwardedByStranger(
   );
 }
 
+/** Whether an address is that of a proxy that the operator trusts. */
+export function isTrustedProxy(address: string, trusted: readonly Prefix[]): boolean {
+  return isTrusted(canonical(address), trusted);
+}
+
 /** Some proxies write the client's port too: `192.0.2.1:443`, `[2001:db8::1]:443`. */
 function withoutPort(text: string): string {
   const [, v4, v6] = /^(?:([\d.]+):\d{1,5}|\[([^[\]]*:[^[\]]*)\](?::\d{1,5})?)$/.exec(text) ?? [];

@@ -26,6 +26,8 @@ export interface FrontOptions {
   readonly relay: EmbeddedRelay | undefined;
   /** Whose request it is, behind trusted proxies. */
   readonly addressOf: (request: IncomingMessage) => string;
+  /** Whether an address is that of such a proxy. */
+  readonly isProxy: (address: string) => boolean;
   readonly budgets: Budgets;
   readonly advice: ProxyAdvice;
   readonly log: Logger;
@@ -36,7 +38,7 @@ export type Front = Omit<HttpOptions, 'tls'>;
 
 /** Joins the parts that answer the public. */
 export function createFront(options: FrontOptions): Front {
-  const { acceptor, relay, addressOf, budgets, advice } = options;
+  const { acceptor, relay, addressOf, isProxy, budgets, advice } = options;
   const onError = (error: unknown): void => options.log.error({ err: error }, 'request failed');
   // The API asks for a body when it has seen an API key: whoever sends one is known.
   const api = apiListener(options.api, options.log, (request, evict) =>
@@ -52,6 +54,7 @@ export function createFront(options: FrontOptions): Front {
   return {
     budgets,
     addressOf,
+    isProxy,
     onRequest: (request, response) => {
       advice.plain(request);
       const listener = (request.url ?? '').startsWith(API_PREFIX) ? api : pages;

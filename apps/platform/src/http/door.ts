@@ -27,6 +27,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
 /** Waits for the first bytes of plain HTTP. */
 export function openPlain({ socket, onOpen }: Door): void {
   socket.once('data', (first: Buffer) => onOpen(socket, first));
+  socket.resume();
 }
 
 /** Waits for a ClientHello and answers it. `context` is asked when it is the connection's turn. */
@@ -51,6 +52,7 @@ export function openTls(door: Door, context: () => SecureContext): void {
     else socket.destroy();
   };
   socket.on('data', onData);
+  socket.resume();
 }
 
 function secure({ socket, onOpen }: Door, secureContext: SecureContext): void {

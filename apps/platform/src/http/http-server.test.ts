@@ -295,6 +295,33 @@ describe('what a server gives to an address', () => {
     for (const socket of [a, b, c]) socket.destroy();
   });
 
+  test('is whose turn it is: one of whom a proxy speaks for does not wait for all of another', async () => {
+    const asked: string[] = [];
+    const server = await listen({
+      addressOf: forwarded,
+      isProxy: (address) => address.endsWith('127.0.0.1'),
+      onRequest: (request, response) => {
+        asked.push(forwarded(request));
+        response.end('hello');
+      },
+    });
+    const many = Array.from({ length: 60 }, () => '192.0.2.1');
+    // All are accepted and have been answered once, so that all ask again in the same moment.
+    const sockets = await Promise.all(
+      [...many, '192.0.2.2'].map(async (address) => ({
+        address,
+        socket: await connected(server, forwardedGet(address)),
+      })),
+    );
+    asked.length = 0;
+    const answers = sockets.map(({ socket }) => once(socket, 'data'));
+    for (const { address, socket } of sockets) socket.write(forwardedGet(address));
+    await Promise.all(answers);
+    const place = asked.indexOf('192.0.2.2');
+    assert.ok(place < many.length / 2, `after ${place} of ${many.length}`);
+    for (const { socket } of sockets) socket.destroy();
+  });
+
   test('is told to whoever takes a connection over, until it ends', async () => {
     const counted = budgets();
     const server = await listen({

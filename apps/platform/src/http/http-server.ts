@@ -51,6 +51,8 @@ export interface HttpOptions extends UpgradeHandler {
   readonly budgets?: { readonly connections: Budget; readonly bodies: Budget } | undefined;
   /** Whose request it is, behind proxies. Default: the other end of the socket. */
   readonly addressOf?: (request: IncomingMessage) => string;
+  /** Whether an address is a proxy's that is trusted to name its clients. Default: none is. */
+  readonly isProxy?: ((address: string) => boolean) | undefined;
   readonly onRequest: RequestListener;
   /** A connection could not be accepted. */
   readonly onError: (error: Error) => void;
@@ -80,6 +82,8 @@ export interface HttpService extends Omit<HttpServer, 'address'> {
 /** Where anybody may connect, hundreds may at once. */
 export const PUBLIC_ACCEPTORS = 8;
 const MAX_HEAD_BYTES = 16 * 1024;
+/** Who is accepted is read when its turn has come: thousands may arrive at once. */
+const ACCEPTED = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true } as const;
 const TLS_LIMITS = { minVersion: 'TLSv1.2' } as const;
 const KEEP_ALIVE_MS = 65_000;
 /** From being accepted to the first bytes, and where there is TLS, to the end of its handshake, ms. */
@@ -160,6 +164,7 @@ export function httpService(options: HttpOptions): HttpService {
     turns.arrived();
     const { remoteAddress = '' } = socket;
     const address = shareHolder(remoteAddress);
+    const isProxy = options.isProxy?.(remoteAddress) === true;
     const lease = budgets?.connections.take(remoteAddress, 1, () => socket.destroy());
     if (stopping || options.accepts?.() === false || (budgets !== undefined && lease === undefined))
       return void socket.destroy();
@@ -181,7 +186,7 @@ export function httpService(options: HttpOptions): HttpService {
         socket: opened,
         first,
         address,
-        turns,
+        turns: isProxy ? undefined : turns,
         bytes: budgets?.bodies.take(remoteAddress, 0, () => gate.destroy()),
         keepAliveMs: options.keepAliveMs ?? KEEP_ALIVE_MS,
         now: () => performance.now(),
@@ -193,11 +198,19 @@ export function httpService(options: HttpOptions): HttpService {
     };
     const door = { socket, address, turns, onOpen };
     const secure = context;
-    if (secure === undefined) openPlain(door);
-    else openTls(door, () => context ?? secure);
+    const open = (): void => {
+      if (secure === undefined) openPlain(door);
+      else openTls(door, () => context ?? secure);
+    };
+    if (isProxy) return open();
+    const forget = turns.ask(address, () => {
+      socket.off('close', forget);
+      open();
+    });
+    socket.once('close', forget);
   };
   const acceptor = (): Server => {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+    const server = createServer(ACCEPTED, onConnection);
     if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
     return server;
   };

@@ -14,7 +14,15 @@ export type Route = (request: Request) => Promise<Response | undefined>;
 
 export interface ListenerOptions extends Pick<
   HttpServerOptions,
-  'host' | 'port' | 'tls' | 'acceptors' | 'maxConnections' | 'accepts' | 'budgets' | 'addressOf'
+  | 'host'
+  | 'port'
+  | 'tls'
+  | 'acceptors'
+  | 'maxConnections'
+  | 'accepts'
+  | 'budgets'
+  | 'addressOf'
+  | 'isProxy'
 > {
   readonly route: Route;
   /** Absent: this listener upgrades nothing. */

@@ -24,7 +24,8 @@ export interface GateOptions {
   readonly first: Buffer;
   /** Under which its requests wait for their turns. */
   readonly address: string;
-  readonly turns: Turns;
+  /** Absent: it is a proxy's, whose requests are somebody's each, and wait for their turns when it is known whose. */
+  readonly turns: Turns | undefined;
   /** A lease of no bytes, which grows by what is kept here; undefined: nobody counts. */
   readonly bytes: Lease | undefined;
   /** How long a connection may wait for its next request, ms. */
@@ -270,15 +271,20 @@ export class RequestGate extends Duplex {
     this.#headEnd = end;
     this.#deadline = Infinity;
     const { turns, address } = this.#options;
+    if (turns === undefined) return this.#giveHead();
     this.#forgetTurn = turns.ask(address, () => {
       this.#forgetTurn = undefined;
-      this.#phase = 'given';
-      this.#deadline = this.#requestDeadline();
-      this.#letThrough(this.#headEnd);
-      // No end for the parser: it reads on.
-      if (this.#isGiven() && this.readableLength === 0) this.#phase = 'head';
+      this.#giveHead();
       this.#advance();
     });
+  }
+
+  #giveHead(): void {
+    this.#phase = 'given';
+    this.#deadline = this.#requestDeadline();
+    this.#letThrough(this.#headEnd);
+    // No end for the parser: it reads on.
+    if (this.#isGiven() && this.readableLength === 0) this.#phase = 'head';
   }
 
   #isGiven(): boolean {
