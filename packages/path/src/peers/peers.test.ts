@@ -298,6 +298,8 @@ describe('a peer', () => {
     const subject = peers();
     subject.handleRelayed(THEM_NODE, 3);
     assert.equal(subject.handleSend(THEM_NODE, 0).relay, 3);
+    subject.handleRelayed(THEM_NODE, 7);
+    assert.equal(subject.handleSend(THEM_NODE, 0).relay, 3);
     subject.handleRelayGone(THEM_NODE, 3);
     assert.equal(subject.handleSend(THEM_NODE, 1).relay, 7);
     subject.handleRelayed(THEM_NODE, 3);

@@ -272,8 +272,9 @@ export class Peers implements Engine<PathChange>, Transmitter<PathTransmit> {
   /** Something of a peer came over the relay of a region. */
   handleRelayed(node: NodePublic, region: number): void {
     const peer = this.#peers.get(node);
-    if (peer === undefined) return;
-    peer.reverseRegion = region === peer.info.homeRegion ? 0 : region;
+    // It stays so when the peer is heard at its home as well: two that hear each other at both would else
+    // change over with every packet, which overtake each other then.
+    if (peer !== undefined && region !== peer.info.homeRegion) peer.reverseRegion = region;
   }
 
   /** The relay of a region has no such peer. */
