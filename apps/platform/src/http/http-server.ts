@@ -12,10 +12,10 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Budget, Lease } from '../budget/budget.ts';
 import { shareHolder } from '../budget/share-holder.ts';
 import { http } from './builtin.ts';
-import { openPlain, openTls } from './door.ts';
+import { MAX_HEAD_BYTES, openPlain, openTls } from './door.ts';
 import { listenAt } from './listen.ts';
 import type { RefusalStatus } from './refuse.ts';
-import { type GateOptions, RequestGate } from './request-gate.ts';
+import { type GateOptions, HEAD_MS, RequestGate } from './request-gate.ts';
 import { originForm } from './request-target.ts';
 import { Turns } from './turns.ts';
 import { headFault } from './well-formed.ts';
@@ -51,7 +51,7 @@ export interface HttpOptions extends UpgradeHandler {
   readonly budgets?: { readonly connections: Budget; readonly bodies: Budget } | undefined;
   /** Whose request it is, behind proxies. Default: the other end of the socket. */
   readonly addressOf?: (request: IncomingMessage) => string;
-  /** Whether an address is a proxy's that is trusted to name its clients. Default: none is. */
+  /** Whether an address is a proxy's of which {@link addressOf} believes whose requests it passes on. Default: none. */
   readonly isProxy?: ((address: string) => boolean) | undefined;
   readonly onRequest: RequestListener;
   /** A connection could not be accepted. */
@@ -81,14 +81,13 @@ export interface HttpService extends Omit<HttpServer, 'address'> {
 
 /** Where anybody may connect, hundreds may at once. */
 export const PUBLIC_ACCEPTORS = 8;
-const MAX_HEAD_BYTES = 16 * 1024;
-/** Who is accepted is read when its turn has come: thousands may arrive at once. */
-const ACCEPTED = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true } as const;
 const TLS_LIMITS = { minVersion: 'TLSv1.2' } as const;
 const KEEP_ALIVE_MS = 65_000;
-/** From being accepted to the first bytes, and where there is TLS, to the end of its handshake, ms. */
+/** From being accepted to the first bytes, ms. */
 const OPEN_MS = 10_000;
 const LOOK_EVERY_MS = 1_000;
+/** What is read of a connection before somebody wants it. */
+const READ_BYTES = 16 * 1024;
 
 /** Listens. Throws MallaError `listen.failed` with one sentence that says why. */
 export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
@@ -164,7 +163,6 @@ export function httpService(options: HttpOptions): HttpService {
     turns.arrived();
     const { remoteAddress = '' } = socket;
     const address = shareHolder(remoteAddress);
-    const isProxy = options.isProxy?.(remoteAddress) === true;
     const lease = budgets?.connections.take(remoteAddress, 1, () => socket.destroy());
     if (stopping || options.accepts?.() === false || (budgets !== undefined && lease === undefined))
       return void socket.destroy();
@@ -173,21 +171,28 @@ export function httpService(options: HttpOptions): HttpService {
       address,
       lease,
       openUntil: performance.now() + OPEN_MS,
+      bytes: undefined,
       gate: undefined,
     };
+    const bytes = (): Lease | undefined =>
+      (guest.bytes ??= budgets?.bodies.take(remoteAddress, 0, () =>
+        (gateOf(guest) ?? socket).destroy(),
+      ));
+    const readsAtOnce = options.isProxy?.(remoteAddress) === true;
     guests.add(guest);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       guests.delete(guest);
       lease?.release();
+      guest.bytes?.release();
     });
     const onOpen = (opened: Socket, first: Buffer): void => {
       const gate = new GuestGate(guest, {
         socket: opened,
         first,
         address,
-        turns: isProxy ? undefined : turns,
-        bytes: budgets?.bodies.take(remoteAddress, 0, () => gate.destroy()),
+        turns: readsAtOnce ? undefined : turns,
+        bytes: bytes(),
         keepAliveMs: options.keepAliveMs ?? KEEP_ALIVE_MS,
         now: () => performance.now(),
       });
@@ -196,21 +201,19 @@ export function httpService(options: HttpOptions): HttpService {
       if (stopping) gate.closeSoon();
       parser.emit('connection', gate);
     };
-    const door = { socket, address, turns, onOpen };
-    const secure = context;
-    const open = (): void => {
-      if (secure === undefined) openPlain(door);
-      else openTls(door, () => context ?? secure);
+    const onBegun = (): void => {
+      guest.openUntil = performance.now() + HEAD_MS;
     };
-    if (isProxy) return open();
-    const forget = turns.ask(address, () => {
-      socket.off('close', forget);
-      open();
-    });
-    socket.once('close', forget);
+    const door = { socket, address, turns, readsAtOnce, bytes, onBegun, onOpen };
+    const secure = context;
+    if (secure === undefined) openPlain(door);
+    else openTls(door, () => context ?? secure);
   };
   const acceptor = (): Server => {
-    const server = createServer(ACCEPTED, onConnection);
+    const server = createServer(
+      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true, highWaterMark: READ_BYTES },
+      onConnection,
+    );
     if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
     return server;
   };
@@ -256,6 +259,8 @@ interface Guest {
   readonly lease: Lease | undefined;
   /** Until when the first request may begin. */
   openUntil: number;
+  /** What it has of the bytes of requests, once it needs any. */
+  bytes: Lease | undefined;
   /**
    * What makes requests of it; `left` where somebody has taken the connection, which may stay for days:
    * the gate, its request and its answer are 8 KiB.

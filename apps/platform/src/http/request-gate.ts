@@ -15,6 +15,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Lease } from '../budget/budget.ts';
 import { BlankLine } from './blank-line.ts';
+import { FREE_BYTES } from './door.ts';
 import { finish, refuse, type RefusalStatus } from './refuse.ts';
 import type { Turns } from './turns.ts';
 
@@ -26,7 +27,7 @@ export interface GateOptions {
   readonly address: string;
   /** Absent: it is a proxy's, whose requests are somebody's each, and wait for their turns when it is known whose. */
   readonly turns: Turns | undefined;
-  /** A lease of no bytes, which grows by what is kept here; undefined: nobody counts. */
+  /** A lease of its own, which grows by what is kept here; undefined: nobody counts. */
   readonly bytes: Lease | undefined;
   /** How long a connection may wait for its next request, ms. */
   readonly keepAliveMs: number;
@@ -47,8 +48,6 @@ export const HEAD_MS = 15_000;
 export const REQUEST_MS = 30_000;
 /** How long the other side may take nothing of an answer, ms. */
 export const STALL_MS = 30_000;
-/** So much may be kept, and be in the parser, without being counted. */
-const FREE_BYTES = 2 << 10;
 /** Written at a time: TLS copies what it is given. */
 const WRITE_BYTES = 16 << 10;
 const MAX_REQUESTS = 1_000;
