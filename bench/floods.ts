@@ -22,6 +22,11 @@ const { values, positionals, report } = bench(import.meta.filename, {
   proxied: { type: 'boolean', default: false },
 });
 const names = positionals.length > 0 ? positionals : ['calm', ...Object.keys(FLOODS)];
+const unknown = names.find((name) => name !== 'calm' && !Object.hasOwn(FLOODS, name));
+if (unknown !== undefined) {
+  console.error(`there is no flood "${unknown}": ${['calm', ...Object.keys(FLOODS)].join(', ')}`);
+  process.exit(2);
+}
 const viaProxy = values.trusted || values.proxied;
 const from = values.same || viaProxy ? '127.0.0.1' : '127.0.0.2';
 const forwarded = viaProxy ? 'X-Forwarded-For: 192.0.2.66\r\n' : '';
