@@ -17,6 +17,7 @@ const BENCHES = [
   'native',
   'policy',
   'policy-change',
+  'policy-preview',
   'relay',
   'restart',
   'store',
