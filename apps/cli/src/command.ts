@@ -87,6 +87,7 @@ export function option<T>(
 
 /** A command cannot run without it. */
 export function required(made: Option): Option {
+  made.description += ' (required)';
   return made.makeOptionMandatory();
 }
 

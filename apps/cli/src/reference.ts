@@ -83,18 +83,9 @@ function flagList(flags: readonly FlagEntry[]): string {
   return flags.map(flagLine).join('\n');
 }
 
-function flagLine({
-  short,
-  long,
-  value,
-  description,
-  isRequired,
-  fallback,
-  choices,
-}: FlagEntry): string {
+function flagLine({ short, long, value, description, fallback, choices }: FlagEntry): string {
   const spelling = short === undefined ? long : `${short}, ${long}`;
   const remarks = [
-    ...(isRequired ? ['required'] : []),
     ...(choices.length > 0 ? [choices.join(', ')] : []),
     ...(fallback === undefined ? [] : [`default ${fallback}`]),
   ];

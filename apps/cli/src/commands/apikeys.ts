@@ -47,10 +47,11 @@ export function apiKeysCommand(cli: Cli): MallaCommand {
     .summary('Create an API key and print it')
     .description('Create an API key and print it. It is shown only now.')
     .addOption(
-      option('-e, --expiration <DURATION>', 'how long it is good for', lifetime).default(
-        90 * DAY_MS,
-        '90d',
-      ),
+      option(
+        '-e, --expiration <DURATION>',
+        'how long it is good for, such as 1h30m, 24h or 90d',
+        lifetime,
+      ).default(90 * DAY_MS, '90d'),
     )
     .action(
       action<{ readonly expiration: number }>(cli, async (it) => {

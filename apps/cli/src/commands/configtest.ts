@@ -33,7 +33,7 @@ export function configTestCommand(cli: Cli): MallaCommand {
       [
         'Check the configuration and the files that it names: certificates, keys, the database, DNS records, relay maps,',
         'the policy. Also while a server runs with it. Exits with 0 if a server could start and would lack nothing.',
-      ].join('\n'),
+      ].join(' '),
     );
   configTest.action(
     action(cli, async (it) => {

@@ -309,7 +309,10 @@ async function mustRead(
   operand: string | undefined,
 ): Promise<PolicyFile> {
   const from = await readIfGiven(it, operand);
-  if (from === undefined) throw new UsageError('required flag(s) "file" not set');
+  if (from === undefined)
+    throw new UsageError(
+      'required flag(s) "file" not set: name the file of the policy, as in -f policy.hujson',
+    );
   return from;
 }
 

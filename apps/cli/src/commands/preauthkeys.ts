@@ -59,10 +59,11 @@ export function preAuthKeysCommand(cli: Cli): MallaCommand {
     .option('--reusable', 'any number of devices may use it')
     .option('--ephemeral', 'its devices are removed some time after they disconnect')
     .addOption(
-      option('-e, --expiration <DURATION>', 'how long it is good for', lifetime).default(
-        HOUR_MS,
-        '1h',
-      ),
+      option(
+        '-e, --expiration <DURATION>',
+        'how long it is good for, such as 1h30m, 24h or 90d',
+        lifetime,
+      ).default(HOUR_MS, '1h'),
     )
     .addOption(option('--tags <TAGS>', 'tags of its devices, separated by commas', list))
     .option('-u, --user <USER>', 'user who owns its devices, by id or name')

@@ -8,7 +8,6 @@ export interface FlagEntry {
   /** Name of its value as shown, such as `NAME`; absent for a switch. */
   readonly value: string | undefined;
   readonly description: string;
-  readonly isRequired: boolean;
   /** What happens without it, in words or as it would be typed. */
   readonly fallback: string | undefined;
   /** The only values there are; empty when any text may be one. */
@@ -59,7 +58,6 @@ function readFlag(option: Option): FlagEntry {
     long: option.long ?? '',
     value,
     description: option.description,
-    isRequired: option.mandatory,
     fallback: option.defaultValueDescription ?? plainText(option.defaultValue),
     choices: option.argChoices ?? [],
   };
