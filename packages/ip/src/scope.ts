@@ -5,8 +5,8 @@
  * Source: RFC 6890, RFC 4291 §2.5 and §2.7, RFC 4193, RFC 6598.
  */
 import { type Address, unmap } from './address.ts';
-import { contains, parsePrefix, type Prefix } from './prefix.ts';
-import { CGNAT } from './special.ts';
+import { contains, knownPrefixes, type Prefix } from './prefix.ts';
+import { CGNAT, LINK_LOCAL, LOOPBACK, PRIVATE_IPV4, UNIQUE_LOCAL } from './special.ts';
 
 /**
  * `shared` is the space between a provider's NAT and its customers, from which tailnets have their
@@ -21,31 +21,18 @@ export type Scope =
   | 'multicast'
   | 'none';
 
-const SCOPES: readonly (readonly [Prefix, Scope])[] = [
-  [prefix('127.0.0.0/8'), 'loopback'],
-  [prefix('::1/128'), 'loopback'],
-  [prefix('169.254.0.0/16'), 'link-local'],
-  [prefix('fe80::/10'), 'link-local'],
-  [prefix('10.0.0.0/8'), 'private'],
-  [prefix('172.16.0.0/12'), 'private'],
-  [prefix('192.168.0.0/16'), 'private'],
-  [prefix('fc00::/7'), 'private'],
-  [CGNAT, 'shared'],
-  [prefix('224.0.0.0/4'), 'multicast'],
-  [prefix('ff00::/8'), 'multicast'],
-  [prefix('0.0.0.0/8'), 'none'],
-  [prefix('240.0.0.0/4'), 'none'],
-  [prefix('::/128'), 'none'],
+const RANGES: readonly (readonly [Scope, readonly Prefix[]])[] = [
+  ['loopback', LOOPBACK],
+  ['link-local', LINK_LOCAL],
+  ['private', [...PRIVATE_IPV4, UNIQUE_LOCAL]],
+  ['shared', [CGNAT]],
+  ['multicast', knownPrefixes('224.0.0.0/4', 'ff00::/8')],
+  ['none', knownPrefixes('0.0.0.0/8', '240.0.0.0/4', '::/128')],
 ];
 
 /** The scope of an address. */
 export function scopeOf(address: Address): Scope {
   const plain = unmap(address);
-  return SCOPES.find(([within]) => contains(within, plain))?.[1] ?? 'global';
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`);
-  return parsed.value;
+  const found = RANGES.find(([, ranges]) => ranges.some((range) => contains(range, plain)));
+  return found?.[0] ?? 'global';
 }

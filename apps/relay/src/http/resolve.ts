@@ -3,9 +3,8 @@
  * machine (Debian has 127.0.1.1 there for its own name), and nothing that is of use to nobody else.
  */
 import { Resolver } from 'node:dns/promises';
-import { type Address, parseAddress, unmap } from '@malla/ip/address';
-import { contains, knownPrefixes, type Prefix } from '@malla/ip/prefix';
-import { CGNAT, LINK_LOCAL, LOOPBACK, PRIVATE_IPV4, UNIQUE_LOCAL } from '@malla/ip/special';
+import { parseAddress } from '@malla/ip/address';
+import { type Scope, scopeOf } from '@malla/ip/scope';
 
 /** The addresses of a name; rejects or is empty where there are none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
@@ -15,13 +14,9 @@ const TIMEOUT_MS = 3_000;
 const TRIES = 2;
 
 /** This machine, this link, nobody or many: what another machine cannot reach. */
-const LOCAL = [
-  ...LOOPBACK,
-  ...LINK_LOCAL,
-  ...knownPrefixes('0.0.0.0/8', '224.0.0.0/3', '::/127', 'ff00::/8'),
-];
+const LOCAL: ReadonlySet<Scope> = new Set(['loopback', 'link-local', 'multicast', 'none']);
 /** Of a network behind the relay, maybe; of a tailnet, which who asks is not in yet. */
-const PRIVATE = [...PRIVATE_IPV4, CGNAT, UNIQUE_LOCAL];
+const PRIVATE: ReadonlySet<Scope> = new Set(['private', 'shared']);
 
 /** Asks the system's name servers, or the given ones (`ip:port`). */
 export function dnsResolve(servers?: readonly string[]): Resolve {
@@ -41,9 +36,7 @@ function forStrangers(texts: readonly string[]): readonly string[] {
   return open.length > 0 ? open : usable;
 }
 
-function isIn(ranges: readonly Prefix[], text: string): boolean {
+function isIn(scopes: ReadonlySet<Scope>, text: string): boolean {
   const parsed = parseAddress(text);
-  if (!parsed.ok) return true;
-  const address: Address = unmap(parsed.value);
-  return ranges.some((range) => contains(range, address));
+  return !parsed.ok || scopes.has(scopeOf(parsed.value));
 }
