@@ -4,6 +4,7 @@
  *
  * Source: docs/protocol/control.md §Registration. Observed: clients 1.80 to 1.102.
  */
+import { backoffMs } from '@malla/base/backoff';
 import type { Engine, Instant, Transmitter } from '@malla/base/engine';
 import type { NodePublic } from '@malla/keys/key';
 import {
@@ -35,7 +36,7 @@ export type LoginFault = RegisterResponseFault | 'no-answer-came' | `status ${nu
 
 /** The longest wait between two requests. */
 export const MAX_BACKOFF_MS = 30_000;
-const FIRST_BACKOFF_MS = 500;
+const BACKOFF = { firstMs: 500, mostMs: MAX_BACKOFF_MS } as const;
 /** A server that asks for more patience than that is not believed. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Keys in a row that a server may call expired before it is asked more slowly. */
@@ -159,8 +160,7 @@ export class Login implements Engine<LoginEvent>, Transmitter<RegisterRequest> {
   }
 
   #backoff(): number {
-    const most = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-    return most * (0.5 + this.#options.fraction() / 2);
+    return backoffMs(BACKOFF, ++this.#failures, this.#options.fraction());
   }
 
   #patience(retryAfterMs: number | undefined): number {

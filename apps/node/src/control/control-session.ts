@@ -6,6 +6,7 @@
  *
  * Source: docs/protocol/control.md. Observed: client 1.102.
  */
+import { backoffMs } from '@malla/base/backoff';
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import { type LoginEvent, Login } from '@malla/control-client/login';
@@ -80,8 +81,7 @@ export interface ControlListener {
   readonly changed: (netmap: Netmap, change: NetmapChange, message: MapResponse) => void;
 }
 
-const FIRST_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 30_000;
+const BACKOFF = { firstMs: 500, mostMs: 30_000 } as const;
 /** A stream that lasted so long was good: the next attempt is the first again. */
 const GOOD_STREAM_MS = 10_000;
 
@@ -163,7 +163,7 @@ export class ControlSession {
         continue;
       }
       failures = clock.now() - start >= GOOD_STREAM_MS ? 0 : failures + 1;
-      const waitMs = this.#backoff(failures);
+      const waitMs = backoffMs(BACKOFF, failures, this.#options.fraction());
       log.warn({ reason: why, waitMs: Math.round(waitMs) }, 'control not connected');
       this.#turn('connecting', why);
       await this.#sleep(waitMs);
@@ -348,11 +348,6 @@ export class ControlSession {
     if (state === this.#state && why === undefined) return;
     this.#state = state;
     this.#options.listener.state(state, why);
-  }
-
-  #backoff(failures: number): number {
-    const most = Math.min(FIRST_BACKOFF_MS * 2 ** Math.max(failures - 1, 0), MAX_BACKOFF_MS);
-    return most * (0.5 + this.#options.fraction() / 2);
   }
 
   async #sleep(ms: number): Promise<void> {

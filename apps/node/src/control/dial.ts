@@ -16,6 +16,7 @@ import type { Clock } from '@malla/platform/clock';
 import { nodeCrypto } from '@malla/platform/crypto/noise';
 import { http, https } from '@malla/platform/http/builtin';
 import { createWebSocketStream, WebSocket } from 'ws';
+import { onAborted } from '../aborted.ts';
 import { NoiseStream } from './noise-stream.ts';
 import { type Way, waysTo } from './ways.ts';
 
@@ -104,15 +105,13 @@ async function open(way: Way, options: DialOptions, signal: AbortSignal): Promis
 /** Resolves once the server has proved its key. */
 function opened(stream: NoiseStream, channel: ControlChannel, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => void stream.destroy(reasonOf(signal));
-  signal.addEventListener('abort', abort, { once: true });
   stream.once('open', resolve);
   stream.on('error', reject);
   stream.once('close', () => reject(new Error('the connection was closed')));
+  const forget = onAborted(signal, (reason) => void stream.destroy(reason));
   if (channel.isOpen) resolve();
-  else if (signal.aborted) abort();
   else stream.read(0);
-  return promise.finally(() => signal.removeEventListener('abort', abort));
+  return promise.finally(forget);
 }
 
 function askUpgrade(
@@ -168,33 +167,21 @@ async function askWebSocket(
   });
   const socket = createWebSocketStream(webSocket);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => webSocket.terminate();
-  signal.addEventListener('abort', abort, { once: true });
   webSocket.once('open', resolve);
   webSocket.once('close', () => reject(new Error('the connection was closed')));
   socket.on('error', reject);
-  if (signal.aborted) abort();
-  try {
-    await promise;
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
+  const forget = onAborted(signal, () => webSocket.terminate());
+  await promise.finally(forget);
   return { socket, head: NOTHING };
-}
-
-function reasonOf(signal: AbortSignal): Error {
-  return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
 }
 
 /** Resolves after a while, or once the signal is aborted. */
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const cancel = clock.after(ms, resolve);
-  const stop = (): void => {
+  const forget = onAborted(signal, () => resolve());
+  return promise.finally(() => {
     cancel();
-    resolve();
-  };
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  return promise.finally(() => signal.removeEventListener('abort', stop));
+    forget();
+  });
 }

@@ -12,6 +12,7 @@ import { messageOf } from '@malla/base/error';
 import { http } from '@malla/platform/http/builtin';
 import { peerPin } from '@malla/platform/tls/pin';
 import type { DerpNode, DerpRegion } from '@malla/wire/tailcfg/derp-map';
+import { onAborted } from '../aborted.ts';
 
 export interface ConnectRelayOptions {
   readonly region: DerpRegion;
@@ -79,10 +80,8 @@ async function connectTo(
     ...(ca === undefined ? {} : { ca: [...ca] }),
   });
   const { promise, resolve, reject } = Promise.withResolvers<RelayStream>();
-  const abort = (): void => void socket.destroy(asError(signal.reason));
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
   socket.on('error', reject);
+  const forget = onAborted(signal, (reason) => void socket.destroy(reason));
   socket.once('close', () => reject(new Error('the connection was closed')));
   socket.once('secureConnect', () => {
     if (pin !== undefined && peerPin(socket) !== pin) {
@@ -103,13 +102,9 @@ async function connectTo(
     asked.on('error', reject);
     asked.end();
   });
-  return promise.finally(() => signal.removeEventListener('abort', abort));
+  return promise.finally(forget);
 }
 
 function isName(text: string): boolean {
   return !/^[\d.]+$|:/.test(text);
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

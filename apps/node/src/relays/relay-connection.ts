@@ -4,6 +4,7 @@
  *
  * Source: docs/protocol/derp.md §9. Observed: client 1.102.
  */
+import { backoffMs } from '@malla/base/backoff';
 import { messageOf } from '@malla/base/error';
 import type { Logger } from '@malla/base/logger';
 import type { RandomBytes } from '@malla/base/random';
@@ -37,8 +38,7 @@ export interface RelayListener {
 }
 
 const CONNECT_MS = 10_000;
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 5_000;
+const BACKOFF = { firstMs: 250, mostMs: 5_000 } as const;
 /** What waits to be sent: a quarter of a second at 16 Mbit/s. Older packets are of no use to anybody. */
 const MAX_UNSENT_BYTES = 512 << 10;
 
@@ -184,10 +184,10 @@ export class RelayConnection {
   #again(): void {
     const { clock } = this.#options;
     const [jitter = 0] = this.#options.random(1);
-    const most = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-    const asked = Math.min(Math.max(this.#reconnectAt - clock.now(), 0), MAX_BACKOFF_MS);
+    const waitMs = backoffMs(BACKOFF, ++this.#failures, jitter / 256);
+    const asked = Math.min(Math.max(this.#reconnectAt - clock.now(), 0), BACKOFF.mostMs);
     this.#reconnectAt = 0;
-    const cancel = clock.after(Math.max(most * (0.5 + jitter / 512), asked), () => {
+    const cancel = clock.after(Math.max(waitMs, asked), () => {
       this.#over.signal.removeEventListener('abort', cancel);
       void this.#connect();
     });
