@@ -25,7 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   tunnel: ['base', 'ip', 'keys', 'noise'],
   'plain-crypto': ['keys', 'noise', 'tunnel'],
   netmap: ['base', 'ip', 'keys', 'wire'],
-  platform: ['base', 'ip', 'keys', 'noise', 'tunnel'],
+  platform: ['base', 'ip', 'keys', 'noise', 'plain-crypto', 'tunnel'],
   node: ['base', 'control-client', 'derp-client', 'keys', 'noise', 'platform', 'wire'],
   relay: ['base', 'ip', 'keys', 'wire', 'derp-client', 'platform'],
   control: [
