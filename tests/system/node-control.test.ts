@@ -17,6 +17,7 @@ import {
 } from '@malla/node/control/control-session';
 import { systemClock } from '@malla/platform/clock';
 import { importPrivate } from '@malla/platform/crypto/x25519';
+import { joinSockets } from './join-sockets.ts';
 import { TestServer } from './test-server.ts';
 
 const newKey = (): X25519Private => importPrivate(randomBytes(32));
@@ -115,14 +116,7 @@ class Proxy {
       }
       upstream.write(`${lines.join('\r\n')}\r\n\r\n`);
       upstream.write(head);
-      for (const [from, to] of [
-        [socket, upstream],
-        [upstream, socket],
-      ] as const) {
-        from.on('error', () => {});
-        from.on('close', () => to.destroy());
-        from.pipe(to);
-      }
+      joinSockets(socket, upstream);
     };
     this.#server = http.createServer((request, response) => {
       const options = { port: target, path: request.url, method: request.method };

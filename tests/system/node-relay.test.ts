@@ -13,6 +13,7 @@ import { importPrivate } from '@malla/platform/crypto/x25519';
 import { certificatePin } from '@malla/platform/tls/pin';
 import { createSelfSigned } from '@malla/platform/tls/self-signed';
 import type { DerpNode, DerpRegion } from '@malla/wire/tailcfg/derp-map';
+import { joinSockets } from './join-sockets.ts';
 import { TestServer } from './test-server.ts';
 
 /** One connection, and what it was told. */
@@ -81,14 +82,7 @@ describe('a node at a relay', () => {
     front = tls.createServer(pair, (socket) => {
       const upstream = net.connect(server.control.address.port, '127.0.0.1');
       through.add(socket);
-      for (const [from, to] of [
-        [socket, upstream],
-        [upstream, socket],
-      ] as const) {
-        from.on('error', () => {});
-        from.on('close', () => to.destroy());
-        from.pipe(to);
-      }
+      joinSockets(socket, upstream);
     });
     front.listen(0, '127.0.0.1');
     await once(front, 'listening');

@@ -3,6 +3,7 @@
  * which others use the thread, and takes its place in one turn. Of several that are set in the meantime only the last
  * takes it.
  */
+import type { Clock } from '@malla/platform/clock';
 import type { Policy } from '@malla/policy/policy';
 
 /** After which others may use the thread, ms. To take the place is one more turn. */
@@ -13,12 +14,7 @@ export interface PolicySwapOptions<Touched> {
   readonly prepare: (policy: Policy | undefined) => Iterator<void, () => Touched>;
   /** Puts it in force by `ready`, and does what follows from that. */
   readonly swap: (policy: Policy | undefined, ready: () => Touched) => void;
-  readonly clock: {
-    /** Monotonic ms. */
-    readonly now: () => number;
-    /** Calls back after so many ms, unless the returned function is called first. */
-    readonly after: (delayMs: number, task: () => void) => () => void;
-  };
+  readonly clock: Clock;
 }
 
 /** Who waits until what was set is in force. */

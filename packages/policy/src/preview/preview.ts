@@ -110,8 +110,9 @@ export function* prepareSteps(
     for (const node of some) {
       const routes = engine.autoApproved(node);
       const isRouter = routes.length + node.routes.length > 0;
-      if (isRouter) routers.push(withApproved(node, routes));
-      approved.push(isRouter ? (routers.at(-1) ?? node) : node);
+      const given = isRouter ? withApproved(node, routes) : node;
+      if (isRouter) routers.push(given);
+      approved.push(given);
     }
     if (routers.length > 0) engine.update({ nodes: routers });
     yield;
